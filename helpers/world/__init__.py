@@ -1,0 +1,1 @@
+"""The pocket world: its grammar, its tokenizer, its corpus and the pretraining of the pocket model."""
