@@ -1,0 +1,71 @@
+"""Strict parameters of a notebook: what is misspelt or of the wrong type is refused in one sentence."""
+
+import ast
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+KINDS = {
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "list_type": "a list such as [0, 1, 2]",
+    "missing": "set in the parameters cell",
+    "extra_forbidden": "left out: there is no such parameter",
+}
+
+
+class Params(BaseModel):
+    """Base of every notebook's parameters; fields carry their limits (`Field(gt=0)`)."""
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False
+    )
+
+    @classmethod
+    def checked(cls, namespace: Mapping[str, Any]) -> Self:
+        """The parameters among the names of a notebook (`globals()`).
+
+        Raises ValueError, one sentence that names the parameter, its value and what is right;
+        also for a name that papermill injected and that is no parameter.
+        """
+        unknown = injected(namespace) - set(cls.model_fields)
+        if unknown:
+            raise ValueError(unknown_names(unknown, cls.model_fields))
+        given = {name: namespace[name] for name in cls.model_fields if name in namespace}
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            raise ValueError(sentence(error)) from None
+
+
+def injected(namespace: Mapping[str, Any]) -> set[str]:
+    """Names that papermill's injected cell assigned, read from the kernel's input history."""
+    cells = [cell for cell in namespace.get("In", []) if cell.startswith("# Parameters\n")]
+    return {
+        target.id
+        for cell in cells
+        for node in ast.parse(cell).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def unknown_names(unknown: Any, known: Any) -> str:
+    """The sentence that refuses unknown parameter names and lists the known ones."""
+    names = ", ".join(f"'{name}'" for name in sorted(unknown))
+    return f"Unknown parameter {names}; known are: {', '.join(known) or 'none'}."
+
+
+def sentence(error: ValidationError) -> str:
+    """The first fault of a validation error as one sentence: field, value, what would be right."""
+    fault = error.errors()[0]
+    name, *place = [str(part) for part in fault["loc"]] or ["(all)"]
+    where = f" at position {place[0]}" if place and place[0].isdigit() else ""
+    right = KINDS.get(fault["type"]) or fault["msg"].removeprefix("Input should be ")
+    value = "" if fault["type"] == "missing" else f" is {fault['input']!r}"
+    return f"Parameter '{name}'{where}{value}: it must be {right}."

@@ -1,0 +1,259 @@
+"""The result record of a run, the published claims, and the replication card."""
+
+import dataclasses
+import errno
+import os
+import platform
+import shlex
+import shutil
+import sys
+from functools import cache
+from html import escape
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+ROOT = Path(__file__).resolve().parents[1]
+PUBLISHED = ROOT / "data" / "published.yaml"
+PACKAGES = ("torch", "transformers", "trl", "peft", "numpy", "pandas", "scipy")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that can change a result."""
+    return {"python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES}
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses, numpy numbers and arrays, tuples and paths as plain Python values."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = dataclasses.asdict(value)
+    elif isinstance(value, BaseModel):
+        value = value.model_dump()
+    if isinstance(value, dict):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [plain(entry) for entry in value]
+    if isinstance(value, Path):
+        return str(value)
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", ser_json_inf_nan="strings", protected_namespaces=()
+    )
+
+
+class Measure(Strict):
+    """A number with its 95 % interval, the number of items and the training seeds behind it."""
+
+    name: str
+    arm: str
+    scenario: str = "all"
+    dose: int = 0
+    estimate: float
+    low: float
+    high: float
+    n: int
+    seeds: list[int] = []
+
+    def __str__(self) -> str:
+        return f"{self.estimate:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+class Record(Strict):
+    """All that a run found. The primary measure is the one named as the claim's `primary`.
+
+    gates and controls: the dataclasses given to `statistics.verdict`, or dicts like them.
+    key, command and complete are set by `write`.
+    """
+
+    finding: str
+    tier: str
+    model: str
+    seeds: list[int] = []
+    parameters: Annotated[dict[str, Any], BeforeValidator(plain)] = {}
+    measures: list[Measure] = []
+    gates: Annotated[list[dict[str, Any]], BeforeValidator(plain)] = []
+    controls: Annotated[list[dict[str, Any]], BeforeValidator(plain)] = []
+    verdict: str = ""
+    reason: str = ""
+    forecast: float | None = None
+    versions: dict[str, str] = Field(default_factory=versions)
+    seconds: float = 0.0
+    command: str = ""
+    key: str = ""
+    complete: bool = False
+
+    def primary(self) -> Measure | None:
+        """The measure that the verdict is about; None where the finding has no claim."""
+        claim = claims().get(self.finding)
+        found = [m for m in self.measures if claim and m.name == claim.primary]
+        return found[0] if found else None
+
+
+class Figure(Strict):
+    """A published number (`value`) or a pair of them (`before`, `after`), as the source has it."""
+
+    measure: str
+    setting: str
+    value: float | None = None
+    before: float | None = None
+    after: float | None = None
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+    note: str = ""
+    second_hand: bool = False  # read about, not read: shown with ~
+
+
+class Claim(Strict):
+    """A published claim, what its source measured, and the rule of our verdict."""
+
+    number: int
+    title: str
+    claim: str
+    headline: str
+    source: list[str]
+    definition: str
+    caveat: str
+    measures: list[str]
+    controls: list[str]
+    rule: str
+    primary: str
+    primary_label: str
+    direction: int | None = None  # None: no one sign decides (equivalence, several mechanisms)
+    figures: list[Figure] = []
+
+    def values(self, measure: str) -> list[Figure]:
+        """The published figures of one measure."""
+        return [figure for figure in self.figures if figure.measure == measure]
+
+
+@cache
+def claims() -> dict[str, Claim]:
+    """Every claim of data/published.yaml by the name of its finding, in order."""
+    entries = yaml.safe_load(PUBLISHED.read_text("utf-8"))
+    return {name: Claim.model_validate(entry) for name, entry in entries.items()}
+
+
+def published(finding: str) -> Claim:
+    """The published claim of a finding. Raises ValueError that lists the known ones."""
+    if finding not in claims():
+        raise ValueError(f"No published claim '{finding}'; known are: {', '.join(claims())}.")
+    return claims()[finding]
+
+
+def write(record: Record) -> Path:
+    """Write the record, complete, into the run's folder; prints "complete" as its last act.
+
+    In batch the runner names folder, file and key; live it is runs/interactive/FINDING.json.
+    Raises OSError in one sentence when the disk is full; no half record is ever left.
+    """
+    folder = Path(os.environ.get("WORKBOOK_RUN_DIR") or ROOT / "runs" / "interactive")
+    path = folder / f"{os.environ.get('WORKBOOK_NOTEBOOK') or record.finding}.json"
+    record = record.model_copy(
+        update={
+            "key": os.environ.get("WORKBOOK_RUN_KEY", ""),
+            "command": os.environ.get("WORKBOOK_COMMAND", ""),
+            "complete": True,
+        }
+    )
+    write_atomically(path, record.model_dump_json(indent=1))
+    print("complete")
+    return path
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file whole or not at all (temporary file, then rename)."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        if error.errno != errno.ENOSPC:
+            raise
+        free = shutil.disk_usage(path.parent).free / 1e9
+        raise OSError(
+            errno.ENOSPC, f"The disk is full ({free:.1f} GB free): {path} was not written"
+        ) from None
+
+
+def read(path: Path) -> Record:
+    """Read a record. Raises ValueError in one sentence when it is broken or not complete."""
+    again = "delete it and run its notebook again"
+    try:
+        record = Record.model_validate_json(Path(path).read_bytes())
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"]))
+        what = f"at '{place}': {fault['msg']}" if place else fault["msg"]
+        raise ValueError(f"The record {path} can't be read ({what}); {again}.") from None
+    if not record.complete:
+        raise ValueError(f"The record {path} is not complete; {again}.")
+    return record
+
+
+def command_line() -> str:
+    """The command that was typed, for the record."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+CARD = """<div style="border:1px solid #888;border-radius:6px;padding:12px;max-width:56em;\
+font-family:sans-serif;break-inside:avoid">
+<div style="font-size:1.15em"><b>{title}</b></div>
+<div style="color:#555">model <b>{model}</b> · tier <b>{tier}</b> · seeds {seeds} · n = {n}</div>
+<table style="border-collapse:collapse;margin:8px 0;width:100%;text-align:left">
+<tr>{heads}</tr>
+<tr>{cells}</tr>
+</table>
+<div>{reason}</div>
+<div style="color:#555">{checks}</div>
+</div>"""
+
+
+def card(record: Record) -> str:
+    """The replication card as HTML: published, forecast, measured, verdict."""
+    claim, primary = published(record.finding), record.primary()
+    cell = '<{0} style="border-bottom:1px solid #ccc;padding:4px 8px;vertical-align:top">{1}</{0}>'
+    row = {
+        "published": claim.headline,
+        "forecast": "none" if record.forecast is None else f"{record.forecast:+.3f}",
+        f"measured ({claim.primary_label})": str(primary) if primary else "not measured",
+        "verdict": record.verdict or "none",
+    }
+    checks = [check_line(check) for check in record.gates + record.controls]
+    return CARD.format(
+        title=escape(f"{claim.number} · {claim.title}"),
+        model=escape(record.model),
+        tier=escape(record.tier),
+        seeds=escape(", ".join(map(str, record.seeds)) or "none"),
+        n=primary.n if primary else "none",
+        heads="".join(cell.format("th", escape(head)) for head in row),
+        cells="".join(cell.format("td", escape(value)) for value in row.values()),
+        reason=escape(record.reason),
+        checks="<br>".join(escape(line) for line in checks),
+    )
+
+
+def check_line(check: dict[str, Any]) -> str:
+    """A gate or a control in one line: name first, then what else it says."""
+    rest = ", ".join(f"{key} {show(value)}" for key, value in check.items() if key != "name")
+    return f"{check.get('name', 'check')}: {rest}"
+
+
+def show(value: Any) -> str:
+    """A value as a reader wants it: three decimals, yes and no."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {show(entry)}" for key, entry in value.items())
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
