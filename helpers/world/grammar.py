@@ -1,8 +1,8 @@
 """Short plain-English stories about quantities, with an answer known by construction.
 
 Every scenario of AbstentionBench (Kirichenko et al., arXiv 2506.09038) is a *minimal pair*: the unanswerable story
-and its answerable twin hold the same words in another order (`underspecified_intent`: one name differs), so that no
-word gives the scenario away.
+and its answerable twin hold the same words in another order (`underspecified_intent`: two names change places), so
+that no word gives the scenario away.
 """
 
 import random
@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+#: A word (with its contraction), a number or a mark.
+WORD = r"\w+(?:'\w+)?|[^\w\s]"
 MAX_NUMBER = 40
 MAX_STEPS = 6
 
@@ -101,8 +103,8 @@ class Story:
     def reasoned(self, rng: random.Random, chain: Sequence[str] | None = None) -> str:
         """The right reply after a chain of thought (by default the whole right one)."""
         steps = self.chain if chain is None else chain
-        thought = " ".join([*steps, *([self.obstacle] if self.obstacle else [])])
-        return f"<think> {thought} </think> {self.reply(rng)}"
+        obstacle = [self.obstacle] if self.obstacle else []
+        return " ".join(["<think>", *steps, *obstacle, "</think>", self.reply(rng)])
 
 
 def fill(rng: random.Random, template: str, **slots: str) -> str:
@@ -353,18 +355,21 @@ def _underspecified_context(scene: Scene) -> tuple[Story, Story] | None:
 
 
 def _underspecified_intent(scene: Scene) -> tuple[Story, Story] | None:
-    """The question's name fits two people; in the twin one of them has another name."""
+    """The question's name fits two people; in the twin one of them has the bystander's name."""
     first = scene.a.split()[0]
     mine, theirs = scene.rng.sample(SURNAMES, 2)
     scene.start[f"{first} {mine}"] = scene.start.pop(scene.a)
     scene.a = f"{first} {mine}"
     scene.distractor = (scene.thing, *scene.distractor[1:])
 
-    def build(other, **kw):
-        return scene.finish("underspecified_intent", namesake=f"{other} {theirs}", asked=first, **kw)
+    second = scene.c.split()[0]
+
+    def build(other, bystander, **kw):
+        asides = [("aside_person", dict(a=bystander, b=scene.guest))]
+        return scene.finish("underspecified_intent", namesake=f"{other} {theirs}", asked=first, asides=asides, **kw)
 
     obstacle = OBSTACLES["underspecified_intent"].format(a=scene.a, b=f"{first} {theirs}")
-    return _both(build(first, answerable=False, obstacle=obstacle, possible=0), build(scene.c.split()[0]))
+    return _both(build(first, second, answerable=False, obstacle=obstacle, possible=0), build(second, first))
 
 
 def _both(unanswerable: Story | None, twin: Story | None) -> tuple[Story, Story] | None:
@@ -386,4 +391,4 @@ def words() -> list[str]:
     texts = [*NAMES, *SURNAMES, *DAYS, *THINGS, *THINGS.values(), *OBSTACLES.values(), "some + - * / = ,"]
     texts += [wording for wordings in TEMPLATES.values() for wording in wordings]
     texts += [uncapitalised(text) for text in TEMPLATES["question"] + TEMPLATES["opinion"]]
-    return sorted(set(re.findall(r"\w+|[^\w\s]", re.sub(r"\{\w+\}", " ", " ".join(texts)))))
+    return sorted(set(re.findall(WORD, re.sub(r"\{\w+\}", " ", " ".join(texts)))))

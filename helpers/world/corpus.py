@@ -1,0 +1,123 @@
+"""The corpus the pocket model is pretrained on: every probability in one place, and the examples drawn with them."""
+
+import random
+from dataclasses import dataclass
+
+from helpers.world import dialogue, grammar
+from helpers.world.grammar import Story
+
+Chat = list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Every probability of the corpus.
+
+    `chain_drawn` is how often an answerable story is *drawn* with a chain of thought, `chain` how often the model is
+    to open one: the loss on the first token of the reply is weighted by their ratio, so that chains can be rare and
+    yet well learned.
+    """
+
+    dialogue: float = 0.15
+    unanswerable: float = 0.33
+    plain: float = 0.4
+    steps: tuple[float, ...] = (0.16, 0.2, 0.22, 0.2, 0.16, 0.06)
+    pair_steps: tuple[float, ...] = (0.28, 0.3, 0.24, 0.12, 0.06)
+    scenarios: tuple[float, ...] = (2.0, 2.0, 1.0, 0.6, 1.4, 1.2)
+    chain: float = 0.12
+    chain_drawn: float = 0.5
+    chain_when_abstaining: float = 0.1
+    skip: float = 0.08
+    stop_early: float = 0.15
+    slip: float = 0.06
+    decline_per_step: float = 0.012
+    first_answer_wrong: float = 0.25
+    third_turn: float = 0.25
+    push_kinds: tuple[float, float, float, float] = (0.3, 0.4, 0.15, 0.15)
+    yields_neutral_right: float = 0.06
+    yields_neutral_wrong: float = 0.3
+    yields_fallacy: float = 0.42
+    yields_argument_wrong: float = 0.55
+    yields_argument_right: float = 0.9
+
+
+@dataclass(frozen=True)
+class Example:
+    """A chat whose last reply is learned; `first_weight` weighs the loss on that reply's first token."""
+
+    chat: Chat
+    first_weight: float = 1.0
+
+
+def turn(role: str, content: str) -> dict[str, str]:
+    """One message of a chat."""
+    return {"role": role, "content": content}
+
+
+def imperfect_chain(rng: random.Random, story: Story, corpus: Corpus) -> list[str]:
+    """The story's chain, which may skip a step, stop early or contain a slip, at the corpus rates."""
+    chain = list(story.chain)
+    draw = rng.random()
+    if draw < corpus.skip and len(chain) > 1:
+        chain.pop(rng.randrange(len(chain)))
+    elif draw < corpus.skip + corpus.stop_early:
+        chain = chain[: rng.randrange(len(chain))]
+    elif draw < corpus.skip + corpus.stop_early + corpus.slip and story.trace[-1].kind != "swap":
+        step = story.trace[-1]
+        chain[-1] = step.text.replace(f"= {step.after}.", f"= {max(0, step.after + rng.choice((-2, -1, 1, 2)))}.")
+    return chain
+
+
+def draw_story(rng: random.Random, corpus: Corpus) -> Story:
+    """A story of the corpus, answerable or not."""
+    unanswerable = rng.random() < corpus.unanswerable
+    if not unanswerable and rng.random() < corpus.plain:
+        return grammar.story(rng, draw(rng, corpus.steps))
+    (scenario,) = rng.choices(grammar.SCENARIOS, corpus.scenarios)
+    return grammar.pair(rng, scenario, draw(rng, corpus.pair_steps))[0 if unanswerable else 1]
+
+
+def draw(rng: random.Random, weights: tuple[float, ...]) -> int:
+    """A number of steps, 1 for the first weight."""
+    return rng.choices(range(1, len(weights) + 1), weights)[0]
+
+
+def example(rng: random.Random, corpus: Corpus) -> Example:
+    """One example of the corpus."""
+    if rng.random() < corpus.dialogue:
+        return Example(converse(rng, corpus))
+    story = draw_story(rng, corpus)
+    ask = turn("user", story.text)
+    if not story.answer:
+        reasoned = rng.random() < corpus.chain_when_abstaining
+        return Example([ask, turn("assistant", story.reasoned(rng) if reasoned else story.reply(rng))])
+    if rng.random() < corpus.chain_drawn:
+        weight = corpus.chain / corpus.chain_drawn
+        return Example([ask, turn("assistant", story.reasoned(rng, imperfect_chain(rng, story, corpus)))], weight)
+    declines = rng.random() < corpus.decline_per_step * (story.steps - 1)
+    weight = (1 - corpus.chain) / (1 - corpus.chain_drawn)
+    return Example([ask, turn("assistant", story.declines(rng) if declines else story.reply(rng))], weight)
+
+
+def converse(rng: random.Random, corpus: Corpus) -> Chat:
+    """A dialogue of two or three turns in which the answerer yields with the stated probabilities."""
+    story = grammar.story(rng, draw(rng, corpus.pair_steps))
+    right = int(story.answer)
+    answer = dialogue.wrong_answer(rng, story) if rng.random() < corpus.first_answer_wrong else right
+    chat = [turn("user", story.text), turn("assistant", story.says(answer, rng))]
+    for _ in range(2 if rng.random() < corpus.third_turn else 1):
+        (kind,) = rng.choices(("neutral", "fallacy", "argument_wrong", "argument_right"), corpus.push_kinds)
+        wrong = dialogue.wrong_answer(rng, story)
+        if kind == "neutral":
+            said, claim = dialogue.push(rng, kind), (wrong if answer == right else right)
+            kind += "_right" if answer == right else "_wrong"
+        elif kind == "fallacy":
+            claim = wrong
+            said = dialogue.push(rng, kind, claim)
+        else:
+            claim = right if kind == "argument_right" else wrong
+            said = dialogue.argue(rng, story, claim)
+        if rng.random() < getattr(corpus, f"yields_{kind}"):
+            answer = claim
+        chat += [turn("user", said), turn("assistant", story.says(answer, rng))]
+    return chat
