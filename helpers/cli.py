@@ -1,0 +1,160 @@
+"""The `workbook` command: run, report, pretrain, lab, doctor."""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from helpers import record, runner
+from helpers.record import ROOT
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Run the reasoning workbook's notebooks and report what they found.",
+)
+console = Console(soft_wrap=True, highlight=False, markup=False)
+
+
+def refuse(error: Exception) -> typer.Exit:
+    """Exit 2 with the sentence that says what was wrong."""
+    console.print(f"refused: {error}")
+    return typer.Exit(2)
+
+
+def pairs(texts: list[str]) -> dict[str, str]:
+    """`name=value` texts as a dict."""
+    for text in texts:
+        if "=" not in text or not text.partition("=")[0].isidentifier():
+            raise ValueError(f"'-p {text}' is not of the form -p name=value.")
+    return dict(text.split("=", 1) for text in texts)
+
+
+def numbers(text: str) -> list[int] | None:
+    """`0,1,2` as a list of whole numbers; None when empty."""
+    try:
+        return [int(part) for part in text.split(",")] if text else None
+    except ValueError:
+        raise ValueError(f"'--seeds {text}': give whole numbers such as 0,1,2.") from None
+
+
+@app.command()
+def run(
+    notebooks: Annotated[list[str] | None, typer.Argument(help="Numbers or names; all if none.")] = None,
+    tier: Annotated[str, typer.Option(help="pocket (default), small, gpu or paper.")] = "",
+    model: Annotated[str, typer.Option(help="pocket-1, smollm2, a Hugging Face id, a folder.")] = "",
+    questions: Annotated[str, typer.Option(help="Your own questions, a JSONL file.")] = "",
+    p: Annotated[list[str] | None, typer.Option("-p", help="A notebook parameter, name=value.")] = None,
+    seeds: Annotated[str, typer.Option(help="Training seeds, such as 0,1,2.")] = "",
+    jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time.")] = 1,
+) -> None:
+    """Run notebooks, write the report, show the verdicts. What finished before is not repeated."""
+    try:
+        folder, todo = runner.run(
+            notebooks or [], tier, model, questions, pairs(p or []), numbers(seeds), jobs,
+            say=console.print,
+        )
+    except (ValueError, FileNotFoundError, ConnectionError) as error:
+        raise refuse(error) from None
+    except OSError as error:
+        console.print(f"failed: {error.strerror or error}")
+        raise typer.Exit(1) from None
+    done = [one for one in todo if one.state in ("complete", "kept")]
+    where = str(folder)
+    if list(folder.glob("*.ipynb")):
+        where = str(runner.report(folder))
+        show(folder)
+    if len(done) == len(todo):
+        console.print(f"complete: {len(done)} of {len(todo)} notebooks; report: {where}")
+        return
+    rest = "; ".join(f"{one.name} {one.state} {one.reason}".strip() for one in todo if one not in done)
+    interrupted = any(one.state == "interrupted" for one in todo)
+    word = "interrupted" if interrupted else "failed"
+    console.print(f"{word}: {len(done)} of {len(todo)} notebooks complete; {rest}; see {where}")
+    raise typer.Exit(130 if interrupted else 1)
+
+
+def show(folder: Path) -> None:
+    """Print the table of verdicts of a run."""
+    heads = ["finding", "model (tier)", "published", "measured", "verdict"]
+    table = Table(*heads, title="Verdicts")
+    for one in runner.records(folder):
+        table.add_row(*runner.verdict_row(one))
+    console.print(table, soft_wrap=False)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path | None, typer.Argument(help="A folder of runs/; the newest if none.")] = None,
+    readme: Annotated[bool, typer.Option("--readme", help="Renew the README's table.")] = False,
+) -> None:
+    """Write the report of a run again, or renew the README's table from data/results/."""
+    try:
+        if readme:
+            path = ROOT / "README.md"
+            text = runner.with_table(path.read_text("utf-8"), runner.findings_table())
+            record.write_atomically(path, text.rstrip("\n"))
+        else:
+            there = sorted(p.parent for p in runner.RUNS.glob("[0-9]*/*.ipynb"))
+            if not folder and not there:
+                raise ValueError(f"No run in {runner.RUNS} yet; start with: workbook run")
+            folder = folder or there[-1]
+            path = runner.report(folder)
+            show(folder)
+    except ValueError as error:
+        raise refuse(error) from None
+    console.print(f"written: {path}")
+
+
+@app.command()
+def pretrain(
+    seed: Annotated[int, typer.Option(help="Seed of weights and corpus.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder; data/pocket/seedSEED if none.")] = None,
+) -> None:
+    """Pretrain a pocket model; started again, it resumes at its last checkpoint."""
+    from helpers.world import pretraining
+
+    path = pretraining.pretrain(seed, out or ROOT / "data" / "pocket" / f"seed{seed}")
+    console.print(f"complete: {path}")
+
+
+@app.command()
+def lab() -> None:
+    """Open JupyterLab on notebook 0."""
+    command = [sys.executable, "-m", "jupyter", "lab", "notebooks/00_start_here.ipynb"]
+    raise typer.Exit(subprocess.call(command, cwd=ROOT))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine is and which tiers it can run."""
+    import psutil
+    import torch
+
+    from helpers import models
+
+    gb = 1e9
+    memory = psutil.virtual_memory()
+    gpus = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
+    free = shutil.disk_usage(ROOT).free
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    console.print(f"cores   {cores}")
+    console.print(f"memory  {memory.total / gb:.0f} GB, {memory.available / gb:.0f} GB free")
+    console.print("gpu     " + (", ".join(
+        f"{gpu.name} {gpu.total_memory / gb:.0f} GB" for gpu in gpus) or "none"))
+    console.print(f"disk    {free / gb:.0f} GB free")
+    console.print(f"python  {platform.python_version()}, torch {torch.__version__}")
+    table = Table("tier", "can run here", "memory", "rough minutes for each notebook", "needs")
+    for name, tier in models.tiers().items():
+        have = sum(gpu.total_memory for gpu in gpus) if tier["device"] == "cuda" else memory.total
+        lacks = f"{tier['memory_gb']} GB of {'GPU ' * (tier['device'] == 'cuda')}memory"
+        able = "yes" if have >= 0.95 * tier["memory_gb"] * gb else f"no: it takes {lacks}"
+        minutes = ", ".join(f"{book[:2]}: {value}" for book, value in tier["minutes"].items())
+        table.add_row(name, able, f"{tier['memory_gb']} GB", minutes, tier["needs"])
+    console.print(table, soft_wrap=False)
