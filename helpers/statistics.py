@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from math import isfinite, nan
 from typing import Literal
@@ -162,13 +162,13 @@ def paired_bootstrap(
 def binary_scores(abstained: ArrayLike, should_abstain: ArrayLike) -> dict[str, Interval]:
     """Recall, precision and F1 of the flag `abstained` against labels, both [n] of 0 or 1."""
     flags, labels = _same_length(abstained, should_abstain)
+    hits = int((flags & labels).sum())
     frame = pd.DataFrame({"item": range(len(flags)), "abstained": flags, "should_abstain": labels})
-    scores = {"recall": frame[labels], "precision": frame[flags]}
-    column = {"recall": flags[labels], "precision": labels[flags]}
     return {
-        name: wilson(int(column[name].sum()), len(rows)) if len(rows) else _undefined(0, 1)
-        for name, rows in scores.items()
-    } | {"f1": bootstrap(frame, "f1")}
+        "recall": wilson(hits, int(labels.sum())) if labels.any() else _undefined(0, 1),
+        "precision": wilson(hits, int(flags.sum())) if flags.any() else _undefined(0, 1),
+        "f1": bootstrap(frame, "f1"),
+    }
 
 
 def kappa(labels: ArrayLike, predicted: ArrayLike) -> Interval:
@@ -212,12 +212,10 @@ def _measure(frames: list[pd.DataFrame], statistic: str, macro: bool) -> Interva
     function, columns, about, limits = _NAMED.get(
         statistic, (_mean, (statistic,), None, (-np.inf, np.inf))
     )
+    needed = {"item", *columns} | ({"scenario"} if macro else set())
+    needed |= {"should_abstain"} if about is not None or columns == ("abstained",) else set()
     tables = []
     for frame in frames:
-        needed = {"item", *columns} | ({"scenario"} if macro else set())
-        needed |= {"should_abstain"} if statistic in _NAMED and "abstained" in columns else set()
-        if about is not None:
-            needed |= {"should_abstain"}
         if missing := sorted(needed - set(frame.columns)):
             raise ValueError(f"{statistic} needs the columns {missing}, which the frame lacks.")
         if about is not None:
@@ -237,13 +235,12 @@ def _measure(frames: list[pd.DataFrame], statistic: str, macro: bool) -> Interva
     constant = pd.Series(0, groups.index)
     signal = groups.get("should_abstain", constant).to_numpy(bool)
     scenario = pd.factorize(groups.get("scenario", constant))[0]
+    if function is _mean and all(((v == 0) | (v == 1)).all() for v in values):
+        limits = (0, 1)
+        if not macro and len(frames) == len(seeds[0]) == 1:
+            return wilson(int(values[0].sum()), values[0].size)
     if macro:
         function = _macro(function, scenario)
-    binary = all(((v == 0) | (v == 1)).all() for v in values)
-    if function is _mean and binary and len(frames) == len(seeds[0]) == 1:
-        return wilson(int(values[0].sum()), values[0].size)
-    if binary and function is _mean:
-        limits = (0, 1)
     return _interval(function, values, signal, scenario * 2 + signal, limits)
 
 
@@ -378,10 +375,10 @@ class Gate:
     name: str
     value: float
     minimum: float
+    passed: bool = field(init=False)
 
-    @property
-    def passed(self) -> bool:
-        return self.value >= self.minimum
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "passed", bool(self.value >= self.minimum))
 
 
 @dataclass(frozen=True)
@@ -396,15 +393,15 @@ class Control:
     interval: Interval
     direction: int
     threshold: float = 0.0
+    outcome: Literal["holds", "fails in size", "fails"] = field(init=False)
 
     def __post_init__(self) -> None:
         _check_direction(self.direction)
-
-    @property
-    def outcome(self) -> Literal["holds", "fails in size", "fails"]:
-        if _beyond(self.interval, self.direction, self.threshold):
-            return "holds"
-        return "fails in size" if self.interval.estimate * self.direction > 0 else "fails"
+        right_sign = self.interval.estimate * self.direction > 0
+        outcome = "fails in size" if right_sign else "fails"
+        if right_sign and _beyond(self.interval, self.direction, self.threshold):
+            outcome = "holds"
+        object.__setattr__(self, "outcome", outcome)
 
 
 @dataclass(frozen=True)
