@@ -445,7 +445,8 @@ def verdict(
     elif (primary.low if direction < 0 else -primary.high) >= 0:
         label, why = "does not replicate", f"{measured} excludes the published direction"
     elif contrary:
-        label, why = "inconclusive", f"{measured} does not count: control fails: {'; '.join(contrary)}"
+        label = "inconclusive"
+        why = f"{measured} does not count, as a control fails: {'; '.join(contrary)}"
     elif primary.estimate * direction <= 0:
         label, why = "inconclusive", f"{measured} leaves the sign open: too few items or seeds"
     elif not _beyond(primary, direction):
