@@ -1,0 +1,97 @@
+"""The command line: exit codes, last lines, refusals in one sentence."""
+
+import pytest
+from typer.testing import CliRunner
+
+from helpers import cli, runner
+from helpers.record import Measure, Record
+from helpers.runner import Run
+
+shell = CliRunner()
+
+
+def invoke(*arguments):
+    result = shell.invoke(cli.app, list(arguments), env={"COLUMNS": "200"})
+    return result.exit_code, result.output.strip().splitlines()
+
+
+@pytest.fixture
+def ended(tmp_path, monkeypatch):
+    """Make `workbook run` end with the given states, without running anything."""
+
+    def end(**states):
+        runs = [Run(tmp_path / f"{name}.ipynb", {}, "k", state) for name, state in states.items()]
+        monkeypatch.setattr(runner, "run", lambda *_, **__: (tmp_path, runs))
+        return invoke("run")
+
+    return end
+
+
+def test_exit_code_and_last_line_say_what_happened(ended):
+    code, lines = ended(a="complete", b="kept")
+    assert code == 0 and lines[-1].startswith("complete: 2 of 2 notebooks")
+    code, lines = ended(a="complete", b="failed")
+    assert code == 1 and lines[-1].startswith("failed: 1 of 2 notebooks complete; b failed")
+    code, lines = ended(a="kept", b="interrupted", c="not started")
+    assert code == 130 and lines[-1].startswith("interrupted: 1 of 3 notebooks complete; b")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-p", "n"], "'-p n' is not of the form -p name=value"),
+        (["-p", "n;x=1"], "'-p n;x=1' is not of the form"),
+        (["--seeds", "0,one"], "'--seeds 0,one': give whole numbers such as 0,1,2"),
+        (["99"], "No notebook '99'; there are: "),
+    ],
+)
+def test_a_bad_command_is_refused_with_exit_code_2(arguments, words):
+    code, lines = invoke("run", *arguments)
+    assert code == 2 and len(lines) == 1 and lines[0].startswith("refused: ") and words in lines[0]
+
+
+def test_a_full_disk_is_named(monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(runner, "run", full)
+    assert invoke("run") == (1, ["failed: No space left on device"])
+
+
+def test_report_without_a_run_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "RUNS", tmp_path)
+    code, lines = invoke("report")
+    assert code == 2 and "start with: workbook run" in lines[-1]
+
+
+def test_the_table_of_verdicts_shows_published_and_measured(tmp_path):
+    change = Measure(name="recall_change", arm="x", estimate=-0.25, low=-0.4, high=-0.1, n=120)
+    found = Record(finding="abstention_loss", tier="pocket", model="pocket", measures=[change],
+                   verdict="replicates", complete=True)
+    (tmp_path / "01.json").write_text(found.model_dump_json())
+    with cli.console.capture() as shown:
+        cli.show(tmp_path)
+    text = " ".join(shown.get().split())
+    assert "replicates" in text and "-0.250" in text
+
+
+def test_pretrain_hands_on_seed_and_folder(tmp_path, monkeypatch):
+    from helpers.world import pretraining
+
+    calls = []
+    monkeypatch.setattr(pretraining, "pretrain", lambda *given: calls.append(given) or given[1])
+    assert invoke("pretrain", "--seed", "2", "--out", str(tmp_path))[0] == 0
+    assert invoke("pretrain", "--seed", "1")[0] == 0
+    assert calls[0] == (2, tmp_path) and calls[1][0] == 1 and calls[1][1].name == "seed1"
+
+
+def test_doctor_names_every_tier_and_refuses_a_gpu_tier_without_gpu(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    code, lines = invoke("doctor")
+    assert code == 0
+    rows = {name: next(line for line in lines if f" {name} " in line)
+            for name in ("pocket", "small", "gpu", "paper")}
+    assert "GPU memory" in rows["gpu"] and "GPU memory" in rows["paper"]
+    assert "01: " in rows["pocket"]
