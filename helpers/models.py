@@ -10,7 +10,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -170,14 +171,14 @@ def digest(path: Path) -> str:
 def identity(name: str) -> str:
     """Hash of all that makes a model's output: weights, configuration, tokenizer."""
     folder = resolve(name)
-    manifest = _manifest(folder)
-    if manifest:
-        parts = manifest["files"]
+    about = manifest(folder)
+    if about:
+        parts = about["files"]
     else:
         names = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
         files = sorted(p for pattern in names for p in folder.glob(pattern))
         parts = {p.name: _digest_at(p, p.stat().st_size, p.stat().st_mtime_ns) for p in files}
-    base = identity(manifest["base"]) if "base" in manifest else ""
+    base = identity(about["base"]) if "base" in about else ""
     return hashlib.sha256(json.dumps([base, parts], sort_keys=True).encode()).hexdigest()[:20]
 
 
@@ -186,7 +187,8 @@ def _digest_at(path: Path, size: int, changed: int) -> str:
     return digest(path)
 
 
-def _manifest(folder: Path) -> dict:
+def manifest(folder: Path) -> dict:
+    """What a cached folder is and the digests of its files; empty for any other folder."""
     path = folder / MANIFEST
     return json.loads(path.read_text("utf-8")) if path.is_file() else {}
 
@@ -194,7 +196,7 @@ def _manifest(folder: Path) -> dict:
 def broken(folder: Path) -> str:
     """What is wrong with a cached folder, in words; empty when it is whole."""
     try:
-        files = _manifest(folder).get("files", {})
+        files = manifest(folder).get("files", {})
     except ValueError:
         return f"{MANIFEST} can't be read"
     if not files:
@@ -207,38 +209,54 @@ def broken(folder: Path) -> str:
     return ""
 
 
-def cached_folder(folder: Path, build: Callable[[Path], dict]) -> Path:
-    """`folder` if whole, else built: `build(temp)` fills a temp folder and returns its manifest.
+def usable(folder: Path) -> bool:
+    """Whether a cache entry is there and whole; a broken one is named and removed."""
+    if not folder.exists():
+        return False
+    fault = broken(folder)
+    if fault:
+        print(f"Cache entry {folder} is broken ({fault}): rebuilding it.")
+        shutil.rmtree(folder)
+    return not fault
 
-    The temp folder takes the name `folder` only when complete; a broken one is named and
-    rebuilt; of several processes one builds and the others wait. Raises OSError with one
-    sentence when the disk is full.
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A temp folder to `seal`, which takes the name `folder` only when the block ends well.
+
+    Hold the lock of `folder`. Raises OSError with one sentence when the disk is full.
     """
+    for left in folder.parent.glob(f"{folder.name}.tmp*"):
+        shutil.rmtree(left)  # of a killed run: we hold the lock, so nobody writes there
+    temp = Path(tempfile.mkdtemp(prefix=f"{folder.name}.tmp", dir=folder.parent))
+    try:
+        yield temp
+        os.replace(temp, folder)
+    except Exception as error:
+        if disk_full(error):
+            free = shutil.disk_usage(folder.parent).free / 1e9
+            raise OSError(
+                errno.ENOSPC,
+                f"The disk is full: {folder.parent} has {free:.1f} GB free; make room or set "
+                "WORKBOOK_CACHE to a folder on another disk",
+            ) from None
+        raise
+    finally:
+        shutil.rmtree(temp, ignore_errors=True)
+
+
+def lock(folder: Path) -> FileLock:
+    """The lock of a cache entry: of several processes one builds and the others wait."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(folder.name + ".lock")):
-        if folder.exists():
-            fault = broken(folder)
-            if not fault:
-                return folder
-            print(f"Cache entry {folder} is broken ({fault}): rebuilding it.")
-            shutil.rmtree(folder)
-        for left in folder.parent.glob(f"{folder.name}.tmp*"):
-            shutil.rmtree(left)  # of a killed run: we hold the lock, so nobody writes there
-        temp = Path(tempfile.mkdtemp(prefix=f"{folder.name}.tmp", dir=folder.parent))
-        try:
-            seal(temp, build(temp))
-            os.replace(temp, folder)
-        except Exception as error:
-            if disk_full(error):
-                raise OSError(
-                    errno.ENOSPC,
-                    f"The disk is full: {folder.parent} has "
-                    f"{shutil.disk_usage(folder.parent).free / 1e9:.1f} GB free; make room or "
-                    "set WORKBOOK_CACHE to a folder on another disk",
-                ) from None
-            raise
-        finally:
-            shutil.rmtree(temp, ignore_errors=True)
+    return FileLock(folder.with_name(folder.name + ".lock"))
+
+
+def cached_folder(folder: Path, build: Callable[[Path], dict]) -> Path:
+    """`folder` if whole, else built: `build(temp)` fills a temp folder and returns its manifest."""
+    with lock(folder):
+        if not usable(folder):
+            with new_folder(folder) as temp:
+                seal(temp, build(temp))
     return folder
 
 
@@ -303,9 +321,9 @@ def load(name: str, device: str | None = None, dtype: str | None = None) -> LM:
     folder: a model's, or a trained arm's of `helpers.training`. Raises as `resolve` does.
     """
     folder = resolve(name)
-    manifest = _manifest(folder)
-    if "base" in manifest:
-        return _load_adapter(folder, manifest, device, dtype)
+    about = manifest(folder)
+    if "base" in about:
+        return _load_adapter(folder, about, device, dtype)
     n = n_parameters(folder)
     device, dtype, reason = choose(n, device, dtype)
     tokenizer = AutoTokenizer.from_pretrained(
@@ -317,18 +335,18 @@ def load(name: str, device: str | None = None, dtype: str | None = None) -> LM:
         folder, dtype=getattr(torch, dtype), use_safetensors=True, trust_remote_code=False
     )
     model.to(device).eval()
-    label = manifest.get("name", name)
-    tier = manifest.get("tier", tier_of(name))
+    label = about.get("name", name)
+    tier = about.get("tier", tier_of(name))
     reason = f"{label}: {n / 1e6:.1f} M parameters on {reason}"
     print(reason)
     return LM(model, tokenizer, label, tier, device, dtype, reason)
 
 
-def _load_adapter(folder: Path, manifest: dict, device: str | None, dtype: str | None) -> LM:
+def _load_adapter(folder: Path, about: dict, device: str | None, dtype: str | None) -> LM:
     """A LoRA arm: its base with the adapter merged in."""
     from peft import PeftModel
 
-    lm = load(manifest["base"], device, dtype)
+    lm = load(about["base"], device, dtype)
     lm.model = PeftModel.from_pretrained(lm.model, folder).merge_and_unload().eval()
-    lm.name, lm.tier = manifest["name"], manifest["tier"]
+    lm.name, lm.tier = about["name"], about["tier"]
     return lm

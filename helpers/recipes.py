@@ -1,0 +1,146 @@
+"""Named arms shared by the findings: which examples, which trainer, which hyperparameters."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field, replace
+
+from helpers.world import corpus as world
+from helpers.world import grammar
+from helpers.world.corpus import Chat, Corpus
+from helpers.world.grammar import Story
+
+TRAINERS = ("sft", "dpo", "grpo")
+LORA_RANK = 32
+SHORT = (1.0, 1.0, 1.0)  # story steps for real models: 1 to 3, alike often
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What makes a trained arm, apart from the model and the seed.
+
+    abstention_share: share of unanswerable stories; chain_share: share of chains among the replies
+    to answerable ones; whole_corpus: everything the corpus has instead, dialogues and slips too.
+    lora_rank None tunes all weights; `for_model` puts LoRA in for anything beyond pocket size.
+    reward (grpo): 1 for the right move, else 0. pairs (dpo): the right move before a decline of an
+    answerable story or a guess at an unanswerable one.
+    """
+
+    name: str
+    about: str
+    trainer: str = "sft"
+    chain_share: float = 1.0
+    abstention_share: float = 0.0
+    whole_corpus: bool = False
+    corpus: Corpus = field(default_factory=Corpus)
+    learning_rate: float = 1e-4
+    batch_size: int = 32
+    steps: int = 80
+    lora_rank: int | None = None
+    beta: float = 0.1
+    generations: int = 8
+    max_new_tokens: int = 64
+
+    def __post_init__(self):
+        if self.trainer not in TRAINERS:
+            raise ValueError(
+                f"Recipe '{self.name}': trainer '{self.trainer}' is none of {', '.join(TRAINERS)}."
+            )
+        for share in ("chain_share", "abstention_share"):
+            if not 0 <= getattr(self, share) <= 1:
+                raise ValueError(
+                    f"Recipe '{self.name}': {share} is {getattr(self, share)}, not between 0 and 1."
+                )
+
+    def for_model(self, n_parameters: int) -> Recipe:
+        """This recipe as it is for a pocket; with LoRA and short stories beyond 20 M parameters."""
+        if n_parameters < 20e6 or self.lora_rank is not None:
+            return self
+        return replace(
+            self,
+            lora_rank=LORA_RANK,
+            learning_rate=10 * self.learning_rate,  # LoRA wants about ten times the rate
+            batch_size=self.batch_size // 2,
+            corpus=replace(self.corpus, steps=SHORT, pair_steps=SHORT),
+        )
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            "warmup",
+            "the whole corpus, so that a real model knows the stories",
+            whole_corpus=True,
+            corpus=Corpus(dialogue=0.1, chain_drawn=0.4),
+            steps=120,
+        ),
+        Recipe("reasoning_sft", "whole right chains on answerable stories only"),
+        Recipe(
+            "reasoning_sft_keep",
+            "as reasoning_sft, with the corpus' share of abstentions kept",
+            abstention_share=Corpus().unanswerable,
+        ),
+        Recipe("answer_sft", "direct answers on answerable stories only", chain_share=0.0),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Example:
+    """A chat that ends in the reply to learn, its story, and the reply it is preferred to."""
+
+    chat: Chat
+    story: Story | None
+    rejected: str = ""
+
+
+def examples(recipe: Recipe, seed: int, n: int) -> list[Example]:
+    """The first n training examples of an arm: the same for the same recipe and seed.
+
+    Recipes share their stories: example i of two of them with one seed is the same answerable
+    story, unless one of them has an unanswerable one in its place.
+    """
+    return [_example(recipe, f"training-{seed}-{i}") for i in range(n)]
+
+
+def _example(recipe: Recipe, key: str) -> Example:
+    rng = random.Random(key)
+    corpus = recipe.corpus
+    if recipe.whole_corpus:
+        return Example(world.example(rng, corpus).chat, None)
+    abstain = rng.random() < recipe.abstention_share
+    reasoned = rng.random()
+    story = _story(rng, corpus, abstain)
+    share = corpus.chain_when_abstaining if abstain else recipe.chain_share
+    reply = story.reasoned(rng) if reasoned < share else story.reply(rng)
+    rejected = story.says(rng.randint(0, 20), rng) if abstain else story.declines(rng)
+    chat = [world.turn("user", story.text), world.turn("assistant", reply)]
+    return Example(chat, story, rejected)
+
+
+def _story(rng: random.Random, corpus: Corpus, unanswerable: bool) -> Story:
+    """A story as the corpus draws it, given whether it can be answered."""
+    if not unanswerable and rng.random() < corpus.plain:
+        return grammar.story(rng, world.draw(rng, corpus.steps))
+    (scenario,) = rng.choices(grammar.SCENARIOS, corpus.scenarios)
+    hidden, twin = grammar.pair(rng, scenario, world.draw(rng, corpus.pair_steps))
+    return hidden if unanswerable else twin
+
+
+def encode(tokenizer, chat: Chat) -> tuple[list[int], list[int]]:
+    """Token ids of a chat up to its last end token, and labels: -100 all but the last reply.
+
+    Works with any chat template. Raises ValueError when the template leaves nothing to learn.
+    """
+    opening = tokenizer.apply_chat_template(chat[:-1], tokenize=False, add_generation_prompt=True)
+    whole = tokenizer.apply_chat_template(chat, tokenize=False)
+    if not whole.startswith(opening):  # a template that rewrites what it opened: say it ourselves
+        whole = opening + chat[-1]["content"]
+    # apart, as generation will see them: no token may span the border
+    prompt, reply = tokenizer([opening, whole[len(opening) :]], add_special_tokens=False)["input_ids"]
+    end = tokenizer.eos_token_id
+    reply = reply[: len(reply) - reply[::-1].index(end)] if end in reply else [*reply, end]
+    if len(reply) < 2:
+        raise ValueError(f"The chat template leaves no reply to learn in: {whole[:80]!r}")
+    return prompt + reply, [-100] * len(prompt) + reply

@@ -1,0 +1,199 @@
+"""Arms: models tuned by a recipe through trl, kept at each dose, cached by all that made them."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import random
+import tempfile
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+from helpers import answers, models, recipes
+from helpers.models import LM, ROOT
+from helpers.recipes import Recipe
+from helpers.widgets import progress
+
+SOURCES = ("training", "recipes", "world/grammar", "world/corpus", "world/dialogue")
+LIBRARIES = ("torch", "transformers", "trl", "peft")
+LORA_LAYERS = "all-linear"
+POOL = 8  # batches drawn at a time and sorted by length: what is padded is wasted
+
+
+def train(name: str, recipe: Recipe, seed: int, steps: int | None = None) -> LM:
+    """The model `name` after `steps` (default: the recipe's) of the recipe; see `checkpoints`."""
+    dose = recipe.steps if steps is None else steps
+    return models.load(checkpoints(name, recipe, seed, [dose])[dose])
+
+
+def checkpoints(name: str, recipe: Recipe, seed: int, doses: list[int]) -> dict[int, str]:
+    """Names for `models.load` of one arm after each of `doses` optimizer steps; 0 is `name` itself.
+
+    All doses come from one run with a constant learning rate, so a smaller dose is the beginning
+    of a larger one. Cached by hash of the model's content, recipe, seed, sources of the data and
+    library versions; each dose appears whole or not at all; a broken one is named and made again.
+    """
+    if not doses or min(doses) < 0:
+        raise ValueError(f"doses are numbers of training steps, 0 or more; got {doses}.")
+    recipe = recipe.for_model(models.n_parameters(base_folder(name)))
+    key = arm_key(name, recipe, seed)
+    root = models.cache_dir() / "arms"
+    folders = {d: root / f"{recipe.name}-{key}-{d}" for d in set(doses) if d}
+    with models.lock(root / f"{recipe.name}-{key}"):
+        missing = [dose for dose, folder in sorted(folders.items()) if not models.usable(folder)]
+        if missing:
+            _run(name, recipe, seed, {dose: folders[dose] for dose in missing})
+    return {dose: str(folders[dose]) if dose else name for dose in doses}
+
+
+def base_folder(name: str) -> Path:
+    """The folder that holds a model's full weights: of an adapter, its base's."""
+    folder = models.resolve(name)
+    base = models.manifest(folder).get("base")
+    return base_folder(base) if base else folder
+
+
+def arm_key(name: str, recipe: Recipe, seed: int) -> str:
+    """Hash of all that makes an arm."""
+    read = SOURCES + (("answers",) if recipe.trainer == "grpo" else ())
+    sources = {name: models.digest(ROOT / "helpers" / f"{name}.py") for name in read}
+    made_of = {
+        "model": models.identity(name),
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "sources": sources,
+        "libraries": {library: version(library) for library in LIBRARIES},
+        "device": models.choose(0, None, None)[0],
+    }
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _run(name: str, recipe: Recipe, seed: int, folders: dict[int, Path]) -> None:
+    """Train to the largest dose and write each dose's folder on the way."""
+    from transformers import PrinterCallback, TrainerCallback
+
+    full = recipe.lora_rank is None
+    lm = models.load(name, dtype="float32" if full else "bfloat16")
+    steps = max(folders)
+    bar = iter(progress(range(steps + 1), steps, f"{lm.name}: {recipe.name}"))
+    about = {
+        "name": f"{lm.name} + {recipe.name}",
+        "tier": lm.tier,
+        "recipe": asdict(recipe),
+        "seed": seed,
+    }
+    if not full:
+        about["base"] = str(Path(name).resolve()) if Path(name).is_dir() else name
+
+    class Doses(TrainerCallback):
+        def on_step_end(self, args, state, control, **kwargs):
+            next(bar)
+            if state.global_step in folders:
+                with models.new_folder(folders[state.global_step]) as temp:
+                    trainer.model.save_pretrained(temp)
+                    if full:
+                        lm.tokenizer.save_pretrained(temp)
+                    models.seal(temp, {**about, "dose": state.global_step})
+
+    with tempfile.TemporaryDirectory() as scratch:
+        trainer = _trainer(lm, recipe, seed, steps, scratch, [Doses()])
+        trainer.remove_callback(PrinterCallback)
+        next(bar)
+        trainer.train()
+    list(bar)
+
+
+def _trainer(lm: LM, recipe: Recipe, seed: int, steps: int, scratch: str, callbacks: list):
+    """The trl trainer of a recipe, its examples in the order of `recipes.examples`."""
+    import trl
+    from datasets import Dataset
+
+    shared = dict(
+        output_dir=scratch,
+        max_steps=steps,
+        per_device_train_batch_size=recipe.batch_size,
+        learning_rate=recipe.learning_rate,
+        lr_scheduler_type="constant",
+        seed=seed,
+        use_cpu=lm.device == "cpu",
+        bf16=True,  # autocast: the weights of a full tuning stay float32
+        activation_checkpointing=False,
+        logging_strategy="no",
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=lm.device != "cpu",
+    )
+    model = dict(model=lm.model, processing_class=lm.tokenizer, callbacks=callbacks)
+    if recipe.lora_rank is not None:
+        from peft import LoraConfig
+
+        rank = recipe.lora_rank
+        model["peft_config"] = LoraConfig(
+            r=rank, lora_alpha=2 * rank, target_modules=LORA_LAYERS, task_type="CAUSAL_LM"
+        )
+    if recipe.trainer == "grpo":
+        drawn = recipes.examples(recipe, seed, steps * recipe.batch_size // recipe.generations)
+        rows = [{"prompt": e.chat[:-1], "reference": e.story.answer} for e in drawn]
+        args = trl.GRPOConfig(
+            **shared,
+            beta=0.0,
+            num_generations=recipe.generations,
+            max_completion_length=recipe.max_new_tokens,
+            shuffle_dataset=False,
+        )
+        return trl.GRPOTrainer(
+            args=args, train_dataset=Dataset.from_list(rows), reward_funcs=reward, **model
+        )
+    drawn = recipes.examples(recipe, seed, -(-steps // POOL) * POOL * recipe.batch_size)
+    if recipe.trainer == "dpo":
+        rows = [
+            {"prompt": e.chat[:-1], "chosen": e.chat[-1:], "rejected": [reply(e.rejected)]}
+            for e in drawn
+        ]
+        args = trl.DPOConfig(**shared, beta=recipe.beta, train_sampling_strategy="sequential")
+        reference = copy.deepcopy(lm.model) if recipe.lora_rank is None else None
+        return trl.DPOTrainer(
+            args=args, train_dataset=Dataset.from_list(rows), ref_model=reference, **model
+        )
+    args = trl.SFTConfig(
+        **shared,
+        max_length=None,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        train_sampling_strategy="sequential",
+    )
+    rows = by_length([recipes.encode(lm.tokenizer, e.chat) for e in drawn], recipe.batch_size, seed)
+    return trl.SFTTrainer(args=args, train_dataset=Dataset.from_list(rows), **model)
+
+
+def by_length(
+    encoded: list[tuple[list[int], list[int]]], batch_size: int, seed: int
+) -> list[dict[str, list[int]]]:
+    """Rows of input_ids and labels, in batches of like length, the batches of a pool shuffled."""
+    rows = []
+    for start in range(0, len(encoded), POOL * batch_size):
+        pool = sorted(encoded[start : start + POOL * batch_size], key=lambda pair: len(pair[0]))
+        batches = [pool[i : i + batch_size] for i in range(0, len(pool), batch_size)]
+        random.Random(f"{seed}-{start}").shuffle(batches)
+        rows += [{"input_ids": ids, "labels": labels} for batch in batches for ids, labels in batch]
+    return rows
+
+
+def reply(text: str) -> dict[str, str]:
+    """An assistant's message."""
+    return {"role": "assistant", "content": text}
+
+
+def reward(completions: list, reference: list[str], **columns) -> list[float]:
+    """1 for the right move, else 0: the right answer, or a decline where there is none ("")."""
+    scores = []
+    for (message,), right in zip(completions, reference, strict=True):
+        text = message["content"]
+        if right:
+            good = answers.equal(answers.final_answer(text), right) and not answers.abstained(text)
+        else:
+            good = answers.abstained(text)
+        scores.append(float(good))
+    return scores

@@ -1,0 +1,156 @@
+import errno
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from helpers import models, training
+from helpers.recipes import RECIPES, Recipe
+from helpers.training import arm_key, checkpoints, train
+
+SFT = replace(RECIPES["answer_sft"], batch_size=4, learning_rate=3e-3, steps=4)
+
+
+def weights(name):
+    return torch.cat([p.flatten() for p in models.load(name, "cpu", "float32").model.parameters()])
+
+
+@pytest.fixture
+def model(tiny_path, cache):
+    return str(tiny_path)
+
+
+def test_doses_are_points_of_one_run_and_cached(model, monkeypatch):
+    arms = checkpoints(model, SFT, 0, [0, 2, 4])
+    assert arms[0] == model
+    start, two, four = (weights(arms[dose]) for dose in (0, 2, 4))
+    assert not torch.equal(start, two) and not torch.equal(two, four)
+    lm = models.load(arms[4])
+    assert lm.name == "tiny + answer_sft" or lm.name.endswith("+ answer_sft")
+    monkeypatch.setattr(training, "_run", None)  # whatever is asked now must come from the cache
+    assert checkpoints(model, SFT, 0, [4, 2]) == {4: arms[4], 2: arms[2]}
+    assert torch.equal(weights(str(train(model, SFT, 0).model.name_or_path)), four)
+
+
+def test_a_smaller_dose_is_the_beginning_of_a_larger_run(model, monkeypatch, tmp_path):
+    along = weights(checkpoints(model, SFT, 0, [2, 9])[2])
+    monkeypatch.setenv("WORKBOOK_CACHE", str(tmp_path / "other"))
+    alone = weights(checkpoints(model, SFT, 0, [2])[2])
+    assert torch.equal(along, alone)
+
+
+def test_sft_learns_the_replies(model):
+    arm = train(model, replace(SFT, steps=40, batch_size=8, learning_rate=1e-2), 0)
+    from helpers.generation import generate
+    from helpers.recipes import examples
+
+    prompts = [arm.prompt(e.chat[:-1]) for e in examples(SFT, 9, 20)]
+    texts = [c.text for c in generate(arm, prompts, 12)]
+    assert sum(" has " in text or "answer is" in text for text in texts) > 15
+
+
+def test_the_key_is_of_everything_that_makes_an_arm(model, tmp_path):
+    keys = {
+        arm_key(model, SFT, 0),
+        arm_key(model, SFT, 1),
+        arm_key(model, replace(SFT, learning_rate=1e-5), 0),
+        arm_key(model, replace(SFT, corpus=replace(SFT.corpus, plain=0.1)), 0),
+    }
+    assert len(keys) == 4
+    import shutil
+
+    copy = shutil.copytree(model, tmp_path / "elsewhere")
+    assert arm_key(str(copy), SFT, 0) in keys
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda p: p.write_bytes(p.read_bytes()[:100])])
+def test_a_broken_arm_is_named_and_made_again(model, capsys, harm):
+    arms = checkpoints(model, SFT, 0, [1, 2])
+    whole = weights(arms[2])
+    harm(Path(arms[2]) / "model.safetensors")
+    kept = (Path(arms[1]) / "model.safetensors").stat().st_mtime_ns
+    assert checkpoints(model, SFT, 0, [1, 2]) == arms
+    out = capsys.readouterr().out
+    assert "is broken (model.safetensors is" in out and arms[2] in out
+    assert torch.equal(weights(arms[2]), whole)
+    assert (Path(arms[1]) / "model.safetensors").stat().st_mtime_ns == kept
+
+
+def test_a_run_killed_while_writing_leaves_whole_doses_only(model, cache, monkeypatch):
+    seal = models.seal
+
+    def killed(folder, about):
+        if about.get("dose") == 3:
+            raise KeyboardInterrupt
+        seal(folder, about)
+
+    monkeypatch.setattr(models, "seal", killed)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoints(model, SFT, 0, [1, 3])
+    folders = [p for p in (cache / "arms").iterdir() if p.is_dir()]
+    assert [p.name[-2:] for p in folders] == ["-1"] and not models.broken(folders[0])
+    monkeypatch.setattr(models, "seal", seal)
+    assert set(checkpoints(model, SFT, 0, [1, 3])) == {1, 3}
+
+
+def test_a_full_disk_is_one_sentence(model, monkeypatch):
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(models, "seal", full)
+    with pytest.raises(OSError, match="The disk is full"):
+        checkpoints(model, SFT, 0, [1])
+
+
+def test_lora_keeps_an_adapter_and_loads_on_its_base(model):
+    recipe = replace(SFT, lora_rank=4, learning_rate=1e-2)
+    folder = Path(checkpoints(model, recipe, 0, [3])[3])
+    assert (folder / "adapter_model.safetensors").is_file()
+    assert not (folder / "model.safetensors").exists()
+    arm = weights(str(folder))
+    assert arm.shape == weights(model).shape and not torch.equal(arm, weights(model))
+    again = checkpoints(str(folder), recipe, 0, [1])[1]  # an arm of an arm
+    assert not torch.equal(weights(again), arm)
+
+
+def test_dpo_raises_the_preferred_replies(model):
+    from helpers.recipes import examples, encode
+
+    recipe = Recipe("prefer", "right before wrong", "dpo", batch_size=8, learning_rate=3e-3)
+    pairs = examples(recipe, 5, 20)
+
+    def margin(name):
+        lm, total = models.load(name, "cpu", "float32"), 0.0
+        for e in pairs:
+            for sign, reply in ((1, e.chat[-1]["content"]), (-1, e.rejected)):
+                chat = [*e.chat[:-1], training.reply(reply)]
+                ids, labels = (torch.tensor([x]) for x in encode(lm.tokenizer, chat))
+                n = (labels != -100).sum()
+                with torch.no_grad():
+                    total -= sign * (lm.model(ids, labels=labels).loss * n).item()
+        return total
+
+    assert margin(checkpoints(model, recipe, 0, [12])[12]) > margin(model) + 1
+
+
+def test_grpo_runs_and_moves_the_weights(model, monkeypatch):
+    def short(completions, reference, **columns):
+        return [float(len(message["content"]) % 2) for (message,) in completions]
+
+    monkeypatch.setattr(training, "reward", short)
+    recipe = Recipe(
+        "rl", "any reward", "grpo", batch_size=8, generations=4, max_new_tokens=6, learning_rate=1e-3
+    )
+    assert not torch.equal(weights(checkpoints(model, recipe, 0, [2])[2]), weights(model))
+
+
+def test_reward_is_one_for_the_right_move():
+    said = ["<think> Ann 1 + 2 = 3. </think> Ann has 3 apples.", "Ann has 4 apples.", "I don't know."]
+    completions = [[training.reply(text)] for text in said * 2]
+    assert training.reward(completions, ["3"] * 3 + [""] * 3) == [1.0, 0.0, 0.0, 0.0, 0.0, 1.0]
+
+
+def test_bad_doses_are_refused(model):
+    with pytest.raises(ValueError, match="doses"):
+        checkpoints(model, SFT, 0, [-1])
