@@ -1,0 +1,205 @@
+"""Log-probabilities of given replies: after every cut of a chain, and of declining."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+import numpy as np
+import torch
+from transformers import DynamicCache
+
+from helpers.generation import left_padded, positions
+from helpers.models import LM
+from helpers.widgets import progress
+
+ROWS = 32  # continuations scored in one pass
+#: Beginnings of a declining reply, none the beginning of another. The first three are the pocket
+#: world's own.
+DECLINES = (
+    "I don't know",
+    "I can't",
+    "There is no way",
+    "I cannot",
+    "I do not know",
+    "I'm not sure",
+    "I am not sure",
+    "It is not possible",
+    "It's not possible",
+    "It is impossible",
+    "It is unclear",
+    "There is not enough",
+    "There isn't enough",
+    "Not enough information",
+    "Sorry",
+    "I'm sorry",
+    "Unfortunately",
+)
+
+
+@torch.inference_mode()
+def answer_logprobs(
+    lm: LM, prompt: str, cuts: list[str], suffix: str, answers: list[str]
+) -> np.ndarray:
+    """log p(answer | prompt + cut + suffix) in nats, summed over the answer's tokens.
+
+    Returns [len(cuts), len(answers)]. Context and answer are tokenized apart, white space at their
+    border going to the answer, as when the model writes on from the context. What the contexts
+    share is computed once: one pass over the longest, then one over all that differs. Exact in
+    float32 (load the model with dtype="float32" for numbers to report).
+    """
+    contexts = [_encode(lm, prompt + cut + suffix) for cut in cuts]
+    spans = [[_encode_answer(lm, prompt + cut + suffix, a) for a in answers] for cut in cuts]
+    if not all(contexts) or not all(ids for row in spans for ids in row):
+        raise ValueError("Every context and every answer needs at least one token.")
+    trunk = _trunk(contexts)
+    rows = []  # (shared tokens of the trunk, tokens after them, how many of these are the answer)
+    for context, row in zip(contexts, spans, strict=True):
+        # the context's last token is always run anew: its logits give the answer's first token
+        shared = min(_common(context, trunk), len(context) - 1)
+        rows += [(shared, context[shared:] + ids, len(ids)) for ids in row]
+    cache = DynamicCache(config=lm.model.config)
+    _check_window(lm, len(trunk) + max(len(ids) for _, ids, _ in rows))
+    if trunk:
+        ids = torch.tensor([trunk], device=lm.model.device)
+        lm.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i][1]))
+    scores = np.empty(len(rows))
+    for batch in _pieces(order, ROWS):
+        scores[batch] = _branches(lm, cache, len(trunk), [rows[i] for i in batch])
+    return scores.reshape(len(cuts), len(answers))
+
+
+def _encode(lm: LM, text: str) -> list[int]:
+    return lm.tokenizer(text.rstrip(" "), add_special_tokens=False)["input_ids"]
+
+
+def _encode_answer(lm: LM, context: str, answer: str) -> list[int]:
+    space = context[len(context.rstrip(" ")) :]
+    return lm.tokenizer(space + answer, add_special_tokens=False)["input_ids"]
+
+
+def _common(a: list[int], b: list[int]) -> int:
+    """Length of the beginning that two lists share."""
+    return next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
+
+
+def _trunk(contexts: list[list[int]]) -> list[int]:
+    """The beginning of the longest context that is worth running once, apart from the branches.
+
+    Beyond what any other context shares with it, the longest one is a branch itself.
+    """
+    if len(contexts) == 1:
+        return contexts[0][:-1]
+    longest = max(contexts, key=len)
+    others = [c for c in contexts if c is not longest]
+    return longest[: max(_common(c, longest) for c in others)]
+
+
+def _check_window(lm: LM, length: int) -> None:
+    kinds = getattr(lm.model.config, "layer_types", None) or []
+    window = getattr(lm.model.config, "sliding_window", None)
+    if "sliding_attention" in kinds and length > window:
+        raise ValueError(
+            f"{lm.name} attends over {window} tokens only; the chain with its answers takes "
+            f"{length}: score shorter chains."
+        )
+
+
+def _branches(lm: LM, cache: DynamicCache, n_trunk: int, rows: list) -> np.ndarray:
+    """Log-probability of each row's answer, all rows in one pass over copies of the trunk's cache.
+
+    A row sees the first `shared` tokens of the trunk and its own: attention is masked between, and
+    positions go on from `shared`, so that the model sees the row as if it were whole.
+    """
+    device = lm.model.device
+    longest = max(len(ids) for _, ids, _ in rows)
+    ids = torch.full((len(rows), longest), lm.tokenizer.pad_token_id)
+    mask = torch.zeros((len(rows), n_trunk + longest), dtype=torch.long)
+    for i, (shared, tokens, _) in enumerate(rows):
+        ids[i, : len(tokens)] = torch.tensor(tokens)
+        mask[i, :shared] = 1
+        mask[i, n_trunk : n_trunk + len(tokens)] = 1
+    at = torch.tensor([[shared] for shared, _, _ in rows]) + torch.arange(longest)
+    logits = lm.model(
+        input_ids=ids.to(device),
+        attention_mask=mask.to(device),
+        position_ids=at.to(device),
+        past_key_values=_copies(lm, cache, len(rows)) if n_trunk else None,
+        use_cache=bool(n_trunk),
+        logits_to_keep=max(n for _, _, n in rows) + longest - min(len(t) for _, t, _ in rows) + 1,
+    ).logits
+    first = longest - logits.shape[1]  # position of the first logits kept
+    scores = []
+    for i, (_, tokens, n) in enumerate(rows):
+        end = len(tokens)
+        p = logits[i, end - n - 1 - first : end - 1 - first].float().log_softmax(-1)
+        answer = torch.tensor(tokens[end - n :], device=device)
+        scores.append(p.gather(1, answer[:, None]).sum().item())
+    return np.array(scores)
+
+
+def _copies(lm: LM, cache: DynamicCache, n: int) -> DynamicCache:
+    """`cache` of one row as one of n rows; the original stays as it is."""
+    many = DynamicCache(config=lm.model.config)
+    for i, layer in enumerate(cache.layers):
+        many.update(layer.keys.expand(n, -1, -1, -1), layer.values.expand(n, -1, -1, -1), i)
+    return many
+
+
+@torch.inference_mode()
+def decline_probability(lm: LM, prompts: list[str], batch_size: int = 64) -> np.ndarray:
+    """Probability that the reply begins like a declining one, summed over `DECLINES`; [prompts].
+
+    It is what the reply *opens* with: after a prompt that leaves a chain to be opened, declining
+    after the chain is not in it.
+    """
+    if not all(prompts):
+        raise ValueError(f"Prompt {prompts.index('')} is empty: it needs at least one token.")
+    encoded = [_encode(lm, prompt) for prompt in prompts]
+    spaces = [prompt[len(prompt.rstrip(" ")) :] for prompt in prompts]
+    order = sorted(range(len(prompts)), key=lambda i: (spaces[i], len(encoded[i])))
+    batches = [
+        batch
+        for _, same in groupby(order, key=lambda i: spaces[i])
+        for batch in _pieces(list(same), batch_size)
+    ]
+    total = np.zeros(len(prompts))
+    for batch in progress(batches, len(batches), f"{lm.name}: P(decline)"):
+        openings = [_encode_answer(lm, spaces[batch[0]], text) for text in DECLINES]
+        unknown = lm.tokenizer.unk_token_id
+        openings = [ids for ids in openings if unknown not in ids]
+        total[batch] = _opening_probability(lm, [encoded[i] for i in batch], openings)
+    return total
+
+
+def _pieces(items: list, size: int) -> list[list]:
+    return [items[i : i + size] for i in range(0, len(items), size)]
+
+
+def _opening_probability(lm: LM, rows: list[list[int]], openings: list[list[int]]) -> np.ndarray:
+    """Summed probability of the openings after each row; the rows are run once."""
+    ids, mask = left_padded(lm, rows)
+    at = positions(mask)
+    cache = DynamicCache(config=lm.model.config)
+    state = dict(past_key_values=cache, use_cache=True)
+    out = lm.model(
+        input_ids=ids, attention_mask=mask, position_ids=at, logits_to_keep=1, **state
+    )
+    first = out.logits[:, -1].float().log_softmax(-1)
+    total = torch.zeros(len(rows), device=first.device)
+    for opening in openings:
+        logp = first[:, opening[0]]
+        n = len(opening) - 1
+        if n:
+            tokens = torch.tensor([opening], device=first.device).expand(len(rows), -1)
+            out = lm.model(
+                input_ids=tokens[:, :-1],
+                attention_mask=torch.cat([mask, mask.new_ones(len(rows), n)], dim=1),
+                position_ids=at[:, -1:] + 1 + torch.arange(n, device=at.device),
+                **state,
+            )
+            cache.crop(-n)  # the tokens to drop
+            rest = out.logits.float().log_softmax(-1).gather(2, tokens[:, 1:, None])
+            logp = logp + rest.sum((1, 2))
+        total += logp.exp()
+    return total.cpu().numpy()

@@ -1,0 +1,100 @@
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from helpers import scoring
+from helpers.scoring import DECLINES, answer_logprobs, decline_probability
+from helpers.world import grammar
+
+
+def plain(lm, context, answer):
+    """log p(answer | context) by one pass over the whole text, nothing shared, nothing padded."""
+    space = context[len(context.rstrip(" ")) :]
+    n = len(lm.tokenizer(context.rstrip(" "), add_special_tokens=False).input_ids)
+    ids = lm.tokenizer(context.rstrip(" "), add_special_tokens=False).input_ids
+    ids = ids + lm.tokenizer(space + answer, add_special_tokens=False).input_ids
+    with torch.no_grad():
+        p = lm.model(torch.tensor([ids])).logits[0].log_softmax(-1)
+    return sum(p[i - 1, ids[i]].item() for i in range(n, len(ids)))
+
+
+@pytest.fixture(scope="module")
+def chain(tiny_lm):
+    story = grammar.story(random.Random(1), 5)
+    cuts = [" ".join(["<think>", *story.chain[:i]]) for i in range(6)]
+    return tiny_lm.prompt(story.text), cuts
+
+
+SUFFIX = " </think> The answer is"
+ANSWERS = ["3 apples.", "12", "I don't know.", "There is no way to know."]
+
+
+@pytest.mark.parametrize("suffix", [SUFFIX, SUFFIX + " ", ""])
+def test_equal_to_the_plain_way(tiny_lm, chain, suffix):
+    prompt, cuts = chain
+    ours = answer_logprobs(tiny_lm, prompt, cuts, suffix, ANSWERS)
+    expected = [[plain(tiny_lm, prompt + c + suffix, a) for a in ANSWERS] for c in cuts]
+    assert ours.shape == (6, 4)
+    assert np.abs(ours - np.array(expected)).max() < 1e-4
+    assert np.ptp(ours[:, 0]) > 0.1  # the cuts do matter
+
+
+def test_one_cut_and_unrelated_cuts_will_do(tiny_lm, chain):
+    prompt, cuts = chain
+    for some in (cuts[3:4], ["", "Ben 1 + 1 = 2.", cuts[2], "Ann 5 - 3 = 2. Ben"]):
+        ours = answer_logprobs(tiny_lm, prompt, some, SUFFIX, ANSWERS)
+        expected = [[plain(tiny_lm, prompt + c + SUFFIX, a) for a in ANSWERS] for c in some]
+        assert np.abs(ours - np.array(expected)).max() < 1e-4
+
+
+def test_the_rows_may_exceed_one_pass(tiny_lm, chain, monkeypatch):
+    prompt, cuts = chain
+    whole = answer_logprobs(tiny_lm, prompt, cuts, SUFFIX, ANSWERS)
+    monkeypatch.setattr(scoring, "ROWS", 5)
+    assert np.abs(answer_logprobs(tiny_lm, prompt, cuts, SUFFIX, ANSWERS) - whole).max() < 1e-4
+
+
+def test_the_shared_prefix_is_run_once(tiny_lm, chain):
+    prompt, cuts = chain
+    tokens = []
+    hook = tiny_lm.model.model.embed_tokens.register_forward_hook(
+        lambda module, args, out: tokens.append(args[0].numel())
+    )
+    try:
+        answer_logprobs(tiny_lm, prompt, cuts, SUFFIX, ANSWERS[:1])
+    finally:
+        hook.remove()
+    ids = tiny_lm.tokenizer([prompt + c + SUFFIX for c in cuts]).input_ids
+    assert sum(tokens) < 0.5 * sum(map(len, ids))
+
+
+def test_all_answers_of_one_token_sum_to_one(tiny_lm, chain):
+    words = [tiny_lm.tokenizer.decode([i]) for i in range(len(tiny_lm.tokenizer))]
+    ids = tiny_lm.tokenizer(words, add_special_tokens=False).input_ids
+    words = [word for i, word in enumerate(words) if ids[i] == [i]]
+    logp = answer_logprobs(tiny_lm, chain[0], [""], "", words)
+    assert 0.9 < np.exp(logp).sum() <= 1 + 1e-5
+
+
+def test_decline_probability_is_the_sum_over_the_openings(tiny_lm, chain):
+    rng = random.Random(2)
+    stories = [grammar.story(rng, 1 + i % 3).text for i in range(7)]
+    prompts = [tiny_lm.prompt(text, "" if i % 2 else "<think> </think> ") for i, text in enumerate(stories)]
+    unknown = tiny_lm.tokenizer.unk_token_id
+    known = [d for d in DECLINES if unknown not in tiny_lm.tokenizer(d).input_ids]
+    assert {"I don't know", "I can't", "There is no way"} <= set(known)
+    expected = [sum(np.exp(plain(tiny_lm, p, d)) for d in known) for p in prompts]
+    assert decline_probability(tiny_lm, prompts, batch_size=3) == pytest.approx(expected, rel=1e-3)
+
+
+def test_no_opening_counts_another_s_replies():
+    for a in DECLINES:
+        assert not any(b.startswith(a) for b in DECLINES if b is not a)
+    assert all(any(t.startswith(d) for d in DECLINES) for t in grammar.TEMPLATES["decline"])
+
+
+def test_empty_answers_are_refused(tiny_lm, chain):
+    with pytest.raises(ValueError, match="at least one token"):
+        answer_logprobs(tiny_lm, chain[0], [""], "", [""])
