@@ -34,7 +34,8 @@ _NUMBER = re.compile(
 )
 #: "The answer is", "Final answer:", "**Answer:**", "#### 12"
 _MARKER = re.compile(
-    r"\banswer[*_]*\s*(?:is\b|would\s+be\b|must\s+be\b|should\s+be\b|comes\s+to\b|[:=])[\s:*_]*|^\s*\#{4}\s*",
+    r"\banswer[*_]*\s*(?:is\b|would\s+be\b|must\s+be\b|should\s+be\b|comes\s+to\b|[:=])[\s:*_]*"
+    r"|^\s*\#{4}\s*",
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
 _BOXED = re.compile(r"\\boxed\s*\{")
@@ -42,7 +43,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)*]*\s+|\n+")
 
 
 def split_trace(text: str) -> tuple[str, str]:
-    """Chain of thought and final part of a reply; an open chain that never closes has no final part.
+    """Chain of thought and final part of a reply; there is none after a chain that never closes.
 
     What stands before the last </think> is the chain, whether or not <think> opened it (some
     templates open it in the prompt).
@@ -57,9 +58,10 @@ def split_trace(text: str) -> tuple[str, str]:
 def final_answer(text: str) -> str:
     r"""The final answer of a reply: a bare number such as "1200" or "-2.5", else a short text.
 
-    Read after </think>: the last \boxed{...}; else what follows the last "#### " or "answer is";
-    else the last number; else a number word; else a last line of at most eight words. "" when
-    there is none, as when the chain was cut off before it closed.
+    Read after </think>: the last \boxed{...}; else what follows the last "####" or "answer is";
+    else, in the last sentence with a number, the result of its sum or its last number; else a
+    number word; else a last line of at most eight words. "" when there is none, as when the chain
+    was cut off before it closed.
     """
     return _stated_answer(text) or _loose_answer(text)
 
@@ -78,11 +80,14 @@ def _stated_answer(text: str) -> str:
 
 
 def _loose_answer(text: str) -> str:
-    """The last number, number word or short last line of the final part, or ""."""
+    """The last sum's result or last number, a number word or a short last line, or ""."""
     final = _plain(split_trace(text)[1])
-    numbers = list(_NUMBER.finditer(final))
-    if numbers:
-        return _digits(numbers[-1])
+    for sentence in reversed(_SENTENCE_END.split(final)):
+        *_, result = sentence.rpartition("=")
+        first = _NUMBER.search(result) if result != sentence else None
+        numbers = [first] if first else list(_NUMBER.finditer(sentence))
+        if numbers:
+            return _digits(numbers[-1])
     words = [word for word in re.findall(r"[a-z]+", final.lower()) if word in _NUMBER_WORD]
     if words:
         return _NUMBER_WORD[words[-1]]
@@ -91,12 +96,12 @@ def _loose_answer(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    r"""Text with LaTeX and markdown around numbers taken off: "\$1{,}200", "\frac{1}{2}", "**12**"."""
+    r"""Text without LaTeX and markdown around numbers: "\$1{,}200", "\frac{1}{2}", "**12**"."""
     text = re.sub(r"\\[dt]?frac\{(\d+)\}\{(\d+)\}", r"\1/\2", text)
     text = text.replace("{,}", ",").replace("\\$", "$")
     text = re.sub(r"\\[,;!: ]", "", text)
     text = re.sub(r"\\text\s*\{([^{}]*)\}", r" \1", text)
-    return re.sub(r"(\*\*|__)(?=\S)(.*?)(?<=\S)\1", r"\2", text)
+    return text.replace("**", "").replace("__", "")
 
 
 def _braced(text: str, start: int) -> str:
@@ -162,81 +167,143 @@ def equal(a: str, b: str) -> bool:
     return _normalised(a) == _normalised(b) != ""
 
 
-#: Ways to leave a question unanswered. Past tense is left out: what was not known *at first* is no abstention.
+#: Ways to leave a question unanswered. Not "I didn't know": what was unknown at first may be known.
 _DECLINES = (
     # not knowing, not telling
-    r"\b(?:I|we|you|one)(?: really| simply| just| honestly)? (?:don'?t|do not|can'?t|cannot|can not|could not|couldn'?t"
-    r"|am unable to|am not able to|are unable to|have no way to|have no way of)"
-    r" (?:\w+ ){0,3}?(?:know|tell|say|determin|answer|comput|calculat|work out|figure|find out|conclude|solve|decide"
-    r"|give (?:you )?(?:a|an|the)|predict|be (?:sure|certain|known|determined)|infer|knowing|telling|verify)",
-    r"\b(?:no|not any) (?:way|means|telling|knowing)\b(?! of losing)",
-    r"\b(?:I have|have|I've) no (?:idea|clue|information|data|record|knowledge|way)",
-    r"\bnobody (?:can )?(?:know|say|tell)s?\b(?! better)",
-    r"\bno ?one (?:can )?(?:really )?(?:know|say|tell)s?\b(?! better)",
-    r"\b(?:cannot|can'?t|can not|could not|couldn'?t) (?:\w+ )?be (?:\w+ )?(?:determined|answered|known|calculated|computed"
-    r"|solved|found|told|worked out|said|established|inferred|decided)",
-    r"\b(?:impossible|not possible|unable|hard|difficult) to (?:say|tell|know|determine|answer|calculate|compute|work out"
-    r"|give|decide)",
-    r"\b(?:is|are|remains?) (?:\w+ )?(?:unknown|undetermined|unclear|uncertain|ambiguous|unspecified|undefined|unanswerable)\b",
-    r"\bunanswerable\b",
+    r"\b(?:I|we|you|one)(?: \w+)? (?:don't|do not|can't|cannot|can not|couldn't|could not|(?:am|are"
+    r"|is) unable to"
+    r"|(?:am|are|is) not able to|'m not able to|'m unable to)(?: \w+){0,2}? (?:know|tell|say"
+    r"|determine|answer|compute"
+    r"|calculate|work|figure|find|conclude|solve|decide|give|put|predict|infer|verify|provide|learn"
+    r"|look up|be sure)\b",
+    r"\bI'm (?:not able|unable) to\b",
+    r"(?:^|[.!?:;,]\s+)(?:can't|cannot|can not|couldn't) (?:\w+ )?(?:tell|say|know|determine"
+    r"|answer)\b",
+    r"\bno (?:way|means) (?:to|of|that)\b|\bno telling\b|\bno (?:\w+ ){0,2}(?:answer|number|figure"
+    r"|basis)\b",
+    r"\b(?:have|has|with) no (?:\w+ )?(?:idea|clue|information|data|record|knowledge|way|access)\b",
+    r"\b(?:nobody|no one|no-one) (?:can |could )?(?:\w+ )?(?:knows?|says?|tells?)\b(?! better)",
+    r"\b(?:can't|cannot|can not|couldn't|could not) (?:\w+ )?be (?:\w+ )?(?:determined|answered"
+    r"|known|calculated|computed"
+    r"|solved|found|told|worked out|said|established|inferred|decided|settled|predicted)\b",
+    r"\b(?:impossible|not possible|hard|difficult) to (?:say|tell|know|determine|answer|calculate"
+    r"|compute|work|give|decide)\b",
+    r"\b(?:is|are|remains?|stays?) (?:\w+ )?(?:unknown|undetermined|unclear|uncertain|unspecified"
+    r"|undefined|open)\b",
+    r"\b(?:isn't|is not|aren't|are not|wasn't|never|not) (?:\w+ )?(?:told|given|stated|mentioned"
+    r"|specified|provided|said"
+    r"|known|defined|clear|recorded|measured)\b",
+    r"\bunanswerable\b|\banyone's guess\b|\blost to history\b|\brather not\b|\b(?:don't"
+    r"|do not) want to (?:say|state|give|guess)\b",
     # what is missing
-    r"\b(?:not enough|insufficient|too little|lack(?:s|ing)?(?: of)?(?: the)?) (?:\w+ ){0,2}(?:information|data|detail|context|number)",
-    r"\b(?:information|number|detail|amount|quantity|price|start)\w* (?:\w+ ){0,3}(?:is|are) (?:missing|left out|not (?:given|stated|provided))",
-    r"\b(?:does|do|did)(?:n'?t| not) (?:\w+ )?(?:say|tell|mention|state|specify|give|provide|include|contain|reveal|indicate)",
-    r"\b(?:is|are|was|were)(?:n'?t| not| never) (?:\w+ )?(?:told|given|stated|mentioned|specified|provided|said|known|defined|clear)\b",
-    r"\bnever (?:\w+ )?(?:says?|tells?|mentions?|states?|gives?|mentioned|stated|told)",
-    r"\b(?:would|I'?d|we'?d)? ?need (?:to know|more (?:information|context|detail)|further)",
-    r"\b(?:story|text|problem|question|passage) (?:has|contains|makes) no\b",
+    r"(?:\bnot|n't) (?:enough|sufficient)\b|\b(?:insufficient|too little|lacks?|lacking|missing"
+    r"|incomplete)\b",
+    r"\b(?:doesn't|does not|don't|do not|didn't|did not|never) (?:\w+ )?(?:says?|tells?|mentions?"
+    r"|states?|specify|specifies"
+    r"|gives?|provides?|includes?|contains?|indicates?|appears?|settle)\b",
+    r"\bsays nothing about\b|\b(?:there is|there's) nothing\b|\bnothing (?:\w+ ){0,3}(?:favours"
+    r"|favors|settles|says|tells)\b",
+    r"\b(?:need|needs|have|has) to know\b(?<!n't need to know)|\bneed (?:\w+ )?more (?:information"
+    r"|context|details?)\b",
+    r"\b(?:story|text|problem|question|passage) (?:has|contains) no\b",
+    # several readings
+    r"\bambiguous\b|\btwo (?:readings|meanings)\b|\b(?:could|might|may|can) (?:be|mean"
+    r"|refer to) (?:either|both|\w+ or)\b",
+    r"\bif\b[^.?!\n=]*\d[^.?!\n=]*\bif\b[^.?!\n=]*\d",
+    r"\bdepends\b",
+    r"\b(?:where|with|without) [b-hj-z]\b",
     # asking back
-    r"\b(?:which|what|who|do|did|are) (?:\w+ ){0,4}?you (?:mean|meant|refer|asking about|talking about|have in mind|looking for)",
-    r"\b(?:could|can|would|will) you (?:please )?(?:clarify|specify|tell me|provide|share|be more specific|give me|say which)",
-    r"\bplease (?:clarify|specify|provide|share|let me know|give)",
+    r"\byou (?:\w+ )?(?:mean|meant|refer|referring|asking|talking|thinking"
+    r"|have in mind)\b[^.]{0,100}\?",
+    r"\b(?:could|can|would|will) you (?:please )?(?:clarify|specify|tell|provide|share|be more|give"
+    r"|say|check)\b",
+    r"\bplease (?:clarify|specify|provide|share|tell|give|let me know)\b",
+    r"\?[\"')]*\s*\Z",
+    r"\A[^.!?]*\?\s+if you\b",
     # taste
-    r"\b(?:matter|question) of (?:\w+ )?(?:taste|opinion|preference|perspective|judge?ment)",
-    r"\b(?:that|it|this|the answer)(?: really| all)? depends (?:on|upon)\b",
-    r"\b(?:no|not a|isn'?t a|not one|isn'?t one) (?:single |one |objective(?:ly)? |universal(?:ly)? |definitive |clear )*"
-    r"(?:right|correct|best|objective|definitive|universal|single|factual|true) (?:\w+ )?(?:answer|number|way|choice|amount)",
-    r"\b(?:is|are) (?:\w+ )?(?:subjective|personal)\b",
-    r"\b(?:up to|for) (?:\w+) to (?:decide|say|judge)",
-    # time
-    r"\b(?:real[- ]time|up[- ]to[- ]date|live|current) (?:\w+ )?(?:information|data|access)",
-    r"\b(?:knowledge|training)(?: data)? (?:cutoff|cut-off|only (?:goes|extends))",
-    r"\b(?:may|might|could) (?:well )?have changed",
-    # impossible premises
-    r"\b(?:impossible|contradict\w*|makes? no sense|(?:doesn'?t|does not) make sense|inconsistent)\b",
-    r"\b(?:false|wrong|mistaken|incorrect|faulty) (?:premise|assumption)",
-    r"\b(?:has|had|have|owns?|owned) only \w+(?: \w+)*?,? (?:so|and)(?: \w+){0,3} (?:can'?t|cannot|could not|couldn'?t)",
-    r"\b(?:can'?t|cannot|could not|couldn'?t|can not) (?:possibly )?(?:have )?(?:lose|lost|sell|sold|give|given|spend|spent|eat|eaten)\b",
-    r"\bthere (?:is|was|has never been|never was|are|were) (?:no|never)\b",
-    r"\b(?:does|did)(?:n'?t| not) (?:actually |really )?(?:exist|happen|take place)",
+    r"\b(?:matter|question) of (?:\w+ )?(?:taste|opinion|preference|perspective|judge?ment)\b",
+    r"(?:\bno|(?:\bnot|n't) (?:a|one)) (?:\w+ )?(?:right|correct|best|better|objectively|definitive"
+    r"|universal|single"
+    r"|true|magic|consensus)\b|\bno fact of the matter\b|\bneither is better\b",
+    r"\b(?:is|are|it's|that's) (?:\w+ ){0,2}(?:subjective|personal)\b|\beye of the beholder\b",
+    r"\b(?:up to|for) \w+ to (?:decide|say|judge)\b|\b(?:up to|as you|as (?:he|she|they)) (?:you"
+    r"|likes?)\b",
+    r"\b(?:no|don't have|do not have|none of) (?:\w+ ){0,2}(?:preferences?|opinions?|my own)\b"
+    r"|\bpeople (?:\w+ )?differ\b",
+    r"\bdisagree\b",
+    # an untrue or impossible premise
+    r"\bimpossible\b(?! to)|\bcontradict\w*|(?:\bmakes? no|\bnot make|n't make) sense\b"
+    r"|\binconsistent\b",
+    r"\bpremise\b|\bmisunderstanding\b|\bmisconception\b|\bmyth\b|\bassumes something\b",
+    r"\b(?:can't|cannot|can not|couldn't|could not|isn't possible|is not possible)"
+    r" (?:\w+ )?(?:have|happen|lose|lost|sell|sold|give|given|spend|spent|eat|eaten|be)\b",
+    r"\b(?:there is|there's|there was|there were|there are) (?:no|never)\b"
+    r"(?! (?:trick|need|doubt|problem|question|issue|change|difference|more)\b)",
+    r"\bnever (?!mind\b|ending\b)\w+|\b(?:did not|didn't)(?! (?:know|matter|change|grow|count)\b)",
+    r"\bonly (?:ever )?(?:received|won|got|had) (?:a single|one)\b|\bjust the one\b",
 )  # fmt: skip
-_DECLINE = re.compile("|".join(_DECLINES), re.IGNORECASE)
-
-#: Settling on a value all the same: what follows a decline and takes it back.
-_SETTLES = re.compile(
-    r"""\b(?: probably | likely | presumably | my \s (?:best\s|own\s)?(?:guess|estimate|answer) | best \s guess
-            | I(?:'d|\s would|\s will|'ll) \s (?:say|guess|go\s with|estimate|assume|pick|put)
-            | I \s (?:think|guess|believe|estimate|assume) | (?:must|should) \s be
-            | assuming | (?:the|final) \s answer (?:\s is|:) | but | however | still | so | therefore | thus )\b
-        [^?]* (?: \d | \b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b )""",
-    re.VERBOSE | re.IGNORECASE,
+#: Ways to say that an answer may be old: they decline only when none stands before them.
+_CAVEATS = (
+    r"\breal[- ]time\b|\bup[- ]to[- ]date\b|\b(?:live|current) (?:\w+ )?(?:prices?|information|data"
+    r"|access)\b",
+    r"\b(?:knowledge|training)(?: data)? (?:cut-?off|stops|ends|ended|only goes)\b"
+    r"|\bmy training ended\b",
+    r"\b(?:may|might|could) (?:well )?(?:have changed|be (?:out of date|outdated|old))\b"
+    r"|\bout of date\b",
 )
-_CONDITIONAL = re.compile(r"\b(?:if|unless|whether|once|suppose)\b|\bbetween\b", re.IGNORECASE)
+_DECLINE = re.compile("|".join(_DECLINES), re.IGNORECASE)
+_CAVEAT = re.compile("|".join(_CAVEATS), re.IGNORECASE)
+
+_ONE_VALUE = rf"[$€£]?(?:-?\d[\d,.]*|\b(?:{'|'.join(_NUMBER_WORD)})\b)"
+#: A turn back to an answer, anywhere after a decline: a word that announces a value, or a choice.
+_TURNS = re.compile(
+    r"\b(?:but|however|still|so|therefore|thus|hence|probably|likely|presumably|guess|guessing"
+    r"|estimates?|estimated|say"
+    r"|go with|think|believe|suppose|assume|assuming|about|around|roughly|approximately|somewhere"
+    r"|answer)\b"
+    rf"[^?]{{0,100}}{_ONE_VALUE}"
+    r"|\b(?:I'd|I would|I'll|I will) (?:say|guess|recommend|choose|pick|go|take)\b|\bI (?:lean"
+    r"|choose|pick|vote|believe)\b"
+    r"|\bmy (?:vote|choice|pick|best guess|guess)\b|\bforce me\b|\bassuming\b|\b(?:most"
+    r"|more) likely\b|\bI take it\b"
+    rf"|= ?{_ONE_VALUE}|: {_ONE_VALUE}(?: [\w']+){{0,2}}\W*\Z",
+    re.IGNORECASE,
+)  # fmt: skip
+#: A sentence of its own that states a value: short, or ending in one.
+_STATES = re.compile(
+    rf"\A\W*(?:[\w']+ ){{0,5}}(?:has|have|had|owns|makes|gets|is|are|with) (?:now "
+    rf"|got )?{_ONE_VALUE}(?: [\w']+){{0,4}}\W*\Z"
+    rf"|\b(?:is|are|gives|makes) {_ONE_VALUE}(?: [\w']+){{0,2}}\W*\Z"
+    rf"|\A\W*{_ONE_VALUE}(?: [\w']+){{0,4}}\W*\Z",
+    re.IGNORECASE,
+)  # fmt: skip
+_HYPOTHETICAL = re.compile(
+    r"\b(?:if|unless|whether|suppose|(?<!I )would|could|might|for example|e\.g|between)\b",
+    re.IGNORECASE,
+)
+_CLAUSE_END = re.compile(r"[.!?][\"')*]*\s+|[;\n]\s*")
+#: An answer has been given already when a caveat opens a new sentence or turns on one.
+_ANSWER_BEFORE = re.compile(r"\w[.!]\s|\b(?:but|though|although)\b", re.IGNORECASE)
 
 
 def abstained(text: str) -> bool:
     """Whether a reply leaves the question unanswered, by rules on its final part (after </think>).
 
     It declines, asks back or corrects a premise, and does not settle on an answer after that. The
-    rules are for English; how often they agree with people is measured on `labelled_responses()`.
+    rules are for English; how often they agree with a person is measured on `labelled_responses()`.
     An empty final part is no abstention: it is no answer.
     """
-    final = split_trace(text)[1].replace("’", "'")
+    final = _plain(split_trace(text)[1]).replace("’", "'")
     declines = list(_DECLINE.finditer(final))
     if not declines:
+        caveats = _CAVEAT.finditer(final)
+        declines = [m for m in caveats if not _ANSWER_BEFORE.search(final[: m.start()])]
+    if not declines:
         return False
-    after = _SENTENCE_END.split(final[declines[-1].end() :])
-    return not any(_SETTLES.search(part) and not _CONDITIONAL.search(part) for part in after)
+    same, *later = _CLAUSE_END.split(final[declines[-1].end() :])
+    settles = [same] if _TURNS.search(same) else []
+    settles += [clause for clause in later if _TURNS.search(clause) or _STATES.search(clause)]
+    return all(_HYPOTHETICAL.search(clause) for clause in settles)
 
 
 def grade(item: Item, completion: Completion) -> dict[str, str | bool]:
@@ -310,11 +377,12 @@ def judge(lm: LM, question: str, response: str, max_new_tokens: int = 16) -> boo
     verdict = re.search(r"\b(yes|no)\b", split_trace(text)[1], re.IGNORECASE)
     if not verdict:
         raise ValueError(
-            f"Judge {lm.name} said {text.strip()[:60]!r} where yes or no was asked: use a stronger model as judge."
+            f"Judge {lm.name} said {text.strip()[:60]!r} where yes or no was asked:"
+            " use a stronger model as judge."
         )
     return verdict[1].lower() == "yes"
 
 
 def labelled_responses() -> pd.DataFrame:
-    """The hand-labelled replies that measure the rules: one row each, see data/questions/README.md."""
+    """The hand-labelled replies that measure the rules, one a row: see data/questions/README.md."""
     return pd.read_json(LABELLED, lines=True)

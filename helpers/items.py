@@ -1,4 +1,4 @@
-"""Questions: the Item, minimal pairs from the pocket world, a user's own JSONL, twins from GSM8K."""
+"""Questions: the Item, minimal pairs of the pocket world, a user's own JSONL, twins of GSM8K."""
 
 import json
 import random
@@ -32,20 +32,22 @@ REQUIRED = tuple(field.name for field in fields(Item) if field.default is MISSIN
 #: Everything up to the last end of a sentence, then one sentence that ends in a question mark. A
 #: full stop in a number ("$2.50"), in "a.m." or after a title is no end of a sentence.
 LAST_QUESTION = re.compile(
-    r"""(?P<context>.*[.!?]["'”’)]* (?<!\bMr[.]) (?<!\bMrs[.]) (?<!\bMs[.]) (?<!\bDr[.]) (?<!\bvs[.]) (?<![.][A-Za-z][.]))
+    r"""(?P<context>.*[.!?]["'”’)]*
+            (?<!\bMr[.]) (?<!\bMrs[.]) (?<!\bMs[.]) (?<!\bDr[.]) (?<!\bvs[.]) (?<![.][A-Za-z][.]))
         \s+
         (?P<question>(?: [^.!?]
                        | [.](?=\d)
-                       | (?<=\b\w)[.](?=\w[.]) | (?<=[.][A-Za-z])[.]
-                       | (?<=\bMr)[.] | (?<=\bMrs)[.] | (?<=\bMs)[.] | (?<=\bDr)[.] | (?<=\bvs)[.] )+ [?])
+                       | (?<=\b[A-Za-z])[.](?=[A-Za-z][.]) | (?<=[.][A-Za-z])[.]
+                       | (?<=\bMr)[.] | (?<=\bMrs)[.] | (?<=\bMs)[.] | (?<=\bDr)[.] | (?<=\bvs)[.]
+                     )+ [?])
         ["'”’)]*""",
     re.VERBOSE | re.DOTALL,
 )
 _QUANTITY = re.compile(
     r"""\d[\d.,:]*
-      | \b(?: one | two | three | four | five | six | seven | eight | nine | ten | eleven | twelve | fifteen | twenty
-           | thirty | forty | fifty | sixty | hundred | thousand | dozen | half | halfway | third | thirds
-           | quarter | quarters | twice | thrice | double | doubles | triple | triples )\b""",
+      | \b(?: one | two | three | four | five | six | seven | eight | nine | ten | eleven | twelve
+           | fifteen | twenty | thirty | forty | fifty | sixty | hundred | thousand | dozen
+           | half | halfway | thirds? | quarters? | twice | thrice | doubles? | triples? )\b""",
     re.VERBOSE | re.IGNORECASE,
 )
 
@@ -58,7 +60,9 @@ def pocket_items(n_pairs: int, seed: int, steps: Sequence[int] = (1, 2, 3)) -> l
     """
     _at_least_one(n_pairs)
     if not steps:
-        raise ValueError("steps is empty: name at least one length between 1 and 6, such as (1, 2, 3).")
+        raise ValueError(
+            "steps is empty: name at least one length between 1 and 6, such as (1, 2, 3)."
+        )
     items: list[Item] = []
     seen: set[str] = set()
     for scenario in SCENARIOS:
@@ -92,7 +96,8 @@ def read_jsonl(path: str | Path) -> list[Item]:
         item = _item(value, where)
         if item.id in items:
             raise ValueError(
-                f"{where}: id {item.id!r} was used in line {lines[item.id]} already: give every line its own id."
+                f"{where}: id {item.id!r} was used in line {lines[item.id]} already: give every"
+                " line its own id."
             )
         items[item.id], lines[item.id] = item, number
     for item in items.values():
@@ -104,9 +109,9 @@ def read_jsonl(path: str | Path) -> list[Item]:
 def gsm8k_twins(path: str | Path, n: int, seed: int) -> list[Item]:
     """`n` pairs from a GSM8K file: the problem, and a twin of which only the last question is left.
 
-    After AbstentionBench (Kirichenko et al., arXiv 2506.09038), with an expression of our own; which
-    problems serve, see `last_question`. Items come in file order; the twin, which should be
-    declined, stands first. steps: number of calculations in the worked solution.
+    After AbstentionBench (Kirichenko et al., arXiv 2506.09038), with an expression of our own;
+    which problems serve, see `last_question`. Items come in file order; the twin, which should
+    be declined, stands first. steps: number of calculations in the worked solution.
     Raises ValueError when the file is no GSM8K file or has fewer than `n` such problems.
     """
     _at_least_one(n)
@@ -114,7 +119,8 @@ def gsm8k_twins(path: str | Path, n: int, seed: int) -> list[Item]:
     for number, value in _objects(path):
         if not _is_gsm8k(value):
             raise ValueError(
-                f"{path}, line {number}: not a GSM8K problem: expected the fields question and answer,"
+                f"{path}, line {number}: not a GSM8K problem: expected the fields question and"
+                " answer,"
                 " both text, the answer ending in '#### 18' or the like."
             )
         question = last_question(value["question"])
@@ -131,12 +137,12 @@ def gsm8k_twins(path: str | Path, n: int, seed: int) -> list[Item]:
         worked, _, answer = value["answer"].rpartition("####")
         unknown, known = f"gsm8k-{number}-abstain", f"gsm8k-{number}-answer"
         steps = worked.count("<<")
-        scenario = "underspecified_context"
+        scenario, whole = "underspecified_context", value["question"].strip()
+        final = answer.strip().replace(",", "")
         items += [
             Item(unknown, question, (), True, scenario, known, steps),
-            Item(known, value["question"].strip(), (answer.strip().replace(",", ""),), False, scenario,
-                 unknown, steps),
-        ]  # fmt: skip
+            Item(known, whole, (final,), False, scenario, unknown, steps),
+        ]
     return items
 
 
@@ -179,7 +185,9 @@ def _objects(path: str | Path) -> Iterator[tuple[int, dict]]:
     if path.is_dir():
         raise ValueError(f"{path} is a folder: give the path of a JSONL file.")
     if not path.is_file():
-        raise FileNotFoundError(f"No file {path}: give the path of a JSONL file, one JSON object a line.")
+        raise FileNotFoundError(
+            f"No file {path}: give the path of a JSONL file, one JSON object a line."
+        )
     number = 0
     empty = True
     with path.open("rb") as file:
@@ -211,7 +219,7 @@ def _objects(path: str | Path) -> Iterator[tuple[int, dict]]:
 
 def _is_gsm8k(value: dict) -> bool:
     texts = (value.get("question"), value.get("answer"))
-    return set(value) == {"question", "answer"} and all(isinstance(t, str) for t in texts) and "####" in texts[1]
+    return len(value) == 2 and all(isinstance(text, str) for text in texts) and "####" in texts[1]
 
 
 def _kind(value: object) -> str:
@@ -226,10 +234,14 @@ def _item(value: dict, where: str) -> Item:
     """The checked item of one line. Raises ValueError naming `where`."""
     missing = [name for name in REQUIRED if name not in value]
     if missing:
-        raise ValueError(f"{where}: {', '.join(missing)} missing: every line needs {', '.join(REQUIRED)}.")
+        raise ValueError(
+            f"{where}: {', '.join(missing)} missing: every line needs {', '.join(REQUIRED)}."
+        )
     unknown = [name for name in value if name not in FIELDS]
     if unknown:
-        raise ValueError(f"{where}: unknown field {', '.join(unknown)}: the fields are {', '.join(FIELDS)}.")
+        raise ValueError(
+            f"{where}: unknown field {', '.join(unknown)}: the fields are {', '.join(FIELDS)}."
+        )
     for name in ("id", "question", "scenario", "twin"):
         if not isinstance(value.get(name, ""), str):
             raise ValueError(f"{where}: {name} is {_kind(value[name])}: expected text.")
@@ -238,9 +250,13 @@ def _item(value: dict, where: str) -> Item:
             raise ValueError(f"{where}: {name} is empty: expected text.")
     abstain, answers, steps = value["should_abstain"], value["answers"], value.get("steps", 0)
     if not isinstance(abstain, bool):
-        raise ValueError(f"{where}: should_abstain is {_kind(abstain)}: expected true or false, without quotes.")
+        raise ValueError(
+            f"{where}: should_abstain is {_kind(abstain)}: expected true or false, without quotes."
+        )
     if not isinstance(answers, list):
-        raise ValueError(f'{where}: answers is {_kind(answers)}: expected a list of texts, such as ["12"].')
+        raise ValueError(
+            f'{where}: answers is {_kind(answers)}: expected a list of texts, such as ["12"].'
+        )
     wrong = [answer for answer in answers if not isinstance(answer, str) or not answer.strip()]
     if wrong:
         what = "an empty text" if isinstance(wrong[0], str) else _kind(wrong[0])
@@ -252,11 +268,13 @@ def _item(value: dict, where: str) -> Item:
         )
     if not abstain and not answers:
         raise ValueError(
-            f"{where}: should_abstain is false, yet answers is empty: give at least one accepted answer."
+            f"{where}: should_abstain is false, yet answers is empty: give at least one accepted"
+            " answer."
         )
     if value["scenario"] not in (*SCENARIOS, PLAIN):
         raise ValueError(
-            f"{where}: unknown scenario {value['scenario']!r}: expected {', '.join(SCENARIOS)} or {PLAIN}."
+            f"{where}: unknown scenario {value['scenario']!r}: expected {', '.join(SCENARIOS)} or"
+            f" {PLAIN}."
         )
     if abstain and value["scenario"] == PLAIN:
         raise ValueError(
@@ -264,14 +282,19 @@ def _item(value: dict, where: str) -> Item:
             f" expected {', '.join(SCENARIOS)}."
         )
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
-        raise ValueError(f"{where}: steps is {json.dumps(steps)}: expected a whole number, 0 when unknown.")
+        raise ValueError(
+            f"{where}: steps is {json.dumps(steps)}: expected a whole number, 0 when unknown."
+        )
     return Item(**{**value, "answers": tuple(answers)})
 
 
 def _check_twin(item: Item, items: dict[str, Item], where: str) -> None:
     twin = items.get(item.twin)
     if twin is None:
-        raise ValueError(f"{where}: twin {item.twin!r} is no id of this file: name a line's id or leave twin out.")
+        raise ValueError(
+            f"{where}: twin {item.twin!r} is no id of this file: name a line's id or leave twin"
+            " out."
+        )
     if twin.should_abstain == item.should_abstain:
         raise ValueError(
             f"{where}: {item.id!r} and its twin {item.twin!r} both have should_abstain"
