@@ -67,7 +67,7 @@ class Measure(Strict):
 class Record(Strict):
     """All that a run found. The primary measure is the one named as the claim's `primary`.
 
-    gates and controls: the dataclasses given to `statistics.verdict`, or dicts like them.
+    gates and controls: those given to `statistics.verdict`, kept as dicts.
     key, command and complete are set by `write`.
     """
 
@@ -245,15 +245,14 @@ def card(record: Record) -> str:
 
 
 def check_line(check: dict[str, Any]) -> str:
-    """A gate or a control in one line: name first, then what else it says."""
-    rest = ", ".join(f"{key} {show(value)}" for key, value in check.items() if key != "name")
-    return f"{check.get('name', 'check')}: {rest}"
-
-
-def show(value: Any) -> str:
-    """A value as a reader wants it: three decimals, yes and no."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {show(entry)}" for key, entry in value.items())
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    """A control (interval, outcome) or a gate (value, minimum, passed) of statistics.py, in a line."""
+    if "interval" in check:
+        estimate, low, high = (float(check["interval"][k]) for k in ("estimate", "low", "high"))
+        threshold = "above" if check["direction"] > 0 else "below"
+        return (
+            f"Control, {check['name']}: {estimate:.3f} [{low:.3f}, {high:.3f}], "
+            f"should lie {threshold} {float(check['threshold']):.3g}: {check['outcome']}"
+        )
+    outcome = "passed" if check["passed"] else "failed"
+    value, minimum = float(check["value"]), float(check["minimum"])
+    return f"Gate, {check['name']}: {value:.3f}, at least {minimum:.3g} asked: {outcome}"

@@ -1,6 +1,5 @@
 """The record: written whole or not at all, read strictly, shown escaped."""
 
-import dataclasses
 import errno
 import json
 import math
@@ -11,6 +10,7 @@ import pytest
 
 from helpers import record
 from helpers.record import Measure, Record
+from helpers.statistics import Control, Gate, Interval
 
 
 def example(**changes) -> Record:
@@ -44,16 +44,11 @@ def test_write_then_read_gives_the_same_record_complete(folder, capsys):
 
 
 def test_numpy_dataclasses_and_undefined_numbers_survive(folder):
-    @dataclasses.dataclass
-    class Gate:
-        name: str
-        value: float
-
-    gate = Gate("accuracy", np.float64(0.5))
+    gate = Gate("accuracy", np.float64(0.5), 0.4)
     nan = Measure(name="d", arm="x", estimate=math.nan, low=-math.inf, high=0.0, n=0)
     written = example(measures=[nan], gates=[gate], parameters={"doses": np.array([0, 10])})
     again = record.read(record.write(written))
-    assert again.gates == [{"name": "accuracy", "value": 0.5}]
+    assert again.gates == [{"name": "accuracy", "value": 0.5, "minimum": 0.4, "passed": True}]
     assert again.parameters == {"doses": [0, 10]}
     assert math.isnan(again.measures[0].estimate) and again.measures[0].low == -math.inf
     json.loads((folder / "01_abstention_loss.json").read_text(), parse_constant=pytest.fail)
@@ -102,9 +97,18 @@ def test_the_card_sets_published_forecast_measured_and_verdict_side_by_side():
 def test_the_card_escapes_all_that_a_model_could_have_written():
     evil = "<script>alert(1)</script>"
     html = record.card(
-        example(model=evil, reason=evil, verdict=evil, tier=evil, controls=[{"name": evil, "x": evil}])
+        example(model=evil, reason=evil, verdict=evil, tier=evil, gates=[Gate(evil, 1, 0)])
     )
-    assert "<script" not in html and html.count("&lt;script&gt;") == 6
+    assert "<script" not in html and html.count("&lt;script&gt;") == 5
+
+
+def test_the_card_shows_what_each_gate_and_control_said(folder):
+    kept = Control("answers only", Interval(0.3, 0.1, math.nan, 9), 1, 0.05)
+    shown = record.card(record.read(record.write(
+        example(gates=[Gate("accuracy", 0.3, 0.4)], controls=[kept])
+    )))
+    assert "Gate, accuracy: 0.300, at least 0.4 asked: failed" in shown
+    assert "Control, answers only: 0.300 [0.100, nan], should lie above 0.05: holds" in shown
 
 
 def test_every_claim_is_published_with_what_it_needs():

@@ -1,10 +1,12 @@
 """What a newcomer meets first: the set-up files agree, and the README says what is so."""
 
+import ast
 import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -138,6 +140,22 @@ def test_the_readme_s_example_questions_are_valid(tmp_path):
         assert f"`{scenario}`" in README
 
 
-def test_every_tracked_data_file_is_reached_from_the_checkout():
-    assert runner.ROOT == ROOT
-    assert (runner.ROOT / "data" / "published.yaml").is_file()
+def test_code_and_data_are_found_from_any_folder(tmp_path):
+    code = "from helpers import record; print(len(record.claims()))"
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert shown.stdout == "7\n"
+
+
+def test_every_import_is_a_declared_requirement():
+    declared = {canonicalize_name(needed.name) for needed in requirements()}
+    owners = metadata.packages_distributions()
+    for path in (*ROOT.glob("helpers/**/*.py"), *ROOT.glob("tests/**/*.py")):
+        nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+        names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+        names += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
+        for module in {name.partition(".")[0] for name in names} - sys.stdlib_module_names:
+            found = {canonicalize_name(name) for name in owners.get(module, [])}
+            local = module == "helpers" or (path.parent / f"{module}.py").exists()
+            assert local or found & declared, f"{path}: {module} is not in pyproject.toml"

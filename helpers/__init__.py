@@ -1,0 +1,1 @@
+"""Helpers of the workbook: one module per thing, see README.md."""
