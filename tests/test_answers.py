@@ -1,0 +1,274 @@
+import json
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from helpers import generation
+from helpers.answers import (
+    JUDGE_PROMPT,
+    abstained,
+    equal,
+    final_answer,
+    grade,
+    judge,
+    labelled_responses,
+    split_trace,
+)
+from helpers.generation import Completion
+from helpers.items import SCENARIOS, Item
+from helpers.statistics import kappa
+from helpers.world import grammar
+
+ROOT = Path(__file__).resolve().parents[1]
+GSM8K = Path(os.environ.get("WORKBOOK_GSM8K") or ROOT.parent / "shared/data/gsm8k_test.jsonl")
+
+
+@pytest.mark.parametrize(
+    "text, trace, final",
+    [
+        ("Ann has 8.", "", "Ann has 8."),
+        ("<think> 5 + 3 = 8. </think> Ann has 8.", "5 + 3 = 8.", "Ann has 8."),
+        ("so 8 </think> Ann has 8.", "so 8", "Ann has 8."),  # the prompt had opened the chain
+        ("<think> 5 + 3 = 8.", "5 + 3 = 8.", ""),
+        ("<think> a </think> b </think> c", "a  b", "c"),
+    ],
+)
+def test_split_trace(text, trace, final):
+    assert split_trace(text) == (trace, final)
+
+
+@pytest.mark.parametrize(
+    "text, answer",
+    [
+        ("<think> Ann 5 + 3 = 8. </think> Ann has 9 apples.", "9"),
+        ("<think> Ann 5 + 3 = 8. The answer is 8.", ""),
+        ("", ""),
+        ("</think>", ""),
+        ("12", "12"),
+        (r"So we get \boxed{1{,}200}. Check: 3 * 400.", "1200"),
+        (r"\boxed{\frac{1}{2}}", "1/2"),
+        (r"\boxed{x = 12 \text{ apples}}", "12"),
+        (r"First \boxed{3}, then \boxed{\text{about } 4}", "4"),
+        (r"The answer is \(\boxed{18}\) dollars, not 20.", "18"),
+        ("The answer is $1,200.50.", "1200.50"),
+        ("**Answer:** 12 apples. I used 3 steps.", "12"),
+        ("The answer is **12** apples, not 13.", "12"),
+        ("The answer is 5 + 7 = 12.", "12"),
+        ("The answer is 3. No, wait. The answer is 4.", "4"),
+        ("The answer is\n\n12", "12"),
+        ("Final Answer: 42\nBecause 40 + 2 makes it so in 1 step.", "42"),
+        ("5 eggs\n#### -5", "-5"),
+        ("It drops to -$3.50", "-3.50"),
+        ("That leaves $-4", "-4"),
+        ("It is −7 degrees", "-7"),
+        ("The answer is minus 5", "-5"),
+        ("5 - 3", "3"),
+        ("10-3", "3"),
+        ("She ends with 5 hours. 120/24 = 5 hours to read 120 pages.", "5"),
+        ("3/4 cup", "3/4"),
+        ("B12 gives 7", "7"),
+        ("Ann has twelve apples.", "12"),
+        ("The answer is Paris.", "Paris"),
+        ("Thinking of rivers.\nThe Nile.", "The Nile"),
+        ("A long line of words that settles nothing whatever about the matter at hand", ""),
+    ],
+)
+def test_final_answer(text, answer):
+    assert final_answer(text) == answer
+
+
+@pytest.mark.parametrize(
+    "a, b",
+    [
+        ("12", "12.0"),
+        ("1,200", "1200"),
+        ("$5", "5 dollars"),
+        ("1/2", "0.5"),
+        ("twelve", "12"),
+        ("−5", "-5"),
+        ("Paris", "paris."),
+        ("the Nile", "Nile"),
+        ("3:30", "3:30"),
+    ],
+)
+def test_equal(a, b):
+    assert equal(a, b) and equal(b, a)
+
+
+@pytest.mark.parametrize(
+    "a, b",
+    [
+        ("12", "13"),
+        ("-5", "5"),
+        ("12", "Paris"),
+        ("Apollo 11", "Sputnik 11"),
+        ("", ""),
+        ("", "0"),
+        ("1000000", "1000002"),
+    ],
+)
+def test_not_equal(a, b):
+    assert not equal(a, b) and not equal(b, a)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I don't know.",
+        "I don’t know.",
+        "**I can't tell from the story.**",
+        "There is no way to know.",
+        "This cannot be determined.",
+        "There is not enough information.",
+        "The story does not say.",
+        "It depends on the pack.",
+        "Which Ann do you mean?",
+        "That is a matter of taste.",
+        "There is no fifth egg, so this is impossible.",
+        "Final Answer: unknown, as the price isn't given.",
+        "<think> 5 + 3 = 8. The answer is 8. </think> I don't know.",
+        "Ann has 5 apples and finds some more. How many she finds isn't stated, so I can't tell.",
+        "I can't tell. If she found 2, she would have 7.",
+    ],
+)
+def test_abstained(text):
+    assert abstained(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ann has 12 apples.",
+        "I didn't know at first, but the answer is 12.",
+        "I am not sure, but probably 12.",
+        "I don't know for certain, so I would guess 12.",
+        "Nobody knows better than Ann: 7.",
+        "We don't know what Ben has. Ann has 7 apples.",
+        "Ben's count cannot be determined, but Ann's is 3 + 4 = 7.",
+        "The story does not say. Assuming a pack of 10, the answer is 40.",
+        "<think> I don't know. It cannot be determined. </think> Ann has 7 apples.",
+        "<think> I don't know. It cannot be determined.",
+        "",
+    ],
+)
+def test_not_abstained(text):
+    assert not abstained(text)
+
+
+def test_every_reply_of_the_pocket_world_is_read_right():
+    rng = random.Random(7)
+    for scenario in SCENARIOS:
+        for i in range(40):
+            for story in grammar.pair(rng, scenario, 1 + i % 5):
+                for reply in (story.reply(rng), story.reasoned(rng)):
+                    assert abstained(reply) == (not story.answer), reply
+                    if story.answer:
+                        assert final_answer(reply) == story.answer, reply
+
+
+def test_long_and_repetitive_texts_are_read_in_time():
+    for text in ("x " * 5000, "**a " * 5000, "so I guess " * 3000, "if 3 " * 3000, "= " * 5000):
+        abstained(text)
+        final_answer(text)
+
+
+@pytest.mark.skipif(
+    not GSM8K.is_file(), reason=f"no GSM8K test file at {GSM8K}: set WORKBOOK_GSM8K"
+)
+def test_worked_solutions_are_no_abstentions_and_parse():
+    lines = GSM8K.read_text("utf-8").splitlines()[::4]
+    worked = [json.loads(line)["answer"] for line in lines]
+    golds = [text.rpartition("####")[2].strip() for text in worked]
+    assert not any(map(abstained, worked))
+    assert all(equal(final_answer(text), gold) for text, gold in zip(worked, golds, strict=True))
+    # without the mark the answer has to be found in the last sentence
+    bare = [text.rpartition("####")[0] for text in worked]
+    found = [equal(final_answer(text), gold) for text, gold in zip(bare, golds, strict=True)]
+    assert sum(found) / len(found) > 0.98
+    assert sum(map(abstained, bare)) / len(bare) < 0.005
+
+
+KNOWN = Item("a", "?", ("12", "a dozen"), False, "plain")
+UNKNOWN = Item("b", "?", (), True, "stale")
+
+
+@pytest.mark.parametrize(
+    "item, text, truncated, outcome, correct",
+    [
+        (KNOWN, "Ann has 12 apples.", False, "right", True),
+        (KNOWN, "Ann has 13 apples.", False, "wrong", False),
+        (KNOWN, "It makes a dozen in all.", False, "right", True),
+        (KNOWN, "I don't know.", False, "abstained", False),
+        (KNOWN, "", False, "no_answer", False),
+        (KNOWN, "<think> 12. The answer is 12.", True, "no_answer", False),
+        (KNOWN, "First 5 + 7 = 12", True, "no_answer", False),  # a step, for all we know
+        (KNOWN, "The answer is 12. Now let me", True, "right", True),
+        (KNOWN, "The answer is 12", True, "no_answer", False),  # 120 may have been on its way
+        (KNOWN, "I don't know. Let me", True, "abstained", False),
+        (UNKNOWN, "I don't know.", False, "abstained", True),
+        (UNKNOWN, "Ann has 12 apples.", False, "wrong", False),
+        (UNKNOWN, "", False, "no_answer", False),
+    ],
+)
+def test_grade(item, text, truncated, outcome, correct):
+    graded = grade(item, Completion(text, 5, truncated))
+    assert set(graded) == {"trace", "final", "answer", "abstained", "correct", "outcome"}
+    assert (graded["outcome"], graded["correct"]) == (outcome, correct)
+    assert graded["abstained"] == (outcome == "abstained")
+
+
+def test_grade_keeps_trace_and_final_apart():
+    graded = grade(KNOWN, Completion("<think> 5 + 7 = 12. </think> Ann has 12.", 9, False))
+    assert (graded["trace"], graded["final"], graded["answer"]) == (
+        "5 + 7 = 12.",
+        "Ann has 12.",
+        "12",
+    )
+
+
+class Reader:
+    """Stands in for a model: remembers the prompt."""
+
+    name = "reader"
+
+    def prompt(self, text):
+        self.seen = text
+        return text
+
+
+@pytest.mark.parametrize(
+    "said, verdict", [("Yes.", True), ("no", False), ("<think> yes? </think> No.", False)]
+)
+def test_judge_reads_the_verdict_and_sees_only_question_and_final_part(monkeypatch, said, verdict):
+    reader = Reader()
+    monkeypatch.setattr(generation, "generate", lambda lm, prompts, n: [Completion(said, 2, False)])
+    assert judge(reader, "How many {x}?", "<think> secret </think> I don't know.") is verdict
+    assert reader.seen == JUDGE_PROMPT.format(question="How many {x}?", response="I don't know.")
+
+
+def test_judge_that_says_neither_is_refused(monkeypatch):
+    monkeypatch.setattr(generation, "generate", lambda *_: [Completion("Paris", 1, False)])
+    with pytest.raises(ValueError, match="Judge reader said 'Paris'"):
+        judge(Reader(), "?", "!")
+
+
+def test_labelled_responses_cover_both_classes_and_all_scenarios():
+    frame = labelled_responses()
+    assert len(frame) >= 200 and frame["id"].is_unique
+    assert not frame.duplicated(["question", "response"]).any()
+    assert set(frame["scenario"]) == set(SCENARIOS)
+    cells = frame.groupby(["scenario", "split", "abstains"]).size()
+    assert len(cells) == 24 and cells.min() >= 9
+    assert frame["abstains"].mean() == pytest.approx(0.5, abs=0.05)
+    assert frame["kind"].nunique() >= 10
+
+
+def test_rules_agree_with_the_labels_on_the_half_they_were_not_tuned_on():
+    """Floors below what was measured (kappa .91 on 126 replies): a broken rule falls through."""
+    test = labelled_responses().query("split == 'test'")
+    said = test["response"].map(abstained)
+    assert kappa(test["abstains"], said).estimate > 0.8
+    assert said[test["abstains"]].mean() > 0.85  # recall
+    assert test["abstains"][said].mean() > 0.85  # precision
