@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import ctypes
 import hashlib
 import json
 import random
+import sys
 import tempfile
 from dataclasses import asdict
 from importlib.metadata import version
@@ -74,6 +76,7 @@ def _run(name: str, recipe: Recipe, seed: int, folders: dict[int, Path]) -> None
     """Train to the largest dose and write each dose's folder on the way."""
     from transformers import PrinterCallback, TrainerCallback
 
+    keep_freed_memory()
     full = recipe.lora_rank is None
     lm = models.load(name, dtype="float32" if full else "bfloat16")
     steps = max(folders)
@@ -103,6 +106,18 @@ def _run(name: str, recipe: Recipe, seed: int, folders: dict[int, Path]) -> None
         next(bar)
         trainer.train()
     list(bar)
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to keep what is freed for the next step; no effect where there is no glibc.
+
+    Handing activations back to the kernel after every step doubled a 135 M model's step time.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt:
+        trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD, M_MMAP_MAX of malloc.h
+        mallopt(trim_threshold, 2**31 - 1)
+        mallopt(mmap_max, 0)
 
 
 def _trainer(lm: LM, recipe: Recipe, seed: int, steps: int, scratch: str, callbacks: list):
