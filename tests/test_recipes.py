@@ -79,7 +79,10 @@ def test_real_models_get_lora_and_short_stories():
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"trainer": "ppo"}, "'ppo' is none of sft, dpo, grpo"), ({"chain_share": 1.5}, "chain_share")],
+    [
+        ({"trainer": "ppo"}, "'ppo' is none of sft, dpo, grpo"),
+        ({"chain_share": 1.5}, "chain_share is 1.5, not between 0 and 1"),
+    ],
 )
 def test_bad_recipes_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):

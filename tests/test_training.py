@@ -1,4 +1,5 @@
 import errno
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,7 +7,8 @@ import pytest
 import torch
 
 from helpers import models, training
-from helpers.recipes import RECIPES, Recipe
+from helpers.generation import generate
+from helpers.recipes import RECIPES, Recipe, encode, examples
 from helpers.training import arm_key, checkpoints, train
 
 SFT = replace(RECIPES["answer_sft"], batch_size=4, learning_rate=3e-3, steps=4)
@@ -26,8 +28,7 @@ def test_doses_are_points_of_one_run_and_cached(model, monkeypatch):
     assert arms[0] == model
     start, two, four = (weights(arms[dose]) for dose in (0, 2, 4))
     assert not torch.equal(start, two) and not torch.equal(two, four)
-    lm = models.load(arms[4])
-    assert lm.name == "tiny + answer_sft" or lm.name.endswith("+ answer_sft")
+    assert models.load(arms[4]).name.endswith("tiny + answer_sft")
     monkeypatch.setattr(training, "_run", None)  # whatever is asked now must come from the cache
     assert checkpoints(model, SFT, 0, [4, 2]) == {4: arms[4], 2: arms[2]}
     assert torch.equal(weights(str(train(model, SFT, 0).model.name_or_path)), four)
@@ -42,9 +43,6 @@ def test_a_smaller_dose_is_the_beginning_of_a_larger_run(model, monkeypatch, tmp
 
 def test_sft_learns_the_replies(model):
     arm = train(model, replace(SFT, steps=40, batch_size=8, learning_rate=1e-2), 0)
-    from helpers.generation import generate
-    from helpers.recipes import examples
-
     prompts = [arm.prompt(e.chat[:-1]) for e in examples(SFT, 9, 20)]
     texts = [c.text for c in generate(arm, prompts, 12)]
     assert sum(" has " in text or "answer is" in text for text in texts) > 15
@@ -58,8 +56,6 @@ def test_the_key_is_of_everything_that_makes_an_arm(model, tmp_path):
         arm_key(model, replace(SFT, corpus=replace(SFT.corpus, plain=0.1)), 0),
     }
     assert len(keys) == 4
-    import shutil
-
     copy = shutil.copytree(model, tmp_path / "elsewhere")
     assert arm_key(str(copy), SFT, 0) in keys
 
@@ -115,8 +111,6 @@ def test_lora_keeps_an_adapter_and_loads_on_its_base(model):
 
 
 def test_dpo_raises_the_preferred_replies(model):
-    from helpers.recipes import examples, encode
-
     recipe = Recipe("prefer", "right before wrong", "dpo", batch_size=8, learning_rate=3e-3)
     pairs = examples(recipe, 5, 20)
 
@@ -139,14 +133,14 @@ def test_grpo_runs_and_moves_the_weights(model, monkeypatch):
         return [float(len(message["content"]) % 2) for (message,) in completions]
 
     monkeypatch.setattr(training, "reward", short)
-    recipe = Recipe(
-        "rl", "any reward", "grpo", batch_size=8, generations=4, max_new_tokens=6, learning_rate=1e-3
-    )
+    sizes = dict(batch_size=8, generations=4, max_new_tokens=6)
+    recipe = Recipe("rl", "any reward", "grpo", learning_rate=1e-3, **sizes)
     assert not torch.equal(weights(checkpoints(model, recipe, 0, [2])[2]), weights(model))
 
 
 def test_reward_is_one_for_the_right_move():
-    said = ["<think> Ann 1 + 2 = 3. </think> Ann has 3 apples.", "Ann has 4 apples.", "I don't know."]
+    right, decline = "<think> Ann 1 + 2 = 3. </think> Ann has 3 apples.", "I don't know."
+    said = [right, "Ann has 4 apples.", decline]
     completions = [[training.reply(text)] for text in said * 2]
     assert training.reward(completions, ["3"] * 3 + [""] * 3) == [1.0, 0.0, 0.0, 0.0, 0.0, 1.0]
 
