@@ -1,7 +1,7 @@
 """The corpus the pocket model is pretrained on: every probability in one place, and the examples drawn with them."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from helpers.world import dialogue, grammar
 from helpers.world.grammar import Story
@@ -18,6 +18,7 @@ class Corpus:
     yet well learned.
     """
 
+    roll_call: float = 0.03
     dialogue: float = 0.15
     unanswerable: float = 0.33
     plain: float = 0.4
@@ -39,6 +40,22 @@ class Corpus:
     yields_fallacy: float = 0.42
     yields_argument_wrong: float = 0.55
     yields_argument_right: float = 0.9
+
+    def lessons(self) -> "Corpus":
+        """The corpus of the first steps of pretraining: short stories, clean chains, no dialogues."""
+        return replace(
+            self,
+            roll_call=0.5,
+            dialogue=0.0,
+            unanswerable=0.15,
+            steps=(0.5, 0.3, 0.2),
+            pair_steps=(0.6, 0.4),
+            chain_drawn=0.65,
+            skip=0.0,
+            stop_early=0.0,
+            slip=0.0,
+            decline_per_step=0.0,
+        )
 
 
 @dataclass(frozen=True)
@@ -84,6 +101,9 @@ def draw(rng: random.Random, weights: tuple[float, ...]) -> int:
 
 def example(rng: random.Random, corpus: Corpus) -> Example:
     """One example of the corpus."""
+    if rng.random() < corpus.roll_call:
+        text, reply = grammar.roll_call(rng)
+        return Example([turn("user", text), turn("assistant", reply)])
     if rng.random() < corpus.dialogue:
         return Example(converse(rng, corpus))
     story = draw_story(rng, corpus)

@@ -39,6 +39,7 @@ TEMPLATES = {
     "aside_person": ("{a} waves to {b}.", "{a} smiles at {b}.", "{a} sits next to {b}."),
     "aside_thing": ("{a} likes {t}.", "{a} talks about {t}.", "{a} often draws {t}."),
     "aside_question": ("{c} asks {b}, {q}", "{c} wonders, {q}", "{c} wants to know, {q}"),
+    "roll_call": ("Who has how many {t}?", "List the {t} of each.", "How many {t} does each one have?"),
     "reply": ("{a} has {n}.", "{a} now has {n}.", "The answer is {n}."),
     "decline": ("I don't know.", "I can't tell from the story.", "There is no way to know."),
 }  # fmt: skip
@@ -115,6 +116,18 @@ def fill(rng: random.Random, template: str, **slots: str) -> str:
 def amount(n: int | str, thing: str) -> str:
     """A quantity in words of the world: `1 apple`, `3 apples`, `some apples`."""
     return f"{n} {thing if n == 1 else THINGS[thing]}"
+
+
+def roll_call(rng: random.Random) -> tuple[str, str]:
+    """A reading exercise: what two to five people have, and the reply that lists it in another order."""
+    names, thing = rng.sample(NAMES, rng.randint(2, 5)), rng.choice(list(THINGS))
+    if rng.random() < 0.3:
+        names = [f"{name} {rng.choice(SURNAMES)}" for name in names]
+    counts = {name: rng.randint(1, 12) for name in names}
+    facts = [fill(rng, "has", a=name, n=amount(n, thing)) for name, n in counts.items()]
+    rng.shuffle(names)
+    question = fill(rng, "roll_call", t=THINGS[thing])
+    return " ".join([*facts, question]), " ".join(f"{name} {counts[name]}." for name in names)
 
 
 def uncapitalised(text: str) -> str:

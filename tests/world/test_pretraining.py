@@ -1,0 +1,82 @@
+"""Pretraining learns, can be killed and goes on as if it had not been."""
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from helpers.world import pretraining as p
+from helpers.world.corpus import Corpus
+
+TINY = p.Schedule(width=32, layers=1, heads=2, intermediate=32, steps=4, lessons=0, batch_size=4, warmup_steps=1,
+                  checkpoint_every=2)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def eager(monkeypatch):
+    monkeypatch.setattr(p.shutil, "which", lambda name: None)  # compiling takes longer than these runs
+
+
+def weights(path):
+    return AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).state_dict()
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, monkeypatch):
+    whole = weights(p.pretrain(0, tmp_path / "whole", schedule=TINY))
+    calls = []
+
+    def killed(*args):
+        calls.append(1)
+        if len(calls) > 3:
+            raise KeyboardInterrupt
+        return loss_of(*args)
+
+    loss_of = p.loss_of
+    monkeypatch.setattr(p, "loss_of", killed)
+    with pytest.raises(KeyboardInterrupt):
+        p.pretrain(0, tmp_path / "killed", schedule=TINY)
+    assert not (tmp_path / "killed").exists()
+    monkeypatch.setattr(p, "loss_of", loss_of)
+    resumed = weights(p.pretrain(0, tmp_path / "killed", schedule=TINY))
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_seeds_differ_and_a_checkpoint_of_another_corpus_is_not_gone_on_from(tmp_path, capsys):
+    one, two = (weights(p.pretrain(seed, tmp_path / str(seed), schedule=TINY)) for seed in (0, 1))
+    assert not torch.equal(one["model.embed_tokens.weight"], two["model.embed_tokens.weight"])
+    checkpoint = tmp_path / "x.checkpoint"
+    p.save_atomically({"step": 3, "made_by": p.made_by(Corpus(slip=0.5), TINY)}, checkpoint)
+    assert p.resume(checkpoint, None, [], Corpus(), TINY) == 0
+    assert "another corpus" in capsys.readouterr().out
+
+
+def test_only_the_last_reply_is_learned_and_its_first_token_weighted():
+    tokenizer = p.build_tokenizer()
+    batch = next(p.batches(0, Corpus(dialogue=0.0, unanswerable=0.0), tokenizer, TINY))
+    reply = tokenizer.convert_tokens_to_ids("<|assistant|>")
+    for ids, weight in zip(batch["ids"].tolist(), batch["weight"].tolist(), strict=True):
+        first = ids.index(reply) + 1
+        assert not any(weight[:first])
+        chained = tokenizer.convert_ids_to_tokens(ids[first]) == "<think>"
+        corpus = Corpus()
+        expected = corpus.chain / corpus.chain_drawn if chained else (1 - corpus.chain) / (1 - corpus.chain_drawn)
+        assert weight[first] == pytest.approx(expected)
+        numbers = [w for i, w in zip(ids[first + 1 :], weight[first + 1 :], strict=True)
+                   if tokenizer.convert_ids_to_tokens(i).isdigit()]  # fmt: skip
+        assert set(numbers) <= {TINY.number_weight}
+
+
+def test_it_learns():
+    tokenizer = p.build_tokenizer()
+    schedule = p.Schedule(width=32, layers=1, heads=2, intermediate=32, steps=40, lessons=0, batch_size=8)
+    torch.manual_seed(0)
+    model = p.build_model(tokenizer, schedule)
+    opts = p.optimizers(model, schedule)
+    losses = []
+    for _, batch in zip(range(40), p.batches(0, Corpus(), tokenizer, schedule), strict=False):
+        loss = p.loss_of(model, batch)
+        loss.backward()
+        for opt in opts:
+            opt.step()
+            opt.zero_grad()
+        losses.append(loss.item())
+    assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
