@@ -46,11 +46,15 @@ def numbers(text: str) -> list[int] | None:
 
 @app.command()
 def run(
-    notebooks: Annotated[list[str] | None, typer.Argument(help="Numbers or names; all if none.")] = None,
+    notebooks: Annotated[
+        list[str] | None, typer.Argument(help="Numbers or names; all if none.")
+    ] = None,
     tier: Annotated[str, typer.Option(help="pocket (default), small, gpu or paper.")] = "",
-    model: Annotated[str, typer.Option(help="pocket-1, smollm2, a Hugging Face id, a folder.")] = "",
+    model: Annotated[str, typer.Option(help="A name, a Hugging Face id or a folder.")] = "",
     questions: Annotated[str, typer.Option(help="Your own questions, a JSONL file.")] = "",
-    p: Annotated[list[str] | None, typer.Option("-p", help="A notebook parameter, name=value.")] = None,
+    p: Annotated[
+        list[str] | None, typer.Option("-p", help="A notebook parameter, name=value.")
+    ] = None,
     seeds: Annotated[str, typer.Option(help="Training seeds, such as 0,1,2.")] = "",
     jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time.")] = 1,
 ) -> None:
@@ -73,7 +77,8 @@ def run(
     if len(done) == len(todo):
         console.print(f"complete: {len(done)} of {len(todo)} notebooks; report: {where}")
         return
-    rest = "; ".join(f"{one.name} {one.state} {one.reason}".strip() for one in todo if one not in done)
+    left = [one for one in todo if one not in done]
+    rest = "; ".join(f"{one.name} {one.state} {one.reason}".strip() for one in left)
     interrupted = any(one.state == "interrupted" for one in todo)
     word = "interrupted" if interrupted else "failed"
     console.print(f"{word}: {len(done)} of {len(todo)} notebooks complete; {rest}; see {where}")
@@ -91,7 +96,9 @@ def show(folder: Path) -> None:
 
 @app.command()
 def report(
-    folder: Annotated[Path | None, typer.Argument(help="A folder of runs/; the newest if none.")] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(help="A folder of runs/; the newest if none.")
+    ] = None,
     readme: Annotated[bool, typer.Option("--readme", help="Renew the README's table.")] = False,
 ) -> None:
     """Write the report of a run again, or renew the README's table from data/results/."""

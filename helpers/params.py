@@ -1,4 +1,4 @@
-"""Strict parameters of a notebook: what is misspelt or of the wrong type is refused in one sentence."""
+"""Strict parameters of a notebook: what is wrong is refused in one sentence."""
 
 import ast
 from collections.abc import Mapping

@@ -245,7 +245,7 @@ def card(record: Record) -> str:
 
 
 def check_line(check: dict[str, Any]) -> str:
-    """A control (interval, outcome) or a gate (value, minimum, passed) of statistics.py, in a line."""
+    """A control or a gate of statistics.py in a line."""
     if "interval" in check:
         estimate, low, high = (float(check["interval"][k]) for k in ("estimate", "low", "high"))
         threshold = "above" if check["direction"] > 0 else "below"

@@ -332,7 +332,8 @@ def verdict_row(one: Record) -> list[str]:
             one.verdict or "none asked"]
 
 
-STYLE = """body{font-family:sans-serif;max-width:62em;margin:2em auto;padding:0 1em;line-height:1.45}
+STYLE = """
+body{font-family:sans-serif;max-width:62em;margin:2em auto;padding:0 1em;line-height:1.45}
 table{border-collapse:collapse}th,td{border-bottom:1px solid #ccc;padding:4px 8px;text-align:left;
 vertical-align:top}img{max-width:100%;break-inside:avoid}figure{margin:1em 0;break-inside:avoid}
 h2{margin-top:2em;break-after:avoid}.small{font-size:.85em;color:#555}"""
@@ -348,7 +349,7 @@ def report(folder: Path) -> Path:
     parts = [
         f"<h1>Reasoning workbook: report of {escape(folder.name)}</h1>",
         table(heads, [verdict_row(one) for one in found.values()]),
-        "<p class=small>A verdict is about this model family at this scale. Intervals are 95 %.</p>",
+        "<p class=small>Verdicts are about this model family at this scale, intervals 95 %.</p>",
     ]
     for path in notebooks:
         parts.append(f"<h2>{escape(path.stem)}</h2>")
@@ -365,8 +366,8 @@ def report(folder: Path) -> Path:
             parts.append(table(["measure", "arm", "scenario", "dose", "estimate", "n"], rows))
             parts.append(f"<p>{escape(json.dumps(one.parameters))}<br>"
                          f"{escape(json.dumps(one.versions))}<br>{escape(one.command)}</p></div>")
-    html = (f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(folder.name)}</title>"
-            f"<style>{STYLE}</style><body>{''.join(parts)}</body></html>")
+    html = (f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(folder.name)}"
+            f"</title><style>{STYLE}</style><body>{''.join(parts)}</body></html>")
     record.write_atomically(folder / "report.html", html)
     return folder / "report.html"
 

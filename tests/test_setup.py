@@ -152,9 +152,12 @@ def test_every_import_is_a_declared_requirement():
     declared = {canonicalize_name(needed.name) for needed in requirements()}
     owners = metadata.packages_distributions()
     for path in (*ROOT.glob("helpers/**/*.py"), *ROOT.glob("tests/**/*.py")):
-        nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
-        names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-        names += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
+        names = []
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                names += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.append(node.module)
         for module in {name.partition(".")[0] for name in names} - sys.stdlib_module_names:
             found = {canonicalize_name(name) for name in owners.get(module, [])}
             local = module == "helpers" or (path.parent / f"{module}.py").exists()
