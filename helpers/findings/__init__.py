@@ -1,0 +1,1 @@
+"""One module per finding: the experiment and its measures."""
