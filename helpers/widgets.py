@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -12,27 +13,37 @@ from matplotlib.figure import Figure
 
 T = TypeVar("T")
 MOST_TWINS = 6
-"""Pictures that a static twin shows at most."""
+"""Settings that a static twin shows at most."""
+SECONDS_BETWEEN_LINES = 10
+BATCH_TOOLS = {"papermill", "nbconvert", "jupyter-nbconvert", "jupyter-execute"}
 
 
 def live() -> bool:
-    """Whether a front end that shows widgets is there: a kernel, and no batch run (WORKBOOK_BATCH=1)."""
+    """Whether a front end that shows widgets is there: a kernel, and no batch run behind it.
+
+    The runner says so by WORKBOOK_BATCH=1; papermill and nbconvert used by hand are known by name.
+    """
     if os.environ.get("WORKBOOK_BATCH") == "1" or "ipykernel" not in sys.modules:
         return False
+    import psutil
     from IPython import get_ipython
 
-    return getattr(get_ipython(), "kernel", None) is not None
+    if getattr(get_ipython(), "kernel", None) is None:
+        return False
+    parent = psutil.Process().parent()
+    words = parent.cmdline()[:3] if parent else []
+    return not BATCH_TOOLS & {Path(word).name for word in words}
 
 
 def progress(iterable: Iterable[T], total: int, desc: str) -> Iterator[T]:
-    """Yield from `iterable`: a bar in a front end, a line of text every few seconds elsewhere."""
+    """Yield from `iterable`: a bar in a front end, a line of text now and then elsewhere."""
     if live():
         yield from _bar(iterable, total, desc)
         return
     said = time.monotonic()
     for done, element in enumerate(iterable, 1):
         yield element
-        if time.monotonic() - said > 10 and done < total:
+        if time.monotonic() - said > SECONDS_BETWEEN_LINES and done < total:
             said = time.monotonic()
             print(f"{desc}: {done} of {total}", flush=True)
 
@@ -41,7 +52,7 @@ def _bar(iterable: Iterable[T], total: int, desc: str) -> Iterator[T]:
     import ipywidgets
     from IPython.display import display
 
-    bar = ipywidgets.IntProgress(0, 0, max(total, 1), description="", layout={"width": "30%"})
+    bar = ipywidgets.IntProgress(0, 0, max(total, 1), layout={"width": "30%"})
     box = ipywidgets.HBox([bar, ipywidgets.Label(desc)])
     display(box)
     try:
@@ -52,21 +63,35 @@ def _bar(iterable: Iterable[T], total: int, desc: str) -> Iterator[T]:
         box.close()
 
 
-def explore(draw: Callable[..., Figure], **grid: list) -> None:
-    """Show `draw(**values)` over `grid`: first a few settings as pictures, then, in a front end, live knobs.
+def explore(
+    draw: Callable[..., Figure], live_only: dict[str, list] | None = None, **grid: list
+) -> None:
+    """Show `draw(**values)` over `grid`: its static twin, one picture of a few settings, always;
+    then, in a front end, a live picture with a knob for each name of the grid.
 
-    Each value of `grid` is the list of settings of one knob; numbers get a slider, words a menu.
+    Each value of `grid` is the list of settings of one knob. live_only: further settings, which
+    the live knobs alone offer as they take time to compute. Raises ValueError on an empty knob.
     """
     from IPython.display import display
 
-    for values in shown(grid):
-        display(draw(**values))
+    empty = [name for name, options in grid.items() if not options]
+    if empty or not grid:
+        raise ValueError(f"explore needs at least one setting for every knob; none for {empty}.")
+    display(sheet([draw(**values) for values in shown(grid)]))
     if live():
-        display(knobs(draw, grid))
+        more = live_only or {}
+        whole = {name: merged(options, more.get(name, [])) for name, options in grid.items()}
+        display(knobs(draw, whole))
+
+
+def merged(options: list, more: list) -> list:
+    """Settings of a knob, each once; numbers in order."""
+    union = list(dict.fromkeys([*options, *more]))
+    return union if isinstance(union[0], str) else sorted(union)
 
 
 def shown(grid: dict[str, list]) -> list[dict[str, Any]]:
-    """The settings of the static twin: all of them when few, else evenly chosen, first and last among them."""
+    """The settings of the static twin: all when few, else evenly chosen, first and last in it."""
     every = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     if len(every) <= MOST_TWINS:
         return every
@@ -74,23 +99,55 @@ def shown(grid: dict[str, list]) -> list[dict[str, Any]]:
     return [every[round(i * last / (MOST_TWINS - 1))] for i in range(MOST_TWINS)]
 
 
+def sheet(figures: list[Figure]) -> Figure:
+    """Several figures as small multiples in one, two in a row; a single one as it is."""
+    import numpy as np
+    from matplotlib import pyplot as plt
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    if len(figures) == 1:
+        return figures[0]
+    pictures = []
+    for figure in figures:
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        pictures.append(np.asarray(canvas.buffer_rgba()))
+    rows = -(-len(pictures) // 2)
+    width = max(figure.get_figwidth() for figure in figures)
+    height = max(figure.get_figheight() for figure in figures)
+    whole, axes = plt.subplots(
+        rows, 2, figsize=(1.4 * width, 0.7 * height * rows), squeeze=False, dpi=figures[0].dpi
+    )
+    for ax in axes.flat:
+        ax.axis("off")
+    for ax, picture in zip(axes.flat, pictures, strict=False):
+        ax.imshow(picture, interpolation="antialiased")
+    whole.subplots_adjust(0, 0, 1, 1, wspace=0.01, hspace=0.01)
+    plt.close(whole)  # shown where it is displayed, and not again at the end of the cell
+    return whole
+
+
 def knobs(draw: Callable[..., Figure], grid: dict[str, list]):
     """The live box: one control a knob, and the picture that follows them."""
     import ipywidgets
     from IPython.display import display
 
-    controls = {
-        name: (ipywidgets.Dropdown if isinstance(options[0], str) else ipywidgets.SelectionSlider)(
-            options=options, description=name, style={"description_width": "initial"}
-        )
-        for name, options in grid.items()
-    }
+    controls = {}
+    for name, options in grid.items():
+        label = dict(description=name.replace("_", " "), style={"description_width": "initial"})
+        if isinstance(options[0], str):
+            controls[name] = ipywidgets.Dropdown(options=options, **label)
+        else:  # a slow picture is drawn when the knob is let go
+            controls[name] = ipywidgets.SelectionSlider(
+                options=options, continuous_update=False, layout={"width": "60%"}, **label
+            )
     picture = ipywidgets.Output()
 
     def redraw(_=None):
         with picture:
+            figure = draw(**{name: control.value for name, control in controls.items()})
             picture.clear_output(wait=True)
-            display(draw(**{name: control.value for name, control in controls.items()}))
+            display(figure)
 
     for control in controls.values():
         control.observe(redraw, names="value")
@@ -101,21 +158,29 @@ def knobs(draw: Callable[..., Figure], grid: dict[str, list]):
 def predict(question: str, low: float, high: float, default: float):
     """The reader's forecast, before anything is shown: an object whose `.value` is read later.
 
-    A slider in a front end; elsewhere `default`, printed.
+    A slider from `low` to `high` in a front end; elsewhere `default`, printed. Raises ValueError
+    when `default` is outside the range.
     """
+    if not low <= default <= high:
+        raise ValueError(f"The forecast {default:g} is not between {low:g} and {high:g}.")
     if not live():
-        print(f"{question} Forecast: {default:g}")
+        print(f"{question} Forecast: {default:+g}")
         return SimpleNamespace(value=default)
     import ipywidgets
     from IPython.display import display
 
-    slider = ipywidgets.FloatSlider(default, min=low, max=high, step=(high - low) / 100, description="forecast")
+    slider = ipywidgets.FloatSlider(
+        default, min=low, max=high, step=(high - low) / 100, description="forecast"
+    )
     display(ipywidgets.VBox([ipywidgets.Label(question), slider]))
     return slider
 
 
 def check(attempt: Any, test: Callable[[Any], bool], hint: str) -> None:
-    """Say at once whether an exercise's `attempt` passes `test`; never raises, so that a class can go on."""
+    """Say at once whether an exercise's `attempt` passes `test`; never raises.
+
+    None and ... are stubs, not yet attempted.
+    """
     if attempt is None or attempt is ...:
         print("Not attempted yet.")
         return

@@ -1,0 +1,148 @@
+"""Widgets: static twins in batch, live ones in a front end, checks that never raise."""
+
+import base64
+import os
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from matplotlib import pyplot as plt
+from nbclient import NotebookClient
+
+from helpers import widgets
+
+
+def picture(**values):
+    figure, ax = plt.subplots(figsize=(3, 2))
+    ax.set_title(str(values))
+    plt.close(figure)
+    return figure
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    return shown
+
+
+def test_progress_passes_everything_on_and_says_little(monkeypatch, capsys):
+    assert list(widgets.progress(range(5), 5, "work")) == list(range(5))
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr(widgets, "SECONDS_BETWEEN_LINES", -1)
+    list(widgets.progress("ab", 2, "work"))
+    assert capsys.readouterr().out == "work: 1 of 2\n"
+
+
+def test_a_static_twin_shows_a_small_grid_whole_and_the_ends_of_a_large_one():
+    small = {"dose": [0, 80], "share": [0.0, 0.3]}
+    assert len(widgets.shown(small)) == 4
+    large = widgets.shown({"dose": list(range(10)), "share": list(range(10))})
+    assert len(large) == widgets.MOST_TWINS
+    assert large[0] == {"dose": 0, "share": 0} and large[-1] == {"dose": 9, "share": 9}
+    assert len({str(values) for values in large}) == widgets.MOST_TWINS
+
+
+def test_without_a_front_end_explore_draws_the_twin_alone(displayed):
+    drawn = []
+
+    def draw(dose):
+        drawn.append(dose)
+        return picture(dose=dose)
+
+    widgets.explore(draw, live_only={"dose": [99]}, dose=[0, 20, 80])
+    assert drawn == [0, 20, 80]
+    (figure,) = displayed
+    assert len(figure.axes) == 4 and sum(bool(ax.images) for ax in figure.axes) == 3
+    with pytest.raises(ValueError, match="at least one setting.*share"):
+        widgets.explore(draw, dose=[0], share=[])
+
+
+def test_with_a_front_end_explore_adds_knobs_with_the_settings_that_take_time(
+    displayed, monkeypatch
+):
+    drawn = []
+
+    def draw(dose):
+        drawn.append(dose)
+        return picture(dose=dose)
+
+    monkeypatch.setattr(widgets, "live", lambda: True)
+    widgets.explore(draw, live_only={"dose": [40]}, dose=[0, 80])
+    slider = displayed[-1].children[0]
+    assert slider.options == (0, 40, 80) and not slider.continuous_update
+    slider.value = 40
+    assert drawn == [0, 80, 0, 40]
+
+
+def test_a_forecast_in_batch_is_the_parameter(capsys):
+    assert widgets.predict("Change of recall?", -1, 1, -0.2).value == -0.2
+    assert capsys.readouterr().out == "Change of recall? Forecast: -0.2\n"
+    with pytest.raises(ValueError, match="forecast 3 is not between -1 and 1"):
+        widgets.predict("Change of recall?", -1, 1, 3)
+
+
+def test_a_forecast_in_a_front_end_is_the_slider(displayed, monkeypatch):
+    monkeypatch.setattr(widgets, "live", lambda: True)
+    forecast = widgets.predict("Change of recall?", -1, 1, -0.2)
+    assert forecast.value == -0.2
+    forecast.value = 0.3
+    assert displayed[0].children[1].value == 0.3
+
+
+@pytest.mark.parametrize(
+    ("attempt", "said"),
+    [
+        (None, "Not attempted yet."),
+        (..., "Not attempted yet."),
+        (4, "Right."),
+        (0, "Not yet. Count again."),
+        ("four", "Not yet: TypeError:"),
+    ],
+)
+def test_a_check_answers_at_once_and_never_raises(attempt, said, capsys):
+    widgets.check(attempt, lambda x: x + 1 == 5, "Count again.")
+    assert capsys.readouterr().out.startswith(said)
+
+
+def in_a_kernel(code, monkeypatch, **environment):
+    for name, value in {"WORKBOOK_BATCH": "", **environment}.items():
+        monkeypatch.setenv(name, value)
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    NotebookClient(book, timeout=120, kernel_name="python3").execute()
+    return book.cells[0].outputs
+
+
+def test_live_needs_a_kernel_and_no_batch_run(monkeypatch):
+    assert not widgets.live()
+    code = "from helpers import widgets; print(widgets.live())"
+    (out,) = in_a_kernel(code, monkeypatch)
+    assert out.text == "True\n"
+    (out,) = in_a_kernel(code, monkeypatch, WORKBOOK_BATCH="1")
+    assert out.text == "False\n"
+
+
+def test_papermill_by_hand_is_a_batch_run(tmp_path):
+    code = "from helpers import widgets; print(widgets.live())"
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    nbformat.write(book, tmp_path / "in.ipynb")
+    environment = {k: v for k, v in os.environ.items() if k != "WORKBOOK_BATCH"}
+    command = [sys.executable, "-m", "papermill", "in.ipynb", "out.ipynb", "-k", "python3"]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    (out,) = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells[0].outputs
+    assert out.text == "False\n"
+
+
+def test_a_figure_is_shown_once_in_a_notebook(monkeypatch):
+    code = (
+        "from helpers import plots, widgets\n"
+        "import pandas as pd\n"
+        "frame = pd.DataFrame({'token': ['a', 'b'], 'probability': [.7, .3]})\n"
+        "widgets.explore(lambda k: plots.bars(frame.head(k), 'token', 'probability', 'T', 'c'),"
+        " k=[1, 2])"
+    )
+    outputs = in_a_kernel(code, monkeypatch, WORKBOOK_BATCH="1")
+    pictures = [out for out in outputs if "image/png" in out.get("data", {})]
+    assert len(pictures) == 1
+    assert base64.b64decode(pictures[0].data["image/png"]).startswith(b"\x89PNG")
