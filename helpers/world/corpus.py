@@ -45,9 +45,9 @@ class Corpus:
         """The corpus of the first steps of pretraining: short stories, clean chains, no dialogues."""
         return replace(
             self,
-            roll_call=0.5,
+            roll_call=0.45,
             dialogue=0.0,
-            unanswerable=0.15,
+            unanswerable=0.3,
             steps=(0.5, 0.3, 0.2),
             pair_steps=(0.6, 0.4),
             chain_drawn=0.65,
@@ -79,9 +79,8 @@ def imperfect_chain(rng: random.Random, story: Story, corpus: Corpus) -> list[st
         chain.pop(rng.randrange(len(chain)))
     elif draw < corpus.skip + corpus.stop_early:
         chain = chain[: rng.randrange(len(chain))]
-    elif draw < corpus.skip + corpus.stop_early + corpus.slip and story.trace[-1].kind != "swap":
-        step = story.trace[-1]
-        chain[-1] = step.text.replace(f"= {step.after}.", f"= {max(0, step.after + rng.choice((-2, -1, 1, 2)))}.")
+    elif draw < corpus.skip + corpus.stop_early + corpus.slip:
+        chain[-1] = story.trace[-1].ending(dialogue.wrong_answer(rng, story))
     return chain
 
 

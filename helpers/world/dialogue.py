@@ -40,11 +40,7 @@ def wrong_answer(rng: random.Random, story: Story) -> int:
 
 def argue(rng: random.Random, story: Story, claim: int) -> str:
     """The last step of the chain as an argument that ends in `claim`, right or wrong."""
-    *_, last = story.trace
-    step = last.text.replace(f"= {last.after}.", f"= {claim}.")
-    if last.kind == "swap":
-        step = f"{last.person} {claim}, {last.other} {last.before}."
-    return push(rng, "argument", claim, step)
+    return push(rng, "argument", claim, story.trace[-1].ending(claim))
 
 
 def words() -> set[str]:

@@ -68,11 +68,16 @@ class Step:
 
     @property
     def text(self) -> str:
-        """The step as the chain of thought writes it."""
+        """The step as the chain of thought writes it; its result is the last word."""
         if self.kind == "swap":
-            return f"{self.person} {self.after}, {self.other} {self.before}."
+            return f"{self.person} {self.before}, {self.other} {self.after}, now {self.person} {self.after}."
         sign = {"gain": "+", "give_all": "+", "lose": "-", "double": "*", "halve": "/"}[self.kind]
-        return f"{self.person} {self.before} {sign} {self.operand} = {self.after}."
+        operand = f"{self.other} {self.operand}" if self.kind == "give_all" else self.operand
+        return f"{self.person} {self.before} {sign} {operand} = {self.after}."
+
+    def ending(self, result: int) -> str:
+        """The step with another result, right or wrong."""
+        return f"{self.text.removesuffix(f' {self.after}.')} {result}."
 
 
 @dataclass(frozen=True)
@@ -401,7 +406,7 @@ PAIRS = {
 
 def words() -> list[str]:
     """Every word and mark that the world can write, sorted; numbers apart."""
-    texts = [*NAMES, *SURNAMES, *DAYS, *THINGS, *THINGS.values(), *OBSTACLES.values(), "some + - * / = ,"]
+    texts = [*NAMES, *SURNAMES, *DAYS, *THINGS, *THINGS.values(), *OBSTACLES.values(), "some now + - * / = ,"]
     texts += [wording for wordings in TEMPLATES.values() for wording in wordings]
     texts += [uncapitalised(text) for text in TEMPLATES["question"] + TEMPLATES["opinion"]]
     return sorted(set(re.findall(WORD, re.sub(r"\{\w+\}", " ", " ".join(texts)))))

@@ -26,18 +26,18 @@ class Schedule:
     """Size of the model and course of its training.
 
     The first `lessons` steps are taken on `Corpus.lessons()`: without them the model is slow to find out that a
-    number belongs to the name before it. Numbers weigh `number_weight` times as much in the loss as words, whose
-    choice among wordings is mostly noise.
+    number belongs to the name before it. Numbers, and the first token of a reply, weigh `emphasis` times as much in
+    the loss as other words, whose choice among wordings is mostly noise.
     """
 
     width: int = 192
     layers: int = 4
     heads: int = 4
     intermediate: int = 512
-    steps: int = 4500
+    steps: int = 5000
     lessons: int = 800
     batch_size: int = 64
-    number_weight: float = 3.0
+    emphasis: float = 3.0
     learning_rate: float = 1.5e-3
     muon_learning_rate: float = 0.004
     warmup_steps: int = 100
@@ -91,8 +91,8 @@ def batches(
                 ids[row, : len(tokens)] = torch.tensor(tokens)
                 first = len(tokens) - tokens[::-1].index(reply)
                 weight[row, first : len(tokens)] = 1.0
-                weight[row, first] = first_weight
-            weight[torch.isin(ids, numbers)] *= schedule.number_weight
+                weight[row, first] = first_weight * schedule.emphasis
+            weight[torch.isin(ids, numbers)] *= schedule.emphasis
             yield {"ids": ids, "weight": weight}
 
 

@@ -54,8 +54,8 @@ def test_answer_is_what_a_reader_counts(steps):
         assert len(story.chain) == steps
         for line in story.chain:
             if "=" in line:
-                left, right = re.search(r"(\d+ . \d+) = (\d+)", line).groups()
-                assert eval(left) == int(right), line
+                left, sign, right, result = re.search(r"(\d+) (.) (?:[A-Z ].*? )?(\d+) = (\d+)", line).groups()
+                assert eval(f"{left} {sign} {right}") == int(result), line
 
 
 @pytest.mark.parametrize("scenario", grammar.SCENARIOS)

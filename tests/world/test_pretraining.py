@@ -59,10 +59,10 @@ def test_only_the_last_reply_is_learned_and_its_first_token_weighted():
         chained = tokenizer.convert_ids_to_tokens(ids[first]) == "<think>"
         corpus = Corpus()
         expected = corpus.chain / corpus.chain_drawn if chained else (1 - corpus.chain) / (1 - corpus.chain_drawn)
-        assert weight[first] == pytest.approx(expected)
+        assert weight[first] == pytest.approx(TINY.emphasis * expected)
         numbers = [w for i, w in zip(ids[first + 1 :], weight[first + 1 :], strict=True)
                    if tokenizer.convert_ids_to_tokens(i).isdigit()]  # fmt: skip
-        assert set(numbers) <= {TINY.number_weight}
+        assert set(numbers) <= {TINY.emphasis}
 
 
 def test_it_learns():
