@@ -1,4 +1,4 @@
-"""Tidy frame in, figure out: colour-blind-safe, directly labelled, intervals drawn, readable from the back row."""
+"""Tidy frame in, figure out: safe for colour-blind readers, directly labelled, intervals drawn."""
 
 from collections.abc import Sequence
 from textwrap import fill
@@ -9,23 +9,29 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.record import Claim
-
+PALETTE = sns.color_palette("colorblind")
+GREY = (0.4, 0.4, 0.4)
 NAMES = {
-    "before": "before",
     "reasoning_sft": "reasoning SFT",
-    "reasoning_sft_keep": "reasoning SFT,\nabstentions kept",
+    "reasoning_sft_keep": "reasoning SFT, abstentions kept",
     "answer_sft": "answer SFT",
     "recall": "abstention recall",
-    "false_declines": "false declines",
-    "d_prime": "sensitivity d′",
-    "criterion": "criterion c\n(higher: more reluctant to decline)",
     "f1": "F1",
+    "d_prime": "sensitivity d′",
+    "criterion": "criterion c (higher: declines less)",
 }
-PALETTE = sns.color_palette("colorblind")
-COLOURS = dict(zip(("before", "reasoning_sft", "reasoning_sft_keep", "answer_sft"),
-                   (PALETTE[7], PALETTE[3], PALETTE[2], PALETTE[0]), strict=True))  # fmt: skip
-OUTCOMES = {"right": PALETTE[2], "wrong": PALETTE[3], "abstained": PALETTE[0], "no_answer": PALETTE[7]}
+COLOURS = {
+    "before": GREY,
+    "reasoning_sft": PALETTE[3],
+    "reasoning_sft_keep": PALETTE[2],
+    "answer_sft": PALETTE[0],
+}
+OUTCOMES = {
+    "right": PALETTE[2], "wrong": PALETTE[3], "abstained": PALETTE[0], "no_answer": GREY,
+}  # fmt: skip
+SHARES = ("recall", "precision", "f1", "false_declines", "accuracy", "no_answer")
+WIDTH, HALF = 11.0, 5.6
+"""Inches of a figure and of one of two beside each other; fonts are 12 points or more."""
 
 
 def named(name: str) -> str:
@@ -33,149 +39,215 @@ def named(name: str) -> str:
     return NAMES.get(name, name.replace("_", " "))
 
 
-def canvas(title: str, stamp: str, panels: int = 1, height: float = 4.6) -> tuple[Figure, list[Axes]]:
-    """An empty figure with its title (what is seen) and its stamp (model, tier, seeds, n)."""
+def colour(arm: str) -> tuple[float, float, float]:
+    """The colour of an arm, the same in every figure; further arms share one."""
+    return COLOURS.get(arm, PALETTE[4])
+
+
+def stamp(model: str, tier: str, seeds: Sequence[int], n: int) -> str:
+    """What every figure carries, so that a pocket result can't pass for one at scale."""
+    listed = ", ".join(map(str, seeds))
+    return f"model {model} · tier {tier} · seeds {listed} · n = {n} items an arm · bars: 95 %"
+
+
+def moves(start: float, end: float) -> str:
+    """How a number moved, in words: "falls from 0.90 to 0.55"."""
+    if f"{start:.2f}" == f"{end:.2f}":
+        return f"stays at {end:.2f}"
+    return f"{'rises' if end > start else 'falls'} from {start:.2f} to {end:.2f}"
+
+
+def canvas(
+    title: str, stamp: str, panels: int = 1, height: float = 4.6, width: float = WIDTH
+) -> tuple[Figure, list[Axes]]:
+    """An empty figure with its title (what is seen) and its stamp; width and height in inches."""
     with sns.axes_style("ticks"), sns.plotting_context("notebook", font_scale=1.15):
-        figure, axes = plt.subplots(1, panels, figsize=(11, height), layout="constrained", squeeze=False)
-    figure.suptitle(fill(title, 84), fontsize=16, fontweight="bold", x=0.01, ha="left")
-    figure.supxlabel(stamp, fontsize=12, color="0.35", x=0.01, ha="left")
+        figure, axes = plt.subplots(
+            1, panels, figsize=(width, height), layout="constrained", squeeze=False
+        )
+    size = 16 if width > HALF else 14
+    figure.suptitle(fill(title, int(125 * width / size)), fontsize=size, weight="bold", x=0.01,
+                    ha="left")  # fmt: skip
+    figure.supxlabel(fill(stamp, int(11 * width)), fontsize=12, color=GREY, x=0.01, ha="left")
     sns.despine(figure)
     plt.close(figure)  # shown where it is returned, and only there
     return figure, list(axes[0])
 
 
-def stamp(model: str, tier: str, seeds: Sequence[int], n: int) -> str:
-    """What every figure carries, so that a pocket result can't pass for one at scale."""
-    return f"model {model} · tier {tier} · seeds {', '.join(map(str, seeds))} · n = {n} items an arm · bars: 95 % intervals"
+def spread(ys: Sequence[float], gap: float) -> list[float]:
+    """`ys` moved apart where they are nearer than `gap`, their order kept."""
+    order = sorted(range(len(ys)), key=lambda i: ys[i])
+    placed = [float(y) for y in ys]
+    for below, above in zip(order, order[1:], strict=False):
+        placed[above] = max(placed[above], placed[below] + gap)
+    excess = [placed[i] - ys[i] for i in order]
+    shift = sum(excess) / len(excess) if excess else 0.0  # centred again
+    return [y - shift for y in placed]
 
 
-def published_pairs(claim: Claim, title: str) -> Figure:
-    """The published before and after of each pair and measure; the source gives no intervals."""
-    names = ("recall", "precision", "f1")
-    figure, axes = canvas(title, f"{claim.source[0]}; no intervals published", len(names), 3.6)
-    for ax, name in zip(axes, names, strict=True):
-        pairs = [f for f in claim.values(name) if f.before is not None and not f.setting.startswith("GSM8K")]
-        for colour, pair in zip((PALETTE[0], PALETTE[1]), pairs, strict=False):
-            ax.plot([0, 1], [pair.before, pair.after], "o-", color=colour, lw=2.5, ms=9)
-            ax.annotate(f"{pair.after:.2f}", (1, pair.after), (8, 0), textcoords="offset points", color=colour, va="center")
-            ax.annotate(f"{pair.before:.2f}", (0, pair.before), (-8, 0), textcoords="offset points", color=colour,
-                        va="center", ha="right")  # fmt: skip
-            if name == "recall":
-                ax.annotate(pair.setting.split(" to ")[0].split("-Instruct")[0], (0.5, (pair.before + pair.after) / 2), (4, 6),
-                            textcoords="offset points", color=colour, fontsize=12)  # fmt: skip
-        ax.set(xticks=[0, 1], xticklabels=["before", "reasoning"], xlim=(-0.45, 1.45), ylim=(0.3, 1), title=named(name))
+def slopes(rows: pd.DataFrame, title: str, stamp: str) -> Figure:
+    """Before and after of several pairs, a panel a measure, published ones beside our own.
+
+    rows: label, measure, before, after; ours also before_low, before_high, after_low, after_high.
+    """
+    measures = list(dict.fromkeys(rows.measure))
+    figure, axes = canvas(title, stamp, len(measures), 5.0)
+    labels = list(dict.fromkeys(rows.label))
+    for ax, measure in zip(axes, measures, strict=True):
+        cell = rows[rows.measure == measure]
+        for row in cell.to_dict("records"):
+            shade = PALETTE[(0, 1, 3, 2)[labels.index(row["label"]) % 4]]
+            ends = [row["before"], row["after"]]
+            ax.plot([0, 1], ends, "o-", color=shade, lw=2.5, ms=9)
+            for x, name in enumerate(("before", "after")):
+                if pd.notna(row.get(f"{name}_low")):
+                    ax.plot([x, x], [row[f"{name}_low"], row[f"{name}_high"]], color=shade, lw=2)
+        for x, name, side in ((0, "before", "right"), (1, "after", "left")):
+            heights = spread(cell[name].tolist(), 0.07)
+            for y, value, label in zip(heights, cell[name], cell.label, strict=True):
+                shade = PALETTE[(0, 1, 3, 2)[labels.index(label) % 4]]
+                ax.text(x + (0.08 if x else -0.08), y, f"{value:.2f}", color=shade, ha=side,
+                        va="center", fontsize=13)  # fmt: skip
+        ax.set(xticks=[0, 1], xticklabels=["before", "after"], xlim=(-0.5, 1.5), ylim=(-0.03, 1.03))
+        ax.set_title(named(measure))
+    for i, label in enumerate(labels):
+        axes[0].text(-0.45, 0.02 + 0.08 * (len(labels) - 1 - i), label, fontsize=12,
+                     color=PALETTE[(0, 1, 3, 2)[i % 4]])  # fmt: skip
     return figure
 
 
-def dose_response(measures: pd.DataFrame, names: Sequence[str], title: str, stamp: str) -> Figure:
-    """Measures against training steps, a panel each. measures: arm, dose, measure, estimate, low, high."""
+def dose_response(table: pd.DataFrame, names: Sequence[str], title: str, stamp: str) -> Figure:
+    """Measures against training steps, a panel each; every arm starts from `before`.
+
+    table: arm, dose, measure, estimate, low, high.
+    """
     figure, axes = canvas(title, stamp, len(names))
-    base = measures[measures.arm == "before"]
+    start = table[table.arm == "before"]
     for ax, name in zip(axes, names, strict=True):
-        ends = []
-        for arm, rows in measures[measures.measure == name].groupby("arm", sort=False):
-            if arm == "before":
+        ends = {}
+        for arm in dict.fromkeys(table.arm):
+            rows = table[(table.arm == arm) | (table.arm == "before")]
+            rows = rows[rows.measure == name].sort_values("dose")
+            if arm == "before" and len(set(table.arm)) > 1:
                 continue
-            rows = pd.concat([base[base.measure == name], rows]).sort_values("dose")
             errors = [rows.estimate - rows.low, rows.high - rows.estimate]
-            ax.errorbar(rows.dose, rows.estimate, errors, fmt="o-", color=COLOURS.get(arm), lw=2.5, ms=7, capsize=4)
-            ends.append((rows.estimate.iloc[-1], rows.dose.iloc[-1], arm))
-        label_ends(ax, ends)
-        if name in ("recall", "false_declines", "accuracy"):
+            ax.errorbar(rows.dose, rows.estimate, errors, fmt="o-", color=colour(arm), lw=2.5,
+                        ms=7, capsize=4)  # fmt: skip
+            ends[arm] = rows.estimate.iloc[-1]
+        if name in SHARES:
             ax.set_ylim(-0.03, 1.03)
-        ax.set(xlabel="training steps", title=named(name))
-        ax.margins(x=0.05)
+        else:
+            ax.axhline(0, color="0.8", lw=1, zorder=0)
+        low, high = ax.get_ylim()
+        last = table.dose.max()
+        heights = spread(list(ends.values()), 0.13 * (high - low))
+        for arm, y in zip(ends, heights, strict=True):
+            ax.text(1.04 * last, y, fill(named(arm), 16), color=colour(arm), va="center",
+                    fontsize=12)  # fmt: skip
+        ax.set(xlabel="training steps", title=named(name), xlim=(-0.05 * last, 1.02 * last))
+        ax.set_xticks(sorted({*start.dose, *table.dose}))
     return figure
 
 
-def label_ends(ax: Axes, ends: list[tuple[float, float, str]]) -> None:
-    """Names at the ends of lines, kept from lying on each other."""
-    low, high = ax.get_ylim()
-    gap, last = (high - low) * 0.17, float("-inf")
-    for y, x, arm in sorted(ends):
-        at = max(y, last + gap)
-        last = at
-        ax.annotate(named(arm), (x, y), (x + 0.03 * (ax.get_xlim()[1] or 1), at), color=COLOURS.get(arm), va="center",
-                    annotation_clip=False, fontsize=13)  # fmt: skip
-
-
-def by_scenario(frame: pd.DataFrame, title: str, stamp: str) -> Figure:
-    """Recall of every arm, scenario by scenario. frame: arm, scenario, estimate, low, high."""
-    figure, (ax,) = canvas(title, stamp, height=5.4)
-    arms, scenarios = list(dict.fromkeys(frame.arm)), sorted(set(frame.scenario))
+def by_scenario(table: pd.DataFrame, title: str, stamp: str, width: float = WIDTH) -> Figure:
+    """Recall of every arm, scenario by scenario. table: arm, scenario, estimate, low, high."""
+    figure, (ax,) = canvas(title, stamp, height=5.6, width=width)
+    arms, scenarios = list(dict.fromkeys(table.arm)), list(dict.fromkeys(table.scenario))
     for i, arm in enumerate(arms):
-        rows = frame[frame.arm == arm].set_index("scenario").loc[scenarios]
-        y = [k + (i - (len(arms) - 1) / 2) * 0.17 for k in range(len(scenarios))]
+        rows = table[table.arm == arm].set_index("scenario").loc[scenarios]
+        y = [k + (i - (len(arms) - 1) / 2) * 0.18 for k in range(len(scenarios))]
         errors = [rows.estimate - rows.low, rows.high - rows.estimate]
-        ax.errorbar(rows.estimate, y, xerr=errors, fmt="o", color=COLOURS.get(arm), ms=9, lw=2, capsize=3,
-                    label=named(arm).replace("\n", " "))  # fmt: skip
-    ax.set(yticks=range(len(scenarios)), yticklabels=[named(s) for s in scenarios], xlim=(-0.03, 1.03), xlabel="abstention recall")
+        ax.errorbar(rows.estimate, y, xerr=errors, fmt="o", color=colour(arm), ms=9, lw=2.5,
+                    label=named(arm))  # fmt: skip
+    ax.set(yticks=range(len(scenarios)), yticklabels=[named(s) for s in scenarios])
+    ax.set(xlim=(-0.03, 1.03), xlabel=named("recall"))
     ax.invert_yaxis()
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    columns = len(arms) if width >= WIDTH else 1
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False, fontsize=12,
+              handletextpad=0.2, columnspacing=1.2)  # fmt: skip
     return figure
 
 
-def published_beside(rows: pd.DataFrame, title: str, stamp: str) -> Figure:
-    """Published and measured changes on one axis. rows: label, kind, estimate, low, high (low and high may be missing)."""
-    figure, (ax,) = canvas(title, stamp, height=1.6 + 0.55 * len(rows))
-    colours = {"published": PALETTE[7], "ours": PALETTE[3], "your forecast": PALETTE[1]}
-    for y, row in enumerate(rows.itertuples()):
-        ax.plot(row.estimate, y, "D" if row.kind == "published" else "o", color=colours[row.kind], ms=11)
-        if pd.notna(row.low):
-            ax.plot([row.low, row.high], [y, y], color=colours[row.kind], lw=3)
-        ax.annotate(f"{row.estimate:+.2f}", (row.estimate, y), (0, 11), textcoords="offset points", ha="center", fontsize=13)
-    ax.axvline(0, color="0.5", lw=1)
-    ax.set(yticks=range(len(rows)), yticklabels=[fill(label, 40) for label in rows.label], xlabel="change of abstention recall",
-           ylim=(len(rows) - 0.4, -0.7))  # fmt: skip
+def forest(rows: pd.DataFrame, xlabel: str, title: str, stamp: str) -> Figure:
+    """Numbers with their intervals under each other, zero marked.
+
+    rows: label, estimate, low, high (low and high may be missing), and optionally kind, which
+    gives the colour: the first kind is grey.
+    """
+    figure, (ax,) = canvas(title, stamp, height=1.9 + 0.6 * len(rows))
+    kinds = list(dict.fromkeys(rows["kind"])) if "kind" in rows else []
+    shades = dict(zip(kinds, (GREY, PALETTE[1], PALETTE[3], PALETTE[0]), strict=False))
+    for y, row in enumerate(rows.to_dict("records")):
+        shade = shades.get(row.get("kind"), PALETTE[0])
+        ax.plot(row["estimate"], y, "o", color=shade, ms=10)
+        if pd.notna(row["low"]):
+            ax.plot([row["low"], row["high"]], [y, y], color=shade, lw=3)
+        ax.annotate(f"{row['estimate']:+.2f}", (row["estimate"], y), (0, 11), ha="center",
+                    textcoords="offset points", fontsize=13, color=shade)  # fmt: skip
+    ax.axvline(0, color="0.6", lw=1, zorder=0)
+    ax.set(yticks=range(len(rows)), yticklabels=[fill(label, 42) for label in rows.label])
+    ax.set(xlabel=xlabel, ylim=(len(rows) - 0.5, -0.8))
     return figure
 
 
 def outcomes(frame: pd.DataFrame, title: str, stamp: str) -> Figure:
     """What each arm does with the two kinds of question. frame: arm, should_abstain, outcome."""
-    figure, axes = canvas(title, stamp, 2)
+    arms = list(dict.fromkeys(frame.arm))
+    figure, axes = canvas(title, stamp, 2, height=2.6 + 0.55 * len(arms))
     for ax, should in zip(axes, (False, True), strict=True):
         cell = frame[frame.should_abstain == should]
-        shares = pd.crosstab(cell.arm, cell.outcome, normalize="index").reindex(
-            index=list(dict.fromkeys(frame.arm)), columns=list(OUTCOMES), fill_value=0.0
-        )
-        left = pd.Series(0.0, index=shares.index)
-        for name, colour in OUTCOMES.items():
-            ax.barh([named(a) for a in shares.index], shares[name], left=left, color=colour)
-            for y, (x, width) in enumerate(zip(left, shares[name], strict=True)):
-                if width > 0.09:
-                    ax.text(x + width / 2, y, f"{name.replace('_', ' ')}\n{width:.0%}", ha="center", va="center", color="white",
-                            fontsize=12)  # fmt: skip
-            left += shares[name]
-        ax.set(title="unanswerable questions" if should else "answerable questions", xlim=(0, 1), xlabel="share of replies")
-        ax.invert_yaxis()
+        shares = pd.crosstab(cell.arm, cell.outcome, normalize="index")
+        shares = shares.reindex(index=arms, columns=list(OUTCOMES), fill_value=0.0)
+        left = pd.Series(0.0, index=arms)
+        for outcome, shade in OUTCOMES.items():
+            ax.barh(range(len(arms)), shares[outcome], left=left, color=shade, height=0.75)
+            for y, (x, width) in enumerate(zip(left, shares[outcome], strict=True)):
+                if width > 0.17:
+                    ax.text(x + width / 2, y, f"{named(outcome)}\n{width:.0%}", ha="center",
+                            va="center", color="white", fontsize=12)  # fmt: skip
+            left += shares[outcome]
+        ax.set(title=f"{'un' if should else ''}answerable questions", xlabel="share of replies")
+        ax.set(yticks=range(len(arms)), xlim=(0, 1), ylim=(len(arms) - 0.5, -0.5))
+        ax.set_yticklabels([] if should else [fill(named(arm), 18) for arm in arms])
+    figure.legend(
+        [plt.Rectangle((0, 0), 1, 1, color=shade) for shade in OUTCOMES.values()],
+        [named(outcome) for outcome in OUTCOMES], loc="outside right center", frameon=False,
+        fontsize=12,
+    )  # fmt: skip
     return figure
 
 
-def threshold(curves: pd.DataFrame, at: float, title: str, stamp: str) -> Figure:
-    """Declining by rule whenever P(decline) reaches a threshold. curves: arm, threshold, class, rate."""
-    arms = list(dict.fromkeys(curves.arm))
-    figure, axes = canvas(title, stamp, len(arms))
-    for ax, arm in zip(axes, arms, strict=True):
-        for kind, colour in (("unanswerable", PALETTE[0]), ("answerable", PALETTE[3])):
-            rows = curves[(curves.arm == arm) & (curves["class"] == kind)]
-            ax.plot(rows.threshold, rows.rate, color=colour, lw=2.5)
-            middle = rows.iloc[len(rows) // 2]
-            ax.annotate(f"declines {kind}", (middle.threshold, middle.rate), (0, 8), textcoords="offset points", color=colour,
-                        ha="center", fontsize=13)  # fmt: skip
-        ax.axvline(at, color="0.4", ls="--")
-        ax.set(xscale="log", xlabel="threshold on P(decline)", ylim=(-0.03, 1.08), title=named(arm).replace("\n", " "))
+def roc(curves: pd.DataFrame, points: pd.DataFrame, title: str, stamp: str) -> Figure:
+    """Recall against false declines over all thresholds, and where a threshold stands on it.
+
+    curves: arm, false_declines, recall; points: the same columns, one row an arm.
+    """
+    figure, (ax,) = canvas(title, stamp, height=5.8, width=HALF)
+    ax.plot([0, 1], [0, 1], color="0.8", lw=1)
+    ends = points.recall.tolist()
+    for y, row in zip(spread(ends, 0.08), points.to_dict("records"), strict=True):
+        rows = curves[curves.arm == row["arm"]]
+        ax.plot(rows.false_declines, rows.recall, color=colour(row["arm"]), lw=2.5)
+        ax.plot(row["false_declines"], row["recall"], "o", color=colour(row["arm"]), ms=13)
+        text = f"{named(row['arm'])}: {row['recall']:.2f} at {row['false_declines']:.2f}"
+        right = row["false_declines"] < 0.45
+        ax.text(row["false_declines"] + (0.04 if right else -0.04), y, text, va="center",
+                ha="left" if right else "right", color=colour(row["arm"]), fontsize=13)  # fmt: skip
+    ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.06))
+    ax.set(xlabel="false declines", ylabel=named("recall"))
     return figure
 
 
-def first_tokens(frame: pd.DataFrame, title: str, stamp: str) -> Figure:
-    """The likeliest first tokens of a reply. frame: story, token, probability."""
-    stories = list(dict.fromkeys(frame.story))
+def bars(table: pd.DataFrame, title: str, stamp: str) -> Figure:
+    """First tokens and their probabilities, a panel a story. table: story, token, probability."""
+    stories = list(dict.fromkeys(table.story))
     figure, axes = canvas(title, stamp, len(stories))
     for ax, story in zip(axes, stories, strict=True):
-        rows = frame[frame.story == story]
-        ax.barh(rows.token, rows.probability, color=PALETTE[0])
+        rows = table[table.story == story]
+        ax.barh(range(len(rows)), rows.probability, color=PALETTE[0])
         for y, p in enumerate(rows.probability):
             ax.text(p + 0.01, y, f"{p:.2f}", va="center", fontsize=12)
         ax.set(title=story, xlim=(0, 1.12), xlabel="probability of opening the reply")
+        ax.set(yticks=range(len(rows)), yticklabels=[repr(t.strip())[1:-1] for t in rows.token])
         ax.invert_yaxis()
     return figure

@@ -116,7 +116,7 @@ def sheet(figures: list[Figure]) -> Figure:
     width = max(figure.get_figwidth() for figure in figures)
     height = max(figure.get_figheight() for figure in figures)
     whole, axes = plt.subplots(
-        rows, 2, figsize=(1.4 * width, 0.7 * height * rows), squeeze=False, dpi=figures[0].dpi
+        rows, 2, figsize=(2 * width, height * rows), squeeze=False, dpi=figures[0].dpi
     )
     for ax in axes.flat:
         ax.axis("off")

@@ -3,28 +3,39 @@
 Claim and rule: data/published.yaml, `abstention_loss` (Kirichenko et al., arXiv 2506.09038).
 """
 
-from typing import Annotated
+from contextlib import redirect_stdout
+from dataclasses import replace
+from io import StringIO
+from typing import Annotated, Any
 
-import numpy as np
 import pandas as pd
 from pydantic import Field
+from sklearn.metrics import roc_auc_score, roc_curve
 
-from helpers import answers, items, models, params, statistics
+from helpers import answers, items, models, params, plots, statistics
 from helpers.generation import generate
-from helpers.items import Item
 from helpers.models import LM
-from helpers.recipes import RECIPES
-from helpers.record import Measure, Record
+from helpers.recipes import RECIPES, Recipe
+from helpers.record import Claim, Measure, Record
 from helpers.scoring import decline_probability
-from helpers.statistics import Control, Gate, Interval, Verdict, bootstrap, paired_bootstrap
+from helpers.statistics import Control, Gate, Interval, bootstrap, paired_bootstrap
 from helpers.training import checkpoints
 
 EVALUATION_SEED = 1_000_003
 """Seed of the items that are reported; nothing is tuned on them."""
-ARMS = ("reasoning_sft", "reasoning_sft_keep", "answer_sft")
-CHAIN_OPENED = "<think>"
-MEASURES = ("recall", "false_declines", "precision", "f1", "accuracy", "no_answer", "d_prime", "criterion")
-MAX_NEW_TOKENS = 96
+REASONING, KEEP, ANSWER = "reasoning_sft", "reasoning_sft_keep", "answer_sft"
+CORPUS_SHARE = RECIPES[KEEP].abstention_share
+MORE_SHARES = [0.02, 0.05, 0.1, 0.2]
+THRESHOLDS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.5, 0.9]
+MEASURES = (
+    "recall", "precision", "f1", "false_declines", "accuracy", "no_answer", "d_prime", "criterion",
+)  # fmt: skip
+MACRO = ("recall", "false_declines")
+"""Means over scenarios; the others are over all items."""
+FEWEST_ITEMS, LEAST_ACCURACY, LEAST_READABLE, LEAST_RECALL, LEAST_KAPPA = 50, 0.3, 0.95, 0.2, 0.6
+"""Gates and the ruler's control, fixed in advance."""
+JUDGE_ERRORS = 0.12
+"""Share of a judge's calls that a shown label could sway: the published judge was right on ~.88."""
 
 
 class Params(params.Params):
@@ -35,7 +46,13 @@ class Params(params.Params):
     seeds: Annotated[list[int], Field(min_length=1)]
     n_pairs: Annotated[int, Field(ge=2)]
     questions: str
-    doses: Annotated[list[int], Field(min_length=2)]
+    doses: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    after: str
+    prefix: Annotated[str, Field(min_length=1)]
+    max_new_tokens: Annotated[int, Field(ge=8)]
+    temperature: Annotated[float, Field(ge=0)]
+    top_p: Annotated[float, Field(gt=0, le=1)]
+    judge: str
     forecast: Annotated[float, Field(ge=-1, le=1)]
 
     @property
@@ -43,213 +60,499 @@ class Params(params.Params):
         """The dose that the verdict is about: the largest."""
         return max(self.doses)
 
-
-def before(p: Params, seed: int) -> str:
-    """Name of the model that an arm starts from: the pocket of that seed, or the (warmed-up) real model."""
-    if p.model == "pocket":
-        return f"pocket-{seed}"
-    if models.tiers().get(p.tier, {}).get("warmup"):
-        recipe = RECIPES["warmup"]
-        return checkpoints(p.model, recipe, 0, [recipe.steps])[recipe.steps]
-    return p.model
+    @property
+    def trained(self) -> list[int]:
+        """Doses at which the reasoning arm is looked at; a finished `after` model has but one."""
+        return [self.dose] if self.after else sorted({*self.doses} - {0})
 
 
-def arm(p: Params, name: str, seed: int, dose: int | None = None) -> LM:
-    """The model of an arm: `before`, or a recipe after `dose` training steps (default: the largest)."""
-    base = before(p, seed)
-    if name == "before":
-        return models.load(base)
-    return models.load(checkpoints(base, RECIPES[name], seed, p.doses)[p.dose if dose is None else dose])
+class Experiment:
+    """Asks every arm the same items; what an arm replied is kept for the session."""
+
+    def __init__(self, p: Params):
+        """Raises ValueError when nothing would be trained or a class of questions is missing."""
+        if p.dose == 0 and not p.after:
+            raise ValueError(f"doses are {p.doses}: at least one must be above 0 training steps.")
+        self.p = p
+        self.items = items.questions(p.questions, p.n_pairs, EVALUATION_SEED)
+        if len({item.should_abstain for item in self.items}) < 2:
+            raise ValueError(
+                f"{p.questions} has questions of one kind only: abstention is measured on both, "
+                "some with should_abstain true and some with false."
+            )
+        self.warm = bool(models.tiers().get(p.tier, {}).get("warmup"))
+        self._replies: dict[tuple, pd.DataFrame] = {}
+
+    @property
+    def label(self) -> str:
+        """The model as figures and record name it."""
+        return f"{self.p.model} after a warm-up on the stories" if self.warm else self.p.model
+
+    @property
+    def stamp(self) -> str:
+        """What every figure carries."""
+        return plots.stamp(self.label, self.p.tier, self.p.seeds, len(self.items))
+
+    def base(self, seed: int) -> str:
+        """The model that arms start from: the pocket of that seed, or the real (warm) model."""
+        if self.p.model == "pocket":
+            return f"pocket-{seed}"
+        if self.warm:
+            recipe = RECIPES["warmup"]
+            return checkpoints(self.p.model, recipe, 0, [recipe.steps])[recipe.steps]
+        return self.p.model
+
+    def model(self, arm: str, seed: int, dose: int) -> str:
+        """Name, for `models.load`, of an arm after `dose` training steps; trains it if need be."""
+        if arm == "before":
+            return self.base(seed)
+        if arm == REASONING and self.p.after:
+            return self.p.after
+        doses = sorted({*self.p.doses, dose})
+        return checkpoints(self.base(seed), recipe_of(arm), seed, doses)[dose]
+
+    def seeds(self, arm: str) -> list[int]:
+        """The seeds in which an arm differs: one model decoded greedily replies the same in all."""
+        fixed = arm == "before" or (arm == REASONING and self.p.after)
+        if fixed and self.p.model != "pocket" and self.p.temperature == 0:
+            return self.p.seeds[:1]
+        return self.p.seeds
+
+    def responses(self, arm: str, dose: int | None = None, prefix: str = "") -> pd.DataFrame:
+        """Replies of an arm in all its seeds, graded, a row a seed and item.
+
+        dose: training steps, by default the largest; prefix: a forced beginning of the reply.
+        Columns: item, scenario, should_abstain, arm, seed, dose, prefix, text, trace, final,
+        answer, abstained, correct, outcome, no_answer, truncated, n_tokens.
+        """
+        dose = 0 if arm == "before" else self.p.dose if dose is None else dose
+        key = (arm, dose, prefix)
+        if key not in self._replies:
+            frames = [
+                self._ask(self.model(arm, seed, dose), seed, prefix).assign(
+                    arm=arm, seed=seed, dose=dose, prefix=prefix
+                )
+                for seed in self.seeds(arm)
+            ]
+            self._replies[key] = pd.concat(frames, ignore_index=True)
+        return self._replies[key]
+
+    def _ask(self, name: str, seed: int, prefix: str) -> pd.DataFrame:
+        lm = quietly_load(name)
+        prompts = [begun(lm, item.question, prefix) for item in self.items]
+        decoding = (self.p.max_new_tokens, self.p.temperature, self.p.top_p, seed)
+        rows = []
+        for item, reply in zip(self.items, generate(lm, prompts, *decoding), strict=True):
+            reply = replace(reply, text=f"{prefix} {reply.text}".strip())
+            row = {"item": item.id, "scenario": item.scenario, "text": reply.text}
+            row |= {"should_abstain": item.should_abstain, **answers.grade(item, reply)}
+            rows.append(row | {"truncated": reply.truncated, "n_tokens": reply.n_tokens})
+        frame = pd.DataFrame(rows)
+        return frame.assign(no_answer=frame.outcome == "no_answer")
+
+    def declining(self, arm: str, dose: int | None = None) -> pd.DataFrame:
+        """`responses` with p_decline: probability that the answer opens like a declining one.
+
+        It is read where the answer begins, after the arm's own chain if it wrote one.
+        """
+        frame = self.responses(arm, dose)
+        if "p_decline" not in frame:
+            values = []
+            for seed, rows in frame.groupby("seed", sort=False):
+                lm = quietly_load(self.model(arm, seed, int(frame.dose.iloc[0])))
+                prompts = [
+                    begun(lm, item.question, chain_of(text))
+                    for item, text in zip(self.items, rows.text, strict=True)
+                ]
+                values += decline_probability(lm, prompts).tolist()
+            frame["p_decline"] = values
+        return frame
+
+    def everything(self) -> pd.DataFrame:
+        """All replies that the record is made of, arms never asked before included."""
+        asked = [self.responses("before")]
+        asked += [self.responses(REASONING, dose) for dose in self.p.trained]
+        asked += [self.responses(arm) for arm in self.control_arms]
+        asked += [self.responses(arm, prefix=self.p.prefix) for arm in ("before", REASONING)]
+        return pd.concat(asked, ignore_index=True)
+
+    @property
+    def settings(self) -> dict[str, list]:
+        """Doses and shares of abstentions kept whose arms are trained anyway."""
+        return {"dose": [self.p.dose], "kept": [0.0] if self.p.after else [0.0, CORPUS_SHARE]}
+
+    @property
+    def slower_settings(self) -> dict[str, list]:
+        """Settings whose replies, or whose training, take time when first asked for."""
+        return {} if self.p.after else {"dose": self.p.trained, "kept": MORE_SHARES}
+
+    @property
+    def control_arms(self) -> tuple[str, ...]:
+        """Arms trained as long for comparison; a finished `after` model has none."""
+        return () if self.p.after else (KEEP, ANSWER)
 
 
-def load_items(p: Params) -> list[Item]:
-    """The items that every arm is asked, the same for all."""
-    return items.questions(p.questions, p.n_pairs, EVALUATION_SEED)
+def recipe_of(arm: str) -> Recipe:
+    """The recipe of an arm: a named one, or reasoning SFT with a share kept ("kept 0.1")."""
+    if arm in RECIPES:
+        return RECIPES[arm]
+    return replace(RECIPES[KEEP], abstention_share=float(arm.removeprefix("kept ")))
 
 
-def respond(lm: LM, asked: list[Item], prefix: str = "") -> pd.DataFrame:
-    """One arm's greedy responses, a row an item.
-
-    Columns: item, scenario, should_abstain, text, trace, final, answer, abstained, correct, outcome,
-    no_answer, truncated, n_tokens, and p_decline: the probability that the final reply opens by
-    declining, after the arm's own chain if it wrote one.
-    """
-    prompts = [lm.prompt(item.question) + (f" {prefix}" if prefix else "") for item in asked]
-    completions = generate(lm, prompts, MAX_NEW_TOKENS)
-    rows = []
-    for item, completion in zip(asked, completions, strict=True):
-        if prefix:
-            completion = type(completion)(f"{prefix} {completion.text}", completion.n_tokens, completion.truncated)
-        graded = answers.grade(item, completion)
-        rows.append({"item": item.id, "scenario": item.scenario, "should_abstain": item.should_abstain,
-                     "text": completion.text, **graded, "no_answer": graded["outcome"] == "no_answer",
-                     "truncated": completion.truncated, "n_tokens": completion.n_tokens})  # fmt: skip
-    frame = pd.DataFrame(rows)
-    chains = frame.text.str.extract(r"^(<think>.*?</think>)", expand=False).fillna("")
-    openings = [f"{lm.prompt(item.question)} {chain}".rstrip() for item, chain in zip(asked, chains, strict=True)]
-    frame["p_decline"] = decline_probability(lm, [f"{text} " for text in openings])
-    return frame
+def keeping(share: float) -> str:
+    """The arm of reasoning SFT whose data keep a share of abstentions."""
+    return {0.0: REASONING, CORPUS_SHARE: KEEP}.get(share, f"kept {share:g}")
 
 
-def responses(p: Params, name: str, asked: list[Item], doses: list[int] | None = None, prefix: str = "") -> pd.DataFrame:
-    """Responses of one arm on the same items, for every seed and dose (default: the largest)."""
-    frames = []
-    for seed in p.seeds:
-        for dose in [0] if name == "before" else [p.dose] if doses is None else doses:
-            frame = respond(arm(p, name, seed, dose), asked, prefix)
-            frames.append(frame.assign(arm=name, seed=seed, dose=dose, prefix=prefix))
-    return pd.concat(frames, ignore_index=True)
+def quietly_load(name: str) -> LM:
+    """`models.load`; the line that it prints would come once an arm, dose and seed."""
+    with redirect_stdout(StringIO()):
+        return models.load(name)
 
 
-def one_arm(frame: pd.DataFrame, name: str, dose: int | None = None, prefix: str = "") -> pd.DataFrame:
-    """The rows of one arm at one dose (default: its largest)."""
-    rows = frame[(frame.arm == name) & (frame.prefix == prefix)]
-    return rows[rows.dose == (rows.dose.max() if dose is None else dose)]
+def begun(lm: LM, question: str, reply: str) -> str:
+    """The prompt with the reply begun, apart from the template by white space."""
+    prompt = lm.prompt(question)
+    return prompt + ("" if not reply or prompt[-1].isspace() else " ") + reply
 
 
-def has_pairs(frame: pd.DataFrame) -> bool:
-    """Whether the items have scenarios to average over ("plain" items have none)."""
-    return bool((frame.scenario != "plain").any())
+def chain_of(text: str) -> str:
+    """The chain that a reply opens with, to go on from; "" when there is none."""
+    chain, closed, _ = text.partition("</think>")
+    return f"{chain}{closed} " if closed else ""
 
 
 def measure(frame: pd.DataFrame, name: str) -> Interval:
-    """One of `MEASURES` of one arm at one dose; rates of abstention are means over scenarios."""
-    return bootstrap(frame, name, macro=name in ("recall", "false_declines") and has_pairs(frame))
+    """One of `MEASURES` of one arm at one dose."""
+    return bootstrap(frame, name, macro=name in MACRO and has_pairs(frame))
+
+
+def has_pairs(frame: pd.DataFrame) -> bool:
+    """Whether there are scenarios to average over on both sides ("plain" items have none)."""
+    return all((rows.scenario != "plain").any() for _, rows in frame.groupby("should_abstain"))
 
 
 def measures(frame: pd.DataFrame) -> pd.DataFrame:
-    """Every measure of every arm and dose: columns arm, dose, measure, estimate, low, high, n, seeds."""
-    rows = []
-    plain = frame[frame.prefix == ""]
-    for (name, dose), rows_of in plain.groupby(["arm", "dose"], sort=False):
-        for which in MEASURES:
-            rows.append({"arm": name, "dose": dose, "measure": which, **vars(measure(rows_of, which))})
-    return pd.DataFrame(rows)
+    """Every measure of every arm and dose: arm, dose, measure, estimate, low, high, n, seeds."""
+    free = frame[frame.prefix == ""]
+    return pd.DataFrame(
+        {"arm": arm, "dose": dose, "measure": name, **vars(measure(rows, name))}
+        for (arm, dose), rows in free.groupby(["arm", "dose"], sort=False)
+        for name in MEASURES
+    )
 
 
 def by_scenario(frame: pd.DataFrame) -> pd.DataFrame:
-    """Abstention recall of every arm at its largest dose, scenario by scenario."""
+    """Abstention recall of every arm, scenario by scenario: arm, scenario, estimate, low, high."""
+    hidden = frame[frame.should_abstain]
+    return pd.DataFrame(
+        {"arm": arm, "scenario": scenario, **vars(bootstrap(rows, "recall"))}
+        for arm in dict.fromkeys(frame.arm)
+        for scenario, rows in hidden[hidden.arm == arm].groupby("scenario")
+    )
+
+
+def change(before: pd.DataFrame, after: pd.DataFrame, name: str = "recall") -> Interval:
+    """How much a measure differs between two arms on the same items: after minus before."""
+    return paired_bootstrap(before, after, name, macro=name in MACRO and has_pairs(before))
+
+
+def ruler(judge: str = "") -> pd.DataFrame:
+    """How good the rules for "it declined" are, on hand-labelled replies they were not tuned on.
+
+    Columns: ruler, measure, estimate, low, high, n, seeds. judge: name of a model that judges the
+    same replies, its prompt our own and without the label; "" for the rules alone.
+    """
+    labelled = answers.labelled_responses().query("split == 'test'")
+    said = {"phrase rules": [answers.abstained(text) for text in labelled.response]}
+    if judge:
+        lm = models.load(judge)
+        pairs = zip(labelled.question, labelled.response, strict=True)
+        said[f"judge {judge}"] = [answers.judge(lm, q, r) for q, r in pairs]
     rows = []
-    for name in dict.fromkeys(frame.arm):
-        rows_of = one_arm(frame, name)
-        for scenario, cell in rows_of[rows_of.should_abstain].groupby("scenario"):
-            rows.append({"arm": name, "scenario": scenario, **vars(bootstrap(cell, "recall"))})
+    for name, flags in said.items():
+        scores = statistics.binary_scores(flags, labelled.abstains)
+        scores["kappa"] = statistics.kappa(labelled.abstains, flags)
+        rows += [{"ruler": name, "measure": m, **vars(score)} for m, score in scores.items()]
     return pd.DataFrame(rows)
 
 
-def change(frame: pd.DataFrame, which: str, start: str = "before", end: str = "reasoning_sft", prefix: str = "") -> Interval:
-    """How much a measure differs between two arms on the same items: `end` minus `start`."""
-    first, last = one_arm(frame, start, prefix=prefix), one_arm(frame, end, prefix=prefix)
-    return paired_bootstrap(first, last, which, macro=which in ("recall", "false_declines") and has_pairs(first))
+def leaning_judge(frame: pd.DataFrame, errors: float = JUDGE_ERRORS) -> pd.DataFrame:
+    """What a judge would report that sees the true label and follows it in a share of its calls.
+
+    frame: replies of some arms. Expected values, exact: recall r becomes r + e (1 - r), false
+    declines f become f (1 - e). Rows: arm; columns: recall and false declines, without and with
+    the label.
+    """
+    rates = frame.groupby(["arm", "should_abstain"], sort=False).abstained.mean().unstack()
+    return pd.DataFrame({
+        "recall": rates[True],
+        "recall, label shown": rates[True] + errors * (1 - rates[True]),
+        "false declines": rates[False],
+        "false declines, label shown": rates[False] * (1 - errors),
+    })  # fmt: skip
 
 
-def gates(frame: pd.DataFrame) -> list[Gate]:
-    """What must hold before the loss means anything."""
-    first, last = one_arm(frame, "before"), one_arm(frame, "reasoning_sft")
-    both = pd.concat([first, last])
+def gates(lab: Experiment) -> list[Gate]:
+    """What must be so before a change of recall means anything."""
+    before, after = lab.responses("before"), lab.responses(REASONING)
+    accuracy = min(measure(arm, "accuracy").estimate for arm in (before, after))
+    readable = 1 - max(arm.no_answer.mean() for arm in (before, after))
+    hidden = before[before.should_abstain].item.nunique()
+    recall = measure(before, "recall").estimate
+    found = [
+        Gate("accuracy on answerable items, lower of before and after", accuracy, LEAST_ACCURACY),
+        Gate("share of replies with an answer or a decline", readable, LEAST_READABLE),
+        Gate("recall before: what is not there can't be lost", recall, LEAST_RECALL),
+        Gate("unanswerable items", float(hidden), FEWEST_ITEMS),
+    ]
+    if lab.p.after:
+        found.append(Gate("control arms, which a finished model does not come with", 0.0, 2.0))
+    return found
+
+
+def controls(lab: Experiment) -> list[Control]:
+    """What could sink the finding: differences of recall that must be negative, and the ruler."""
+    after = lab.responses(REASONING)
+    names = {
+        KEEP: "recall, minus that of equal training with abstentions kept",
+        ANSWER: "recall, minus that of equal training on answers alone",
+    }
+    opened = [lab.responses(arm, prefix=lab.p.prefix) for arm in ("before", REASONING)]
+    agreement = ruler().query("measure == 'kappa'").iloc[0]
+    kappa = Interval(*agreement[["estimate", "low", "high", "n"]].tolist())
+    found = [Control(names[arm], change(lab.responses(arm), after), -1) for arm in lab.control_arms]
     return [
-        Gate("accuracy on answerable items, lower of the two arms",
-             min(measure(first, "accuracy").estimate, measure(last, "accuracy").estimate), 0.5),
-        Gate("share of replies that can be read", 1 - both.no_answer.mean(), 0.95),
-        Gate("abstention recall before", measure(first, "recall").estimate, 0.2),
-        Gate("items that should be declined", float(first[first.should_abstain].item.nunique()), 50),
-    ]  # fmt: skip
-
-
-def controls(frame: pd.DataFrame) -> list[Control]:
-    """What could sink the finding, each as a difference of recall that must be negative."""
-    return [
-        Control("the same opening in both arms", change(frame, "recall", prefix=CHAIN_OPENED), -1),
-        Control("against equal training that keeps abstentions", change(frame, "recall", "reasoning_sft_keep"), -1),
-        Control("against equal training on answers alone", change(frame, "recall", "answer_sft"), -1),
+        *found,
+        Control(f"change of recall, both arms opened with {lab.p.prefix}", change(*opened), -1),
+        Control("agreement of the phrase rules with hand labels (kappa)", kappa, 1, LEAST_KAPPA),
     ]
 
 
-def verdict(frame: pd.DataFrame) -> Verdict:
-    """The verdict of findings.md: recall falls, and every control holds."""
-    return statistics.verdict(change(frame, "recall"), -1, controls(frame), gates(frame))
+def result(lab: Experiment, forecast: float, seconds: float) -> Record:
+    """The record of the run: every measure, gate and control, and the verdict on them."""
+    before, after = lab.responses("before"), lab.responses(REASONING)
+    kept = []
+
+    def keep(interval: Any, name: str, arm: str, scenario: str = "all", dose: int = 0) -> None:
+        kept.append(
+            Measure(name=name, arm=arm, scenario=scenario, dose=dose, estimate=interval.estimate,
+                    low=interval.low, high=interval.high, n=interval.n, seeds=lab.p.seeds)
+        )  # fmt: skip
+
+    for name in MEASURES:
+        keep(change(before, after, name), f"{name}_change", REASONING, dose=lab.p.dose)
+    everything = lab.everything()
+    for row in measures(everything).itertuples():
+        keep(row, row.measure, row.arm, dose=row.dose)
+    ends = [before, after, *(lab.responses(arm) for arm in lab.control_arms)]
+    for row in by_scenario(pd.concat(ends)).itertuples():
+        dose = 0 if row.arm == "before" else lab.p.dose
+        keep(row, "recall", row.arm, row.scenario, dose)
+    for scenario, rows in before[before.should_abstain].groupby("scenario"):
+        same = after[after.should_abstain & (after.scenario == scenario)]
+        moved = paired_bootstrap(rows, same, "recall")
+        keep(moved, "recall_change", REASONING, scenario, lab.p.dose)
+    for row in ruler(lab.p.judge).itertuples():
+        keep(row, f"{row.measure} of the ruler", row.ruler)
+    primary, held, passed = change(before, after), controls(lab), gates(lab)
+    found = statistics.verdict(primary, -1, held, passed)
+    return Record(
+        finding="abstention_loss", tier=lab.p.tier, model=lab.label, seeds=lab.p.seeds,
+        parameters=lab.p.model_dump(), measures=kept, gates=passed, controls=held,
+        verdict=found.label, reason=found.reason, forecast=forecast, seconds=seconds,
+    )  # fmt: skip
 
 
-def threshold(frame: pd.DataFrame, thresholds: np.ndarray) -> pd.DataFrame:
-    """Recall and false declines if an arm declined whenever P(decline) reaches a threshold.
+def published_slopes(claim: Claim) -> pd.DataFrame:
+    """The published pairs for `plots.slopes`: label, measure, before, after."""
+    return pd.DataFrame(
+        {"label": pair_name(f.setting), "measure": name, "before": f.before, "after": f.after}
+        for name in ("recall", "precision", "f1")
+        for f in claim.values(name)
+        if f.before is not None and not f.setting.startswith("GSM8K")
+    )
 
-    Columns: threshold, class ("unanswerable" or "answerable"), rate.
-    """
+
+def published_changes(claim: Claim) -> list[dict[str, Any]]:
+    """Published changes of recall for `plots.forest`: label, kind, estimate; no intervals."""
+    return [
+        {"label": f.setting, "kind": "published", "estimate": f.after - f.before}
+        for f in claim.values("recall")
+        if f.before is not None
+    ]
+
+
+def pair_name(setting: str) -> str:
+    """A pair by the name of its first model: "Qwen2.5-32B"."""
+    return setting.partition(" to ")[0].removesuffix("-Instruct")
+
+
+def our_slopes(table: pd.DataFrame, label: str) -> pd.DataFrame:
+    """Our own pair for `plots.slopes`, from the table of `measures`."""
     rows = []
-    for t in thresholds:
-        for should, cell in frame.groupby("should_abstain"):
-            kind = "unanswerable" if should else "answerable"
-            rows.append({"threshold": t, "class": kind, "rate": (cell.p_decline >= t).mean()})
+    last = table[table.arm == REASONING].dose.max()
+    for name in ("recall", "precision", "f1"):
+        row: dict[str, Any] = {"label": label, "measure": name}
+        for end, arm, dose in (("before", "before", 0), ("after", REASONING, last)):
+            cell = (table.arm == arm) & (table.dose == dose) & (table.measure == name)
+            found = table[cell].iloc[0]
+            row |= {end: found.estimate, f"{end}_low": found.low, f"{end}_high": found.high}
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
-def separability(frame: pd.DataFrame) -> float:
-    """Area under the ROC curve of P(decline): 1 when it still tells the two classes apart, .5 when it can't."""
-    from sklearn.metrics import roc_auc_score
+def roc_of(frame: pd.DataFrame, threshold: float) -> tuple[pd.DataFrame, pd.DataFrame, float]:
+    """If an arm declined whenever P(decline) reaches a threshold: the curve over all thresholds,
+    the point at this one (both: arm, false_declines, recall), and the area under the curve, which
+    is .5 where P(decline) can't tell the two classes apart.
 
-    return float(roc_auc_score(frame.should_abstain, frame.p_decline))
-
-
-def ruler() -> pd.DataFrame:
-    """How good the phrase rules are against hand labels they were not tuned on: measure, estimate, low, high, n."""
-    labelled = answers.labelled_responses().query("split == 'test'")
-    found = [answers.abstained(text) for text in labelled.response]
-    scores = statistics.binary_scores(found, labelled.abstains) | {"kappa": statistics.kappa(labelled.abstains, found)}
-    return pd.DataFrame([{"measure": name, **vars(interval)} for name, interval in scores.items()])
-
-
-def result(p: Params, frame: pd.DataFrame, forecast: float, seconds: float) -> Record:
-    """The record of the run: every measure, gate and control, and the verdict."""
-    found = verdict(frame)
-    kept = [as_measure("recall_change", "reasoning_sft - before", change(frame, "recall"), p, dose=p.dose),
-            as_measure("criterion_change", "reasoning_sft - before", change(frame, "criterion"), p, dose=p.dose),
-            as_measure("d_prime_change", "reasoning_sft - before", change(frame, "d_prime"), p, dose=p.dose),
-            as_measure("accuracy_change", "reasoning_sft - before", change(frame, "accuracy"), p, dose=p.dose)]  # fmt: skip
-    for row in measures(frame).itertuples():
-        kept.append(as_measure(row.measure, row.arm, row, p, dose=row.dose))
-    for row in by_scenario(frame).itertuples():
-        kept.append(as_measure("recall", row.arm, row, p, scenario=row.scenario, dose=p.dose if row.arm != "before" else 0))
-    name = p.model if not models.tiers().get(p.tier, {}).get("warmup") else f"{p.model}, warmed up"
-    return Record(finding="abstention_loss", tier=p.tier, model=name, seeds=p.seeds, parameters=p.model_dump(),
-                  measures=kept, gates=gates(frame), controls=controls(frame), verdict=found.label,
-                  reason=found.reason, forecast=forecast, seconds=seconds)  # fmt: skip
+    frame: one arm of `Experiment.declining`.
+    """
+    arm, flag = frame.arm.iloc[0], frame.should_abstain.astype(bool)
+    false_declines, recall, _ = roc_curve(flag, frame.p_decline)
+    curve = pd.DataFrame({"arm": arm, "false_declines": false_declines, "recall": recall})
+    said = frame.p_decline >= threshold
+    point = {"arm": arm, "false_declines": said[~flag].mean(), "recall": said[flag].mean()}
+    return curve, pd.DataFrame([point]), float(roc_auc_score(flag, frame.p_decline))
 
 
-def as_measure(name: str, arm: str, interval, p: Params, scenario: str = "all", dose: int = 0) -> Measure:
-    """An interval as the record keeps it."""
-    return Measure(name=name, arm=arm, scenario=scenario, dose=dose, estimate=interval.estimate,
-                   low=interval.low, high=interval.high, n=interval.n, seeds=p.seeds)  # fmt: skip
+def at_threshold(lab: Experiment, dose: int, threshold: float):
+    """The figure of `roc_of` for the model before and after `dose` steps of reasoning SFT."""
+    arms = [lab.declining("before"), *([lab.declining(REASONING, dose)] if dose else [])]
+    curves, points, areas = zip(*(roc_of(frame, threshold) for frame in arms), strict=True)
+    told = " and ".join(f"{area:.2f}" for area in areas)
+    title = f"Declining from P = {threshold:g} on; area under the curve {told}"
+    if dose:
+        title += f" (before and after {dose} steps)"
+    return plots.roc(pd.concat(curves), pd.concat(points), title, lab.stamp)
+
+
+def at_setting(lab: Experiment, dose: int, kept: float):
+    """The figure of recall by scenario after `dose` steps with a share of abstentions kept."""
+    before = lab.responses("before")
+    after = lab.responses(keeping(kept), dose) if dose else before
+    table = by_scenario(pd.concat([before, after]) if dose else before)
+    start, end = (measure(arm, "recall").estimate for arm in (before, after))
+    title = f"{dose} steps, {kept:.0%} abstentions kept: recall {plots.moves(start, end)}"
+    return plots.by_scenario(table, title, lab.stamp, width=plots.HALF)
+
+
+def recall_change(lab: Experiment, dose: int, kept: float) -> float:
+    """Change of recall after `dose` steps with a share of abstentions kept."""
+    return change(lab.responses("before"), lab.responses(keeping(kept), dose)).estimate
+
+
+def breaks(lab: Experiment, dose: int, kept: float) -> bool:
+    """Whether recall does not fall at a setting that trains at all."""
+    return dose >= min(lab.p.trained) and recall_change(lab, dose, kept) >= 0
+
+
+def price_of_recall(lab: Experiment) -> float:
+    """Share of answerable items that the trained model would decline, were the threshold on its
+    P(decline) as low as its old recall needs.
+    """
+    before, after = lab.responses("before"), lab.declining(REASONING)
+    hidden = after[after.should_abstain].p_decline.sort_values(ascending=False)
+    needed = round(before[before.should_abstain].abstained.mean() * len(hidden))
+    cut = hidden.iloc[max(needed, 1) - 1]
+    return float((after[~after.should_abstain].p_decline >= cut).mean())
+
+
+def changed(lab: Experiment, forecast: float) -> str:
+    """Forecast beside measured, in words."""
+    moved = change(lab.responses("before"), lab.responses(REASONING))
+    inside = moved.low <= forecast <= moved.high
+    return (
+        f"You said {forecast:+.2f}. Measured: **{moved}** ({moved.n} unanswerable items, seeds "
+        f"{', '.join(map(str, lab.p.seeds))}). Your forecast lies "
+        f"{'inside' if inside else 'outside'} the interval. {direction(moved)}"
+    )
+
+
+def direction(moved: Interval) -> str:
+    """What an interval of a change of recall says by itself."""
+    if moved.high < 0:
+        return "The interval excludes zero: the model declines less often when it should."
+    if moved.low > 0:
+        return "The interval excludes zero on the other side: the model declines *more* often."
+    return "The interval holds zero: no change is shown."
 
 
 def what_happened(record: Record) -> str:
-    """The result in words chosen by its numbers."""
-    find = {(m.name, m.arm, m.scenario, m.dose): m for m in record.measures}
-    dose = max(record.parameters["doses"])
-    recall, criterion, d_prime = (find[f"{name}_change", "reasoning_sft - before", "all", dose]
-                                  for name in ("recall", "criterion", "d_prime"))  # fmt: skip
-    start = find["recall", "before", "all", 0].estimate
-    end = find["recall", "reasoning_sft", "all", dose].estimate
-    if recall.high >= 0:
-        size = "No loss of abstention is shown here: the interval of the change holds zero or more."
-    elif end < 0.1:
-        size = "The loss is all but total."
-    else:
-        size = "The loss is partial."
-    scenarios = [(m.scenario, m.estimate - find["recall", "before", m.scenario, 0].estimate)
-                 for m in record.measures if m.name == "recall" and m.arm == "reasoning_sft" and m.scenario != "all"]  # fmt: skip
-    most, least = (f(scenarios, key=lambda s: s[1], default=("none", 0.0)) for f in (min, max))
-    moved, lost = criterion.low > 0, d_prime.high < 0
-    if moved and lost:
-        why = "Both moved: the model became more reluctant to decline, and worse at telling when it should."
-    elif moved:
-        why = "Only the criterion moved beyond doubt: a change of willingness, not shown to be one of ability."
-    elif lost:
-        why = "Only d' fell beyond doubt: the model tells the two kinds of question apart less well."
-    else:
-        why = "Neither d' nor the criterion moved beyond doubt."
-    return (
-        f"**{size}** After {dose} steps, abstention recall went from {start:.2f} to {end:.2f}, a change of {recall} "
-        f"(n = {recall.n}, seeds {record.seeds}, {record.model}). It changed most in *{most[0].replace('_', ' ')}* "
-        f"({most[1]:+.2f}) and least in *{least[0].replace('_', ' ')}* ({least[1]:+.2f}). The criterion c changed by "
-        f"{criterion}, the sensitivity d' by {d_prime}. {why}\n\n**Verdict: {record.verdict}.** {record.reason}"
+    """The result in words chosen by its numbers; reads the record only."""
+    found = {(m.name, m.arm, m.scenario, m.dose): m for m in record.measures}
+    doses = sorted({m.dose for m in record.measures if m.arm == REASONING})
+    last = doses[-1]
+    moved, criterion, d_prime, false = (
+        found[f"{name}_change", REASONING, "all", last]
+        for name in ("recall", "criterion", "d_prime", "false_declines")
     )
+    path = [found["recall", "before", "all", 0]]
+    path += [found["recall", REASONING, "all", dose] for dose in doses]
+    scenarios = {
+        m.scenario: m.estimate for m in record.measures
+        if m.name == "recall_change" and m.scenario != "all"
+    }  # fmt: skip
+    where = where_it_fell(scenarios) if moved.high < 0 else ""
+    return (
+        f"**{shape_of_loss(moved, path)}** After {last} steps, abstention recall "
+        f"{plots.moves(path[0].estimate, path[-1].estimate)}: a change of {moved} "
+        f"(n = {moved.n}, seeds {', '.join(map(str, record.seeds))}, model {record.model}). "
+        f"{where}\n\nThe sensitivity d' changed by {d_prime}, the criterion c by "
+        f"{criterion}, the rate of false declines by {false}. {can_t_or_won_t(d_prime, criterion)}"
+        f"\n\n**Verdict: {record.verdict}.** {record.reason}"
+    )
+
+
+def shape_of_loss(moved: Measure, path: list[Measure]) -> str:
+    """Whether recall was lost, wholly or in part, and whether the loss grows with the dose.
+
+    moved: the change at the last dose; path: recall before and at every dose, in order.
+    """
+    if moved.low > 0:
+        return "Recall rose: the opposite of the published loss."
+    if moved.high >= 0:
+        return "No loss of abstention is shown: the interval of the change holds zero."
+    size = "The loss is total." if path[-1].high < 0.1 else "The loss is partial."
+    if len(path) < 3:
+        return size
+    drop = path[0].estimate - path[-1].estimate
+    share = [(path[0].estimate - m.estimate) / drop for m in path[1:-1]]
+    if any(0.15 < s < 0.85 for s in share):
+        return f"{size} It is graded: it comes step by step with the dose."
+    jump = next((m for m, s in zip(path[1:-1], share, strict=True) if s >= 0.85), path[-1])
+    return f"{size} It is not graded: it comes at once, by step {jump.dose}."
+
+
+def where_it_fell(scenarios: dict[str, float]) -> str:
+    """Which scenarios carry a loss, from their changes of recall."""
+    if len(scenarios) < 2:
+        return ""
+    ordered = sorted(scenarios, key=scenarios.get)
+    most, least = ordered[0], ordered[-1]
+    drops = [max(0.0, -value) for value in scenarios.values()]
+    text = (
+        f"It fell most in *{plots.named(most)}* ({scenarios[most]:+.2f}) and least in "
+        f"*{plots.named(least)}* ({scenarios[least]:+.2f})."
+    )
+    if max(drops) > 0.6 * sum(drops):
+        text += " More than six tenths of the loss sit in that one scenario."
+    return text
+
+
+def can_t_or_won_t(d_prime: Measure, criterion: Measure) -> str:
+    """Lost ability ("can't tell"), lost willingness ("won't say"), both or neither."""
+    reluctant, blunter = criterion.low > 0, d_prime.high < 0
+    if reluctant and blunter:
+        return (
+            "Both moved: the model declines less readily (won't say), and it separates the two "
+            "kinds of question less well (can't tell)."
+        )
+    if reluctant:
+        return "Only the criterion moved beyond doubt: won't say, rather than can't tell."
+    if blunter:
+        return "Only d' fell beyond doubt: can't tell, rather than won't say."
+    if criterion.high < 0:
+        return "The criterion fell: the model declines more readily, whatever it is asked."
+    return "Neither a blunter d' nor a higher criterion is shown."

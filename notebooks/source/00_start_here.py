@@ -9,13 +9,12 @@
 # %% [markdown]
 # # 0 · Start here
 #
-# **What breaks when reasoning fine-tuning trains away a model's willingness to say "I don't
-# know"?**
+# **What breaks when a model is trained to reason, and who checked?**
 #
-# *After this notebook you can* ask the small model of this workbook a question, catch it
-# declining, look at what it was about to say instead, and read the verdicts of the others.
+# *After this notebook you can* put a question to the small model of this workbook, catch it
+# declining, look at what it was about to say, and read the verdicts of the other notebooks.
 #
-# *Two minutes on two CPU cores. Needs nothing.*
+# *About two minutes on two CPU cores. Needs nothing.*
 
 # %% tags=["parameters"]
 model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
@@ -23,144 +22,133 @@ tier: str = "pocket"  # pocket, small, gpu or paper
 seed: int = 0  # which stories you see
 
 # %%
-import random
 import time
 
-import numpy as np
-import pandas as pd
 from IPython.display import HTML, Markdown
 
-from helpers import models, plots, record, statistics, widgets
-from helpers.findings import start_here
-from helpers.generation import first_token_probabilities, generate
+from helpers import models, plots, record, widgets
+from helpers.findings import start_here as finding
 from helpers.world import grammar
 
-p = start_here.Params.checked(globals())
+p = finding.Params.checked(globals())
 started = time.monotonic()
 
 # %% [markdown]
 # ## The map
 #
-# Seven findings, one notebook each. Every claim stands beside what its source really measured.
+# Seven findings, one notebook each. Read the claim first, then what its source measured: the
+# two are not always the same, and the notebooks live in that gap.
 
 # %%
-claims = record.claims().values()
-rows = [{"": c.number, "finding": c.title, "claim": c.claim, "source": c.source[0]} for c in claims]
-HTML(pd.DataFrame(rows).to_html(index=False))
+HTML(finding.the_map())
 
 # %% [markdown]
 # ## Meet the model
 #
-# The *pocket* is a language model of about two million parameters that we pretrained on short
-# stories about who has how many apples. It has the same interface as any other model. Below it
-# gets one story, greedy decoding, no tricks.
+# The *pocket* is a language model of about two million parameters, pretrained by us on short
+# stories about who has how many apples. It is small so that everything here runs on a laptop,
+# and it has the interface of any other model. Ask it something.
 
 # %%
 lm = models.load(p.model)
-hidden, twin = grammar.pair(random.Random(p.seed), "underspecified_context", 2)
-(reply,) = generate(lm, [lm.prompt(twin.text)], 60)
-Markdown(f"> {twin.text}\n\n**{reply.text}** (the right answer is {twin.answer})")
+question = "Ann has 7 apples. Ann buys 2 apples. How many apples does Ann have now?"
+HTML(finding.ask(lm, question))
 
 # %% [markdown]
-# Now the same words in another order: two quantities changed places, and a number that the
-# question needs is gone. What should a careful reader say?
+# Put your own words there. It only knows its world: people, things, and a handful of verbs.
+#
+# Now a story and its twin. They hold the same words, but a few of them, set in bold, changed
+# places. One of the two has no answer. Which one, and what should a careful reader say?
 
 # %%
-(reply,) = generate(lm, [lm.prompt(hidden.text)], 60)
-Markdown(f"> {hidden.text}\n\n**{reply.text}** (no answer can be known)")
+pair = finding.stories(p.seed)
+texts = [pair["answerable"].text, pair["unanswerable"].text]
+HTML("<hr>".join([finding.marked(*texts), finding.marked(*texts[::-1])]))
+
+# %%
+HTML("<hr>".join(finding.ask(lm, text) for text in texts))
+
+# %%
+Markdown(
+    f"The first has an answer, {pair['answerable'].answer}. In the second a number that the "
+    "question needs is missing, so the right move is to decline."
+)
 
 # %% [markdown]
 # ## What it was about to say
 #
-# A reply is drawn token by token. The first token already decides much: a name or "The" opens
-# an answer, "I" or "There" opens a decline, `<think>` opens a chain of thought.
+# A reply is drawn token by token, and the first one already decides much: a name or "The" opens
+# an answer, "I" or "There" mostly a decline, `<think>` a chain of thought. Compare the two sides.
 
 # %%
-first = pd.concat(
-    first_token_probabilities(lm, lm.prompt(story.text), 6).assign(story=kind)
-    for kind, story in {"answerable": twin, "unanswerable": hidden}.items()
-)
-stamp = f"model {p.model} · tier {p.tier} · one pair of stories, seed {p.seed}"
-tops = first.groupby("story").head(1).set_index("story").token
-plots.first_tokens(
-    first,
-    f"It opens with “{tops['answerable'].strip()}” on one story, "
-    f"“{tops['unanswerable'].strip()}” on the other",
-    stamp,
-)
-
+stamp = f"model {p.model} · tier {p.tier} · one pair of stories, seed {p.seed} · greedy replies"
+finding.first_tokens(lm, pair, "First tokens, and the reply that follows", stamp)
 
 # %% [markdown]
-# ## Ask it something
-#
-# Pick a scenario and a story. Live, the menus work; in a report you see some of them.
+# There are six ways here for a question to have no answer. Meet them all.
+
 
 # %%
-def meet(scenario: str, number: int):
-    pair = grammar.pair(random.Random(f"{p.seed}-{number}"), scenario, 2)
-    prompts = [lm.prompt(story.text) for story in pair]
-    for story, reply in zip(pair, generate(lm, prompts, 60), strict=True):
-        print(f"{story.text}\n  → {reply.text}   [{story.answer or 'no answer'}]")
-    frames = [first_token_probabilities(lm, prompt, 6) for prompt in prompts]
-    kinds = ["unanswerable", "answerable"]
-    both = pd.concat(f.assign(story=k) for f, k in zip(frames, kinds, strict=True))
-    return plots.first_tokens(both, f"First tokens: {plots.named(scenario)}", stamp)
+def meet(scenario, number):
+    title = f"First tokens: {plots.named(scenario)}"
+    return finding.first_tokens(lm, finding.stories(p.seed, scenario, number), title, stamp)
 
 
-grid = {"scenario": list(grammar.SCENARIOS), "number": list(range(1, 9))}
-widgets.explore(meet, **(grid if widgets.live() else {"scenario": ["stale"], "number": [1]}))
+more = {"scenario": list(grammar.SCENARIOS), "number": list(range(1, 9))}
+widgets.explore(meet, live_only=more, scenario=["stale", "false_premise"], number=[1])
 
 # %% [markdown]
 # ## How a verdict is made
 #
-# Four words, computed and never typed:
+# There are four words for a result. They are computed, never typed:
 #
 # * **replicates**: the 95 % interval of the main measure excludes zero in the published
 #   direction, and every control holds;
-# * **direction only**: the right sign, but the interval touches zero or a control is too weak;
+# * **direction only**: the right sign, but the interval touches zero, or a control is too weak;
 # * **does not replicate**: the interval excludes the published direction;
-# * **inconclusive**: a gate failed (accuracy, readable replies, too few items).
+# * **inconclusive**: a gate failed (accuracy, readable replies, number of questions), or what
+#   was measured can't tell.
 #
-# Below are four simulated experiments, 60 questions each, in which a published fall is real,
-# small, absent or reversed. Watch what the interval does to the word.
+# Below are four simulated experiments. A fall was published; in truth it is large, small, absent
+# or a rise. Watch what the number of questions does to the intervals, and they to the words.
 
 # %%
-simulated = start_here.simulated_verdicts(60, {"real": -0.3, "small": -0.1, "absent": 0.0})
-reversed_ = start_here.simulated_verdicts(60, {"reversed": 0.25})
-HTML(pd.concat([simulated, reversed_]).round(2).to_html(index=False))
+widgets.explore(finding.draw_verdicts, live_only={"n": [15, 60, 240, 960]}, n=[30, 480])
 
 # %% [markdown]
-# **Exercise** (easy, 3 minutes). How many items does the *small* effect need before its verdict
-# says `replicates`? Try `start_here.simulated_verdicts(n, {"small": -0.1})`.
+# **Exercise** (easy, 3 minutes). How many questions does the *small fall* need before its
+# verdict says `replicates`?
 #
 # <details><summary>Hint</summary>An interval narrows with the square root of n.</details>
-# <details><summary>A deeper hint</summary>Double n until the word changes.</details>
+# <details><summary>A deeper hint</summary>Double n until the word changes in
+# <code>finding.simulated_verdicts(n)</code>.</details>
 
 # %%
-my_n = ...
+my_n = None
+
 
 # %%
-widgets.check(
-    my_n,
-    lambda n: start_here.simulated_verdicts(n, {"small": -0.1}).verdict[0] == "replicates",
-    "The interval still touches zero: more items.",
-)
+def says_replicates(n):
+    return finding.simulated_verdicts(n).set_index("effect").verdict["a small fall"] == "replicates"
+
+
+widgets.check(my_n, says_replicates, "It still leaves zero possible: more questions.")
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
 # ```python
-# my_n = next(n for n in (60, 120, 240, 480, 960)
-#             if start_here.simulated_verdicts(n, {"small": -0.1}).verdict[0] == "replicates")
+# my_n = next(n for n in (60, 120, 240, 480, 960) if says_replicates(n))
 # ```
 # </details>
 #
-# A verdict is about *this model family at this scale*. A finding that does not replicate here
-# is a good result. Go on with notebook 1.
+# A verdict is about *this model family at this scale*, and a finding that does not replicate
+# here is a good result too. Go on with notebook 1.
 
 # %%
 seconds = time.monotonic() - started
+parameters = p.model_dump()
 written = record.write(
-    record.Record(finding="start_here", tier=p.tier, model=p.model, parameters=p.model_dump(),
+    record.Record(finding="start_here", tier=p.tier, model=p.model, parameters=parameters,
                   seconds=seconds)
 )

@@ -12,32 +12,38 @@
 # **Does training a model to reason make it stop saying "I don't know"?**
 #
 # *After this notebook you can* measure abstention so that ability and willingness come apart,
-# name three controls that could sink the finding, and read a published drop with care.
+# name the controls that could sink the finding, and read a published drop with care.
 #
-# | tier | hardware | minutes |
+# | tier | hardware | minutes, about |
 # |---|---|---|
 # | pocket | two CPU cores | 2 for one seed, 5 for three |
 # | small (SmolLM2-135M) | two CPU cores | 30 |
 # | gpu (1.5 B) | one GPU with 24 GB | 90 |
 #
-# *Needs:* notebook 0. Change `model` below and everything else stays the same.
+# *Needs:* notebook 0. Change the parameters below; everything else follows.
 
 # %% tags=["parameters"]
 model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
 tier: str = "pocket"  # pocket, small, gpu or paper
 seeds: list[int] = [0, 1, 2]  # training seeds; one is enough in class
-n_pairs: int = 40  # minimal pairs per scenario
+n_pairs: int = 40  # minimal pairs per scenario, or of a GSM8K file
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 doses: list[int] = [0, 10, 20, 40, 80]  # training steps at which we look
+after: str = ""  # a published reasoning model to compare with; empty trains our own
+prefix: str = "<think>"  # what both arms are made to open with in one control
+max_new_tokens: int = 96  # longest reply
+temperature: float = 0.0  # 0 is greedy; published runs used 0.8
+top_p: float = 1.0  # published runs used 0.95
+judge: str = ""  # a model that judges the hand-labelled replies too; empty for none
 forecast: float = -0.2  # your guess of the change in abstention recall
 
 # %%
 import time
 
-import numpy as np
 import pandas as pd
+from IPython.display import HTML, Markdown
 
-from helpers import plots, recipes, record, training, widgets
+from helpers import answers, plots, record, statistics, widgets
 from helpers.findings import abstention_loss as finding
 
 p = finding.Params.checked(globals())
@@ -46,15 +52,16 @@ started = time.monotonic()
 # %% [markdown]
 # ## The claim as published
 #
-# Look for three things in the figure: recall falls, precision *rises*, and there are two lines.
+# Look for three things: recall falls in both pairs, precision *rises* in both, and there are
+# only two pairs, without intervals.
 
 # %%
 claim = record.published("abstention_loss")
-plots.published_pairs(claim, "Published: recall falls in both pairs, precision rises")
+pairs = finding.published_slopes(claim)
+title = "As published: abstention recall falls in both pairs, and precision rises"
+plots.slopes(pairs, title, claim.source[0])
 
 # %%
-from IPython.display import HTML, Markdown
-
 Markdown(
     f"> {claim.claim}\n\n**What the number is.** {claim.definition}\n\n"
     f"**Where wording and evidence part.** {claim.caveat}\n\n**Source.** {claim.source[0]}"
@@ -62,243 +69,233 @@ Markdown(
 
 # %% [markdown]
 # A model that declines less often when it should may have lost the *ability* to see that a
-# question has no answer. Or it may see it as well as ever, and answer anyway. The published
-# figures can't tell. Ours will try to.
+# question has no answer. Or it sees it as well as ever, and answers anyway. Published recall
+# alone can't tell the two apart. The experiment below can.
 #
 # ## Predict
 #
 # We will fine-tune on chains of thought for **answerable questions only**. "I don't know" is
-# never punished; it is simply never seen. By how much does abstention recall change?
+# never punished there; it is simply never seen. By how much will abstention recall change?
 
 # %%
-guess = widgets.predict("Change of abstention recall", -1.0, 1.0, p.forecast)
-guess
+guess = widgets.predict("Change of abstention recall?", -1.0, 1.0, p.forecast)
 
 # %% [markdown]
 # ## The questions
 #
-# Minimal pairs: the same words in another order, one with an answer, one without. No single
-# word tells them apart, so a model that declines has to have read the story.
+# Two questions of a pair differ as little as they can, and only one of them has an answer. In
+# the pocket world they hold the same words in another order, so that no word gives it away.
+# Find the difference in this one.
 
 # %%
-asked = finding.load_items(p)
-pairs = pd.DataFrame([vars(item) for item in asked])
-examples = pairs[pairs.scenario == pairs.scenario.iloc[-1]].head(2)
-HTML(examples[["question", "answers", "should_abstain"]].to_html(index=False))
+lab = finding.Experiment(p)
+asked = pd.DataFrame([vars(item) for item in lab.items])
+HTML(asked.tail(2)[["question", "answers", "should_abstain"]].to_html(index=False))
 
 # %%
-pairs.groupby(["scenario", "should_abstain"]).size().unstack()
+asked.groupby(["scenario", "should_abstain"]).size().unstack(fill_value=0)
 
 # %% [markdown]
 # ## Before
 #
-# First the model as it comes. Look at the left panel for accuracy, at the right for how often
-# it declines what nobody could answer.
+# First the model as it comes. On the left, look at how much it gets right: a model that can't
+# answer would teach us nothing. On the right, look at how often it declines what nobody could
+# answer. That share is **abstention recall**.
 
 # %%
-before = finding.responses(p, "before", asked)
-stamp = plots.stamp(p.model, p.tier, p.seeds, len(asked))
+before = lab.responses("before")
 start = finding.measure(before, "recall")
-plots.outcomes(
-    before, f"Before any training, recall of abstention is {start.estimate:.2f}", stamp
-)
+title = f"Before training, it declines {start.estimate:.0%} of what has no answer"
+plots.outcomes(before, title, lab.stamp)
+
+# %% [markdown]
+# Here is what it wrote: the question with the right move, then the reply.
+
+# %%
+some = before.merge(asked[["id", "question"]], left_on="item", right_on="id")
+columns = ["scenario", "question", "should_abstain", "text", "outcome"]
+HTML(some.groupby("scenario").head(2)[columns].to_html(index=False))
 
 # %% [markdown]
 # ## Train, and look at every dose
 #
-# `reasoning_sft`: whole, right chains of thought; answerable stories only.
+# The arm `reasoning SFT` learns whole, right chains of thought. Every story in its data can be
+# answered. We stop at several doses and ask the same questions each time.
 
 # %%
-doses = [dose for dose in p.doses if dose]
-after = finding.responses(p, "reasoning_sft", asked, doses)
-frame = pd.concat([before, after])
-table = finding.measures(frame)
+doses_asked = [lab.responses(finding.REASONING, dose) for dose in p.trained]
+after_sft = lab.responses(finding.REASONING)
+table = finding.measures(pd.concat([before, *doses_asked]))
 
 # %%
-end = finding.measure(finding.one_arm(frame, "reasoning_sft"), "recall")
-plots.dose_response(
-    table,
-    ["recall", "false_declines"],
-    f"Recall of abstention goes from {start.estimate:.2f} to {end.estimate:.2f}",
-    stamp,
-)
+end = finding.measure(after_sft, "recall")
+title = f"With training, abstention recall {plots.moves(start.estimate, end.estimate)}"
+plots.dose_response(table, ["recall", "false_declines"], title, lab.stamp)
 
 # %% [markdown]
-# Left: declining when one should. Right: declining when one should not. If both fall together,
-# the model may only have become more willing to answer.
+# Left: declining when one should. Right: declining when one should not. Lines that fall on
+# both sides look like a model that has become more willing to answer; a fall on the left alone
+# looks like one that has stopped seeing the difference.
 #
 # ## Can't tell, or won't say?
 #
-# Call declining an unanswerable question a *hit* and declining an answerable one a *false
-# alarm*, with rates $H$ and $F$. Signal detection theory splits them into sensitivity and
-# criterion,
+# Call declining an unanswerable question a *hit*, at rate $H$, and declining an answerable one
+# a *false alarm*, at rate $F$. With $z$ the inverse of the normal distribution function,
 #
-# $$d' = z(H) - z(F), \qquad c = -\tfrac12\,[z(H) + z(F)],$$
+# $$d' = z(H) - z(F), \qquad c = -\tfrac12\,[z(H) + z(F)].$$
 #
-# with the log-linear correction of Hautus (1995): add 0.5 to each count and 1 to each total.
-# A falling $d'$ says *can't tell*; a rising $c$ says *won't say*.
+# A falling sensitivity $d'$ says *can't tell*. A rising criterion $c$ says *won't say*. To keep
+# $z$ finite, 0.5 is added to every count and 1 to every total (Hautus 1995). The same two
+# numbers, by hand:
 
 # %%
-shift = {name: finding.change(frame, name) for name in ("d_prime", "criterion")}
-plots.dose_response(
-    table,
-    ["d_prime", "criterion"],
-    f"d′ changes by {shift['d_prime'].estimate:+.2f}, "
-    f"the criterion by {shift['criterion'].estimate:+.2f}",
-    stamp,
-)
+said = after_sft.groupby("should_abstain").abstained.agg(["sum", "size"])
+d_prime, criterion = statistics.d_prime_criterion(*said.loc[True], *said.loc[False])
+print(f"after the last dose, all seeds together: d' {d_prime:.2f}, c {criterion:.2f}")
+
+# %%
+moved = {name: finding.change(before, after_sft, name) for name in ("d_prime", "criterion")}
+title = "d′ changes by {d_prime.estimate:+.2f}, the criterion by {criterion.estimate:+.2f}"
+plots.dose_response(table, list(moved), title.format(**moved), lab.stamp)
 
 # %% [markdown]
-# ## What else could explain it?
-#
-# Three controls. Each of them can sink the finding.
-#
-# **1. Is it the training, or the missing abstentions?** The same training with the corpus'
-# share of abstentions kept. **2. Is it reasoning, or any fine-tuning?** As many steps on direct
-# answers alone.
+# Is it the same everywhere? Compare the grey points with the coloured ones, row by row.
 
 # %%
-for name in ("reasoning_sft_keep", "answer_sft"):
-    frame = pd.concat([frame, finding.responses(p, name, asked)])
-finding.measures(frame).query("measure == 'recall'").round(3)
-
-# %%
-scenarios = finding.by_scenario(frame)
-spread = scenarios[scenarios.arm == "reasoning_sft"].set_index("scenario").estimate
-lost = plots.named(spread.idxmin()) if len(spread) else "no scenario"
-plots.by_scenario(scenarios, f"After reasoning SFT, recall is lowest in {lost}", stamp)
-
-# %% [markdown]
-# **3. Is it the opening?** After training every reply opens a chain. So let *both* arms open
-# one, and compare again.
-
-# %%
-for name in ("before", "reasoning_sft"):
-    forced = finding.responses(p, name, asked, prefix=finding.CHAIN_OPENED)
-    frame = pd.concat([frame, forced])
-pd.DataFrame([vars(control) for control in finding.controls(frame)])
-
-# %% [markdown]
-# **How good is our ruler?** The rules that decide "this reply declines" have errors of their
-# own. Here they face hand-labelled replies that they were not tuned on.
-
-# %%
-finding.ruler().round(3)
-
-# %% [markdown]
-# What every arm does with both kinds of question:
-
-# %%
-last = pd.concat([finding.one_arm(frame, name) for name in dict.fromkeys(frame.arm)])
-accuracy = finding.change(frame, "accuracy")
-plots.outcomes(
-    last, f"Accuracy on answerable questions changes by {accuracy.estimate:+.2f}", stamp
-)
+scenarios = finding.by_scenario(pd.concat([before, after_sft]))
+wide = scenarios.pivot(index="scenario", columns="arm", values="estimate")
+fall = (wide[finding.REASONING] - wide["before"]).sort_values()
+title = f"By scenario, recall changes from {fall.iloc[0]:+.2f} to {fall.iloc[-1]:+.2f}"
+plots.by_scenario(scenarios, title, lab.stamp)
 
 # %% [markdown]
 # ## Reveal
 #
-# Published, forecast and measured, on one axis.
+# The published pairs, and ours beside them, on the same three measures.
 
 # %%
-measured = finding.change(frame, "recall")
-rows = [
-    {"label": f.setting, "kind": "published", "estimate": f.after - f.before}
-    for f in claim.values("recall")
-]
-rows.append({"label": "your forecast", "kind": "your forecast", "estimate": guess.value})
-rows.append({"label": f"ours: {p.model}", "kind": "ours", **vars(measured)})
-plots.published_beside(
-    pd.DataFrame(rows).reindex(columns=["label", "kind", "estimate", "low", "high"]),
-    f"Ours changes by {measured.estimate:+.2f}; the published pairs stand beside it",
-    stamp,
+ours = finding.our_slopes(table, lab.label)
+recall = finding.change(before, after_sft)
+title = f"Recall changes by {recall.estimate:+.2f} here; published pairs beside it"
+plots.slopes(pd.concat([pairs, ours]), title, lab.stamp)
+
+# %%
+rows = finding.published_changes(claim)
+rows.append({"label": "your forecast", "kind": "forecast", "estimate": guess.value})
+rows.append({"label": f"measured: {lab.label}", "kind": "measured", **vars(recall)})
+title = f"Published, forecast, measured: {recall.estimate:+.2f} here"
+plots.forest(pd.DataFrame(rows), "change of abstention recall", title, lab.stamp)
+
+# %%
+Markdown(finding.changed(lab, guess.value))
+
+# %% [markdown]
+# Not a verdict yet. First we try to sink it.
+#
+# ## What else could explain it?
+#
+# **1 · Is it the training, or what the training leaves out?** The same recipe for as many
+# steps, with abstentions kept at the share that the pretraining corpus has. If that arm loses
+# as much, missing abstentions are not the cause.
+#
+# **2 · Is it reasoning, or any fine-tuning?** As many steps on direct answers, without chains.
+# If that arm loses as much, reasoning is not the cause.
+
+# %%
+arms = [before, *doses_asked, *(lab.responses(arm) for arm in lab.control_arms)]
+table = finding.measures(pd.concat(arms))
+ends = table[(table.measure == "recall") & table.dose.isin([0, p.dose])]
+title = "Recall at the end: " + ", ".join(
+    f"{plots.named(row.arm)} {row.estimate:.2f}" for row in ends.itertuples()
 )
+plots.dose_response(table, ["recall", "false_declines"], title, lab.stamp)
+
+# %% [markdown]
+# **3 · Is it the opening?** In the published runs only the reasoning arm was made to start its
+# answer in a certain way. Ours were free. Here *both* arms are made to open alike, and the
+# change of recall is measured again.
 
 # %%
-seconds = time.monotonic() - started
-outcome = finding.result(p, frame, guess.value, seconds)
+opened = [lab.responses(arm, prefix=p.prefix) for arm in ("before", finding.REASONING)]
+alike = [finding.measure(frame, "recall").estimate for frame in opened]
+title = f"Both opened with {p.prefix}: recall {plots.moves(*alike)}"
+plots.outcomes(pd.concat(opened), title, lab.stamp)
+
+# %% [markdown]
+# **4 · How good is the ruler?** Rules decide whether a reply declines, and rules err. Here they
+# face hand-labelled replies that they were not tuned on. $\kappa$ is agreement beyond chance.
+
+# %%
+finding.ruler(p.judge).round(3)
+
+# %% [markdown]
+# The published judge was a language model that *saw the true label*. Suppose it followed the
+# label in as many calls as it was wrong in. Watch what happens to recall and to false declines,
+# and so to precision, with no change in any model.
+
+# %%
+finding.leaning_judge(pd.concat([before, after_sft])).round(3)
+
+# %% [markdown]
+# All controls together. The first ones must lie left of zero; the last one must be high.
+
+# %%
+checks = finding.controls(lab)
+rows = [{"label": c.name, "kind": c.outcome, **vars(c.interval)} for c in checks]
+title = "; ".join(f"control {i} {c.outcome}" for i, c in enumerate(checks, 1))
+plots.forest(pd.DataFrame(rows), "difference of recall, and kappa", title, lab.stamp)
+
+# %%
+outcome = finding.result(lab, guess.value, time.monotonic() - started)
 Markdown(finding.what_happened(outcome))
 
 # %% [markdown]
 # ## Play
 #
-# **Dose.** Read one reply at every dose.
-
-# %%
-curious = next(item.id for item in asked if item.should_abstain)
-replies = frame[(frame.item == curious) & (frame.seed == p.seeds[0]) & (frame.prefix == "")]
-HTML(replies[["arm", "dose", "text", "outcome"]].to_html(index=False))
+# **Dose and share of abstentions kept.** How much "I don't know" is enough? In a live notebook
+# every further share trains a model: some seconds on the pocket, then it is kept.
 
 
 # %%
-def at_dose(dose: int):
-    rows = frame[(frame.prefix == "") & (frame.dose.isin([0, dose]))]
-    return plots.outcomes(rows, f"Replies after {dose} steps", stamp)
+def at_setting(dose, kept):
+    return finding.at_setting(lab, dose, kept)
 
 
-widgets.explore(at_dose, dose=doses[:1] + doses[-1:] if not widgets.live() else doses)
+widgets.explore(at_setting, live_only=lab.slower_settings, **lab.settings)
 
 # %% [markdown]
 # **A threshold on P(decline).** Suppose we decline *for* the model whenever its probability of
-# declining reaches a threshold. If some threshold still parts the two lines, the knowledge is
-# there, and only the willingness is gone.
-
-# %%
-grid = np.geomspace(1e-5, 0.9, 25)
-curves = pd.concat(
-    finding.threshold(finding.one_arm(frame, name), grid).assign(arm=name)
-    for name in ("before", "reasoning_sft")
-)
-areas = {
-    name: finding.separability(finding.one_arm(frame, name))
-    for name in ("before", "reasoning_sft")
-}
+# declining, read where its answer begins, reaches a threshold. Sliding the threshold walks
+# along the curve. A curve near the upper left corner means that the model can still tell, even
+# where it won't say. A curve near the diagonal means that it can't.
 
 
 # %%
-def at_threshold(threshold: float):
-    title = "P(decline) parts the two classes: AUROC {before:.2f} before, {reasoning_sft:.2f} after"
-    return plots.threshold(curves, threshold, title.format(**areas), stamp)
+def at_threshold(threshold, dose):
+    return finding.at_threshold(lab, dose, threshold)
 
 
-widgets.explore(at_threshold, threshold=[0.001, 0.5] if not widgets.live() else list(grid))
-
-
-# %% [markdown]
-# **Share of abstentions kept.** How much "I don't know" in the training data is enough? Each
-# setting trains a model (some seconds on the pocket, then kept).
-
-# %%
-def with_share(share: float):
-    recipe = recipes.replace(recipes.RECIPES["reasoning_sft_keep"], abstention_share=share)
-    base, seed = finding.before(p, p.seeds[0]), p.seeds[0]
-    lm = training.train(base, recipe, seed, min(doses[-1], 40))
-    some = finding.respond(lm, asked[:: max(1, len(asked) // 120)])
-    title = f"{share:.0%} abstentions kept: recall {finding.measure(some, 'recall').estimate:.2f}"
-    return plots.outcomes(some.assign(arm=f"{share:.0%} kept"), title, stamp)
-
-
-widgets.explore(with_share, share=[0.0] if not widgets.live() else [0.0, 0.02, 0.05, 0.1, 0.3])
+more = {"threshold": finding.THRESHOLDS, "dose": p.trained}
+widgets.explore(at_threshold, live_only=more, threshold=[0.01, 0.5], dose=[p.dose])
 
 # %% [markdown]
 # ## Exercises
 #
 # **1 · By hand** (easy, 5 minutes). Of 100 unanswerable questions a model declines 66, of 100
-# answerable ones 4. What are $d'$ and $c$, with the correction?
+# answerable ones 4. What is $d'$, with the correction?
 #
-# <details><summary>Hint</summary>Correct the counts first: 66.5 of 101 and 4.5 of 101.</details>
+# <details><summary>Hint</summary>Correct the counts first: 66.5 of 101 and 4.5 of
+# 101.</details>
 # <details><summary>A deeper hint</summary><code>scipy.stats.norm.ppf</code> is
-# $z$.</details>
+# $z$; subtract the $z$ of the false alarms.</details>
 
 # %%
-my_d_prime = ...
+my_d_prime = None
 
 # %%
-widgets.check(
-    my_d_prime,
-    lambda x: abs(x - finding.statistics.d_prime_criterion(66, 100, 4, 100)[0]) < 0.01,
-    "Subtract the z of the false alarms from the z of the hits.",
-)
+right = statistics.d_prime_criterion(66, 100, 4, 100)[0]
+hint = "Subtract the z of the false alarms from the z of the hits."
+widgets.check(my_d_prime, lambda x: abs(x - right) < 0.01, hint)
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -309,69 +306,101 @@ widgets.check(
 # ```
 # </details>
 #
-# **2 · Who lost most?** (medium, 10 minutes). Find the scenario with the largest fall of recall
-# from `before` to `reasoning_sft`. Why that one?
+# **2 · Fool the ruler** (medium, 5 minutes). Write a reply to "How many apples does Ann have
+# now?" that any person would call an answer of 12, and that the rules count as a decline.
 #
-# <details><summary>Hint</summary>The frame <code>scenarios</code> has a row for every arm and
-# scenario.</details>
-# <details><summary>A deeper hint</summary>Pivot it: index scenario, columns arm, values
-# estimate; then subtract.</details>
+# <details><summary>Hint</summary>The rules look for ways to decline, then for an answer that
+# comes after them.</details>
+# <details><summary>A deeper hint</summary>So give the answer first, and put the doubt
+# last.</details>
 
 # %%
-my_scenario = ...
+my_reply = None
 
 # %%
-wide = scenarios.pivot(index="scenario", columns="arm", values="estimate")
-fall = wide["reasoning_sft"] - wide["before"]
-widgets.check(my_scenario, lambda name: name == fall.idxmin(), "Subtract before from after.")
+hint = "It must hold the number 12, and answers.abstained must say True."
+widgets.check(my_reply, lambda text: "12" in text and answers.abstained(text), hint)
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
 # ```python
-# my_scenario = (wide["reasoning_sft"] - wide["before"]).idxmin()
+# my_reply = "Ann has 12 apples. I don't know why you ask."
 # ```
 # </details>
 #
-# **3 · Break the finding** (hard, 20 minutes). Hunt for a setting under which reasoning SFT
-# does *not* lower abstention recall: a dose, a share of abstentions, a threshold. Put the change
-# of recall that you reached here.
+# **3 · What does the recall cost?** (medium, 10 minutes). Find the highest threshold on
+# P(decline) at which the model *after* training declines as many unanswerable questions as the
+# model before did by itself. What share of answerable ones would it then decline? Give that
+# share.
 #
-# <details><summary>Hint</summary>How few abstentions are enough? Start at 2 %.</details>
-# <details><summary>A deeper hint</summary>Train with <code>with_share</code>, or declare a
-# decline whenever <code>p_decline</code> passes a threshold, and compare recall; then look
-# at what false declines you paid.</details>
+# <details><summary>Hint</summary><code>lab.declining(finding.REASONING)</code> has a column
+# <code>p_decline</code>.</details>
+# <details><summary>A deeper hint</summary>Sort p_decline of the unanswerable replies downwards
+# and go down until the share that is reached is the old one.</details>
 
 # %%
-my_change = ...
+my_false_declines = None
 
 # %%
-widgets.check(my_change, lambda x: x >= 0, "Still a loss: try another knob.")
+right = finding.price_of_recall(lab)
+hint = "Take the threshold from the unanswerable replies, then count the answerable ones."
+widgets.check(my_false_declines, lambda x: abs(x - right) < 0.01, hint)
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
 # ```python
-# reasoning = finding.one_arm(frame, "reasoning_sft")
-# unanswerable = reasoning[reasoning.should_abstain]
-# cut = unanswerable.p_decline.quantile(1 - start.estimate)
-# my_change = (unanswerable.p_decline >= cut).mean() - start.estimate
+# replies = lab.declining(finding.REASONING)
+# hidden = replies[replies.should_abstain].p_decline.sort_values(ascending=False)
+# needed = round(before[before.should_abstain].abstained.mean() * len(hidden))
+# cut = hidden.iloc[max(needed, 1) - 1]
+# my_false_declines = (replies[~replies.should_abstain].p_decline >= cut).mean()
 # ```
-# The recall is back, by construction. The price is the rate of false declines at that cut.
 # </details>
 #
-# ## Further reading
+# **4 · Break the finding** (hard, 20 minutes). Hunt for a setting at which reasoning SFT does
+# *not* lower abstention recall: a dose, a share of abstentions kept, or both. Give it as
+# `dict(dose=..., kept=...)`; the check trains it.
 #
-# * Kirichenko et al., *AbstentionBench*, arXiv 2506.09038: the finding, its sets and its judge.
-# * Kalai et al., arXiv 2509.04664: why a right-or-nothing reward teaches guessing (notebook 7).
-# * Hautus (1995): the log-linear correction of $d'$.
+# <details><summary>Hint</summary>How little of "I don't know" is enough? Go up from a few per
+# cent.</details>
+# <details><summary>A deeper hint</summary><code>finding.recall_change(lab, dose, kept)</code>
+# says what you reached; shares above the corpus' own are allowed.</details>
+
+# %%
+my_setting = None
+
+# %%
+hint = "Still a loss: keep more, or train less (at least the smallest dose)."
+widgets.check(my_setting, lambda s: finding.breaks(lab, **s), hint)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# tried = [dict(dose=p.dose, kept=kept) for kept in (0.1, 0.3, 0.5, 0.7)]
+# my_setting = next((s for s in tried if finding.breaks(lab, **s)), None)
+# ```
+# If none of them does it, the loss does not come from missing abstentions alone, and that would
+# be worth knowing.
+# </details>
 #
 # ## Record
 #
-# The card below is what the report shows. The verdict is about this model family at this scale.
+# The card is what the report shows. Its verdict is about this model family at this scale.
 
 # %%
 HTML(record.card(outcome))
 
 # %%
 written = record.write(outcome)
+
+# %% [markdown]
+# ## Further reading
+#
+# * Kirichenko, Ibrahim, Chaudhuri, Bell, *AbstentionBench*, arXiv 2506.09038: the finding, its
+#   sets and its judge.
+# * Kalai et al., arXiv 2509.04664: why a reward for right answers alone teaches guessing; our
+#   notebook 7.
+# * Hautus (1995): the log-linear correction of $d'$.
