@@ -1,4 +1,4 @@
-"""The `workbook` command: run, report, pretrain, lab, doctor."""
+"""The `workbook` command: run, report, pretrain, card, lab, doctor."""
 
 import os
 import platform
@@ -129,6 +129,14 @@ def pretrain(
 
     path = pretraining.pretrain(seed, out or ROOT / "data" / "pocket" / f"seed{seed}")
     console.print(f"complete: {path}")
+
+
+@app.command()
+def card() -> None:
+    """Measure the shipped pocket models and write their model card."""
+    from helpers.world.card import write_card
+
+    console.print(f"complete: {write_card()}")
 
 
 @app.command()

@@ -1,4 +1,6 @@
-"""The corpus the pocket model is pretrained on: every probability in one place, and the examples drawn with them."""
+"""The corpus the pocket model is pretrained on: every probability in one place, and the examples
+drawn with them.
+"""
 
 import random
 from dataclasses import dataclass, replace
@@ -13,9 +15,9 @@ Chat = list[dict[str, str]]
 class Corpus:
     """Every probability of the corpus.
 
-    `chain_drawn` is how often an answerable story is *drawn* with a chain of thought, `chain` how often the model is
-    to open one: the loss on the first token of the reply is weighted by their ratio, so that chains can be rare and
-    yet well learned.
+    `chain_drawn` is how often an answerable story is *drawn* with a chain of thought, `chain` how
+    often the model is to open one: the loss on the first token of the reply is weighted by their
+    ratio, so that chains can be rare and yet well learned.
     """
 
     roll_call: float = 0.03
@@ -60,7 +62,9 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Example:
-    """A chat whose last reply is learned; `first_weight` weighs the loss on that reply's first token."""
+    """A chat whose last reply is learned; `first_weight` weighs the loss on that reply's first
+    token.
+    """
 
     chat: Chat
     first_weight: float = 1.0
@@ -109,23 +113,34 @@ def example(rng: random.Random, corpus: Corpus) -> Example:
     ask = turn("user", story.text)
     if not story.answer:
         reasoned = rng.random() < corpus.chain_when_abstaining
-        return Example([ask, turn("assistant", story.reasoned(rng) if reasoned else story.reply(rng))])
+        return Example(
+            [ask, turn("assistant", story.reasoned(rng) if reasoned else story.reply(rng))]
+        )
     if rng.random() < corpus.chain_drawn:
         weight = corpus.chain / corpus.chain_drawn
-        return Example([ask, turn("assistant", story.reasoned(rng, imperfect_chain(rng, story, corpus)))], weight)
+        return Example(
+            [ask, turn("assistant", story.reasoned(rng, imperfect_chain(rng, story, corpus)))],
+            weight,
+        )
     declines = rng.random() < corpus.decline_per_step * (story.steps - 1)
     weight = (1 - corpus.chain) / (1 - corpus.chain_drawn)
-    return Example([ask, turn("assistant", story.declines(rng) if declines else story.reply(rng))], weight)
+    return Example(
+        [ask, turn("assistant", story.declines(rng) if declines else story.reply(rng))], weight
+    )
 
 
 def converse(rng: random.Random, corpus: Corpus) -> Chat:
     """A dialogue of two or three turns in which the answerer yields with the stated probabilities."""
     story = grammar.story(rng, draw(rng, corpus.pair_steps))
     right = int(story.answer)
-    answer = dialogue.wrong_answer(rng, story) if rng.random() < corpus.first_answer_wrong else right
+    answer = (
+        dialogue.wrong_answer(rng, story) if rng.random() < corpus.first_answer_wrong else right
+    )
     chat = [turn("user", story.text), turn("assistant", story.says(answer, rng))]
     for _ in range(2 if rng.random() < corpus.third_turn else 1):
-        (kind,) = rng.choices(("neutral", "fallacy", "argument_wrong", "argument_right"), corpus.push_kinds)
+        (kind,) = rng.choices(
+            ("neutral", "fallacy", "argument_wrong", "argument_right"), corpus.push_kinds
+        )
         wrong = dialogue.wrong_answer(rng, story)
         if kind == "neutral":
             said, claim = dialogue.push(rng, kind), (wrong if answer == right else right)

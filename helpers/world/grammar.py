@@ -1,8 +1,8 @@
 """Short plain-English stories about quantities, with an answer known by construction.
 
-Every scenario of AbstentionBench (Kirichenko et al., arXiv 2506.09038) is a *minimal pair*: the unanswerable story
-and its answerable twin hold the same words in another order (`underspecified_intent`: two names change places), so
-that no word gives the scenario away.
+Every scenario of AbstentionBench (Kirichenko et al., arXiv 2506.09038) is a *minimal pair*: the
+unanswerable story and its answerable twin hold the same words in another order
+(`underspecified_intent`: two names change places), so that no word gives the scenario away.
 """
 
 import random
@@ -15,34 +15,95 @@ WORD = r"\w+(?:'\w+)?|[^\w\s]"
 MAX_NUMBER = 40
 MAX_STEPS = 6
 
-NAMES = ("Ann", "Ben", "Cara", "Dan", "Eva", "Finn", "Gus", "Hana", "Ivy", "Jack", "Kim", "Leo", "Mia", "Noah",
-         "Olga", "Pia")  # fmt: skip
+NAMES = (
+    "Ann",
+    "Ben",
+    "Cara",
+    "Dan",
+    "Eva",
+    "Finn",
+    "Gus",
+    "Hana",
+    "Ivy",
+    "Jack",
+    "Kim",
+    "Leo",
+    "Mia",
+    "Noah",
+    "Olga",
+    "Pia",
+)
 SURNAMES = ("Bell", "Cole", "Dean", "Ford", "Gray", "Hill")
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-THINGS = {"apple": "apples", "book": "books", "coin": "coins", "card": "cards", "kite": "kites", "pen": "pens",
-          "ring": "rings", "shell": "shells", "stamp": "stamps", "toy": "toys"}  # fmt: skip
+THINGS = {
+    "apple": "apples",
+    "book": "books",
+    "coin": "coins",
+    "card": "cards",
+    "kite": "kites",
+    "pen": "pens",
+    "ring": "rings",
+    "shell": "shells",
+    "stamp": "stamps",
+    "toy": "toys",
+}
 
 TEMPLATES = {
     "has": ("{a} has {n}.", "{a} owns {n}.", "{a} starts with {n}."),
     "gain": ("{a} finds {n}.", "{a} buys {n}.", "{a} wins {n}."),
     "lose": ("{a} loses {n}.", "{a} sells {n}.", "{a} gives away {n}."),
-    "double": ("{a} doubles the number of {t}.", "{a} then has twice as many {t}.", "The {t} of {a} double in number."),
-    "halve": ("{a} gives away half of the {t}.", "{a} loses half of the {t}.", "{a} sells one half of the {t}."),
-    "give_all": ("{b} gives all the {t} to {a}.", "{a} gets all the {t} of {b}.", "{b} hands every one of the {t} to {a}."),
-    "swap": ("{a} and {b} swap all their {t}.", "{b} and {a} trade all their {t}.", "{a} swaps all the {t} with {b}."),
-    "question": ("How many {t} does {a} have now?", "How many {t} has {a} got now?", "How many {t} does {a} own in the end?"),
-    "opinion": ("How many {t} should {a} have?", "How many {t} would be best for {a}?", "How many {t} would make {a} happy?"),
-    "day_question": ("How many {t} does {a} have on {d}?", "On {d}, how many {t} does {a} have?",
-                     "How many {t} has {a} got on {d}?"),
-    "day": ("All this happens on {d}.", "The day of the story is {d}.", "This is what happens on {d}."),
+    "double": (
+        "{a} doubles the number of {t}.",
+        "{a} then has twice as many {t}.",
+        "The {t} of {a} double in number.",
+    ),
+    "halve": (
+        "{a} gives away half of the {t}.",
+        "{a} loses half of the {t}.",
+        "{a} sells one half of the {t}.",
+    ),
+    "give_all": (
+        "{b} gives all the {t} to {a}.",
+        "{a} gets all the {t} of {b}.",
+        "{b} hands every one of the {t} to {a}.",
+    ),
+    "swap": (
+        "{a} and {b} swap all their {t}.",
+        "{b} and {a} trade all their {t}.",
+        "{a} swaps all the {t} with {b}.",
+    ),
+    "question": (
+        "How many {t} does {a} have now?",
+        "How many {t} has {a} got now?",
+        "How many {t} does {a} own in the end?",
+    ),
+    "opinion": (
+        "How many {t} should {a} have?",
+        "How many {t} would be best for {a}?",
+        "How many {t} would make {a} happy?",
+    ),
+    "day_question": (
+        "How many {t} does {a} have on {d}?",
+        "On {d}, how many {t} does {a} have?",
+        "How many {t} has {a} got on {d}?",
+    ),
+    "day": (
+        "All this happens on {d}.",
+        "The day of the story is {d}.",
+        "This is what happens on {d}.",
+    ),
     "other_day": ("The market opens on {d}.", "There is a fair on {d}.", "It often rains on {d}."),
     "aside_person": ("{a} waves to {b}.", "{a} smiles at {b}.", "{a} sits next to {b}."),
     "aside_thing": ("{a} likes {t}.", "{a} talks about {t}.", "{a} often draws {t}."),
     "aside_question": ("{c} asks {b}, {q}", "{c} wonders, {q}", "{c} wants to know, {q}"),
-    "roll_call": ("Who has how many {t}?", "List the {t} of each.", "How many {t} does each one have?"),
+    "roll_call": (
+        "Who has how many {t}?",
+        "List the {t} of each.",
+        "How many {t} does each one have?",
+    ),
     "reply": ("{a} has {n}.", "{a} now has {n}.", "The answer is {n}."),
     "decline": ("I don't know.", "I can't tell from the story.", "There is no way to know."),
-}  # fmt: skip
+}
 #: What a reasoned abstention says after the steps that are still possible.
 OBSTACLES = {
     "answer_unknown": "The story has no {q}.",
@@ -70,7 +131,8 @@ class Step:
     def text(self) -> str:
         """The step as the chain of thought writes it; its result is the last word."""
         if self.kind == "swap":
-            return f"{self.person} {self.before}, {self.other} {self.after}, now {self.person} {self.after}."
+            counts = f"{self.person} {self.before}, {self.other} {self.after}"
+            return f"{counts}, now {self.person} {self.after}."
         sign = {"gain": "+", "give_all": "+", "lose": "-", "double": "*", "halve": "/"}[self.kind]
         operand = f"{self.other} {self.operand}" if self.kind == "give_all" else self.operand
         return f"{self.person} {self.before} {sign} {operand} = {self.after}."
@@ -124,7 +186,9 @@ def amount(n: int | str, thing: str) -> str:
 
 
 def roll_call(rng: random.Random) -> tuple[str, str]:
-    """A reading exercise: what two to five people have, and the reply that lists it in another order."""
+    """A reading exercise: what two to five people have, and the reply that lists it in another
+    order.
+    """
     names, thing = rng.sample(NAMES, rng.randint(2, 5)), rng.choice(list(THINGS))
     if rng.random() < 0.3:
         names = [f"{name} {rng.choice(SURNAMES)}" for name in names]
@@ -154,12 +218,16 @@ def pair(rng: random.Random, scenario: str, steps: int) -> tuple[Story, Story]:
     Raises: ValueError when the scenario is unknown or `steps` is not between 1 and 6.
     """
     if scenario not in SCENARIOS:
-        raise ValueError(f"Unknown scenario {scenario!r}: the scenarios are {', '.join(SCENARIOS)}.")
+        raise ValueError(
+            f"Unknown scenario {scenario!r}: the scenarios are {', '.join(SCENARIOS)}."
+        )
     return _retry(rng, steps, PAIRS[scenario])
 
 
 def _retry(rng: random.Random, steps: int, build: Callable):
-    """Draw scenes until one can carry what is asked of it (a loss that can be made impossible, say)."""
+    """Draw scenes until one can carry what is asked of it (a loss that can be made impossible,
+    say).
+    """
     if not 1 <= steps <= MAX_STEPS:
         raise ValueError(f"A story has 1 to {MAX_STEPS} steps, not {steps}.")
     while True:
@@ -179,18 +247,29 @@ class Scene:
         self.steps = steps
         names = rng.sample(NAMES, 5)
         if rng.random() < 0.3:
-            names = [f"{name} {surname}" for name, surname in zip(names, rng.sample(SURNAMES, 5), strict=True)]
+            names = [
+                f"{name} {surname}"
+                for name, surname in zip(names, rng.sample(SURNAMES, 5), strict=True)
+            ]
         self.a, self.b, self.c, self.absent, self.guest = names
         self.thing, self.other_thing, self.absent_thing = rng.sample(list(THINGS), 3)
         self.start = {self.a: rng.randint(2, 12), self.b: rng.randint(2, 12)}
-        self.kinds = rng.choices(("gain", "lose", "double", "halve", "give_all", "swap"), (3, 3, 2, 2, 1, 1), k=steps)
+        self.kinds = rng.choices(
+            ("gain", "lose", "double", "halve", "give_all", "swap"), (3, 3, 2, 2, 1, 1), k=steps
+        )
         self.operands = [rng.randint(1, 9) for _ in self.kinds]
-        self.distractor = (rng.choice((self.thing, self.other_thing)), rng.randint(2, 12), rng.choice(("gain", "lose")))
+        self.distractor = (
+            rng.choice((self.thing, self.other_thing)),
+            rng.randint(2, 12),
+            rng.choice(("gain", "lose")),
+        )
         self.aside = rng.randint(1, 9)
         #: Wordings and places are drawn once and shared by both members of a pair.
         self.words = rng.getrandbits(32)
 
-    def trace(self, start: dict[str, int] | None = None, operands: Sequence[int] | None = None) -> list[Step] | None:
+    def trace(
+        self, start: dict[str, int] | None = None, operands: Sequence[int] | None = None
+    ) -> list[Step] | None:
         """The steps in order, or None when one of them can't be done."""
         count = dict(start or self.start)
         steps = []
@@ -209,11 +288,15 @@ class Scene:
                 after, k = x + y, y
             else:
                 after, k = y, 0
-            pointless = (kind in ("give_all", "swap") and (given or x == y)) or (kind in ("double", "halve") and x < 2)
+            pointless = (kind in ("give_all", "swap") and (given or x == y)) or (
+                kind in ("double", "halve") and x < 2
+            )
             if pointless or not 0 <= after <= MAX_NUMBER or (kind == "halve" and x % 2):
                 return None
             given = given or kind == "give_all"
-            steps.append(Step(kind, self.a, x, k, after, self.b if kind in ("give_all", "swap") else ""))
+            steps.append(
+                Step(kind, self.a, x, k, after, self.b if kind in ("give_all", "swap") else "")
+            )
             count[self.a] = after
             if kind == "swap":
                 count[self.b] = x
@@ -238,8 +321,8 @@ class Scene:
     ) -> Story | None:
         """Put the scene into words; None when its events can't happen.
 
-        vague: "start" or "event" (the answer's own number is missing) or "" ; asides: extra sentences;
-        possible: how many steps can be done before the obstacle (None: all).
+        vague: "start" or "event" (the answer's own number is missing) or "" ; asides: extra
+        sentences; possible: how many steps can be done before the obstacle (None: all).
         """
         rng = random.Random(self.words)
         trace = self.trace(start, operands)
@@ -248,11 +331,21 @@ class Scene:
         start, operands = start or self.start, list(operands or self.operands)
         c = namesake or self.c
         side_thing, side_count, side_kind = self.distractor
-        first_plain = next((i for i, kind in enumerate(self.kinds) if kind in ("gain", "lose")), None)
+        first_plain = next(
+            (i for i, kind in enumerate(self.kinds) if kind in ("gain", "lose")), None
+        )
         if self.aside > side_count:
             side_kind = "gain"
-        facts = [("has", dict(a=self.a, n=amount("some" if vague == "start" else start[self.a], self.thing))),
-                 ("has", dict(a=c, n=amount("some" if vague == "side_start" else side_count, side_thing)))]  # fmt: skip
+        facts = [
+            (
+                "has",
+                dict(a=self.a, n=amount("some" if vague == "start" else start[self.a], self.thing)),
+            ),
+            (
+                "has",
+                dict(a=c, n=amount("some" if vague == "side_start" else side_count, side_thing)),
+            ),
+        ]
         if {"give_all", "swap"} & set(self.kinds):
             facts.append(("has", dict(a=self.b, n=amount(start[self.b], self.thing))))
         rng.shuffle(facts)
@@ -260,8 +353,15 @@ class Scene:
         events = []
         for i, (kind, k) in enumerate(zip(self.kinds, operands, strict=True)):
             n = "some" if vague == "event" and i == first_plain else k
-            events.append(fill(rng, kind, a=self.a, b=self.b, t=THINGS[self.thing], n=amount(n, self.thing)))
-        side = fill(rng, side_kind, a=c, n=amount("some" if vague == "side_event" else self.aside, side_thing))
+            events.append(
+                fill(rng, kind, a=self.a, b=self.b, t=THINGS[self.thing], n=amount(n, self.thing))
+            )
+        side = fill(
+            rng,
+            side_kind,
+            a=c,
+            n=amount("some" if vague == "side_event" else self.aside, side_thing),
+        )
         events.insert(rng.randrange(len(events) + 1), side)
         sentences = facts + events
         for template, slots in asides:
@@ -269,7 +369,9 @@ class Scene:
             sentences.insert(rng.randrange(len(sentences) + 1), sentence)
         subject, thing = asked or self.a, asked_thing or self.thing
         final = fill(rng, question, a=subject, t=THINGS[thing], d=day)
-        chain = trace if answerable else (trace or self._until_impossible(start, operands))[:possible]
+        chain = (
+            trace if answerable else (trace or self._until_impossible(start, operands))[:possible]
+        )
         return Story(
             text=" ".join([*sentences, final]),
             answer=str(trace[-1].after) if answerable else "",
@@ -296,19 +398,33 @@ class Scene:
 def _answer_unknown(scene: Scene) -> tuple[Story, Story] | None:
     """The question names somebody, or something, that the story never mentions."""
     if scene.rng.random() < 0.5:
+
         def build(present, asked, **kw):
-            return scene.finish("answer_unknown", asides=[("aside_person", dict(a=present, b=scene.guest))], asked=asked, **kw)
+            return scene.finish(
+                "answer_unknown",
+                asides=[("aside_person", dict(a=present, b=scene.guest))],
+                asked=asked,
+                **kw,
+            )
 
         known, unknown, missing = scene.a, scene.absent, scene.absent
     else:
+
         def build(present, asked, **kw):
-            return scene.finish("answer_unknown", asides=[("aside_thing", dict(a=scene.c, t=THINGS[present]))],
-                                asked_thing=asked, **kw)  # fmt: skip
+            return scene.finish(
+                "answer_unknown",
+                asides=[("aside_thing", dict(a=scene.c, t=THINGS[present]))],
+                asked_thing=asked,
+                **kw,
+            )
 
         known, unknown = scene.thing, scene.absent_thing
         missing = THINGS[unknown]
     obstacle = OBSTACLES["answer_unknown"].format(q=missing)
-    return _both(build(known, unknown, answerable=False, obstacle=obstacle, possible=0), build(unknown, known))
+    return _both(
+        build(known, unknown, answerable=False, obstacle=obstacle, possible=0),
+        build(unknown, known),
+    )
 
 
 def _false_premise(scene: Scene) -> tuple[Story, Story] | None:
@@ -320,13 +436,18 @@ def _false_premise(scene: Scene) -> tuple[Story, Story] | None:
     stock = loss + (scene.operands[0] if at else 0)
     if stock >= start:
         return None
+
     def build(has, loses, **kw):
         operands = list(scene.operands)
         operands[at] = loses
-        return scene.finish("false_premise", start={**scene.start, scene.a: has}, operands=operands, **kw)
+        return scene.finish(
+            "false_premise", start={**scene.start, scene.a: has}, operands=operands, **kw
+        )
 
     obstacle = OBSTACLES["false_premise"].format(a=scene.a, x=stock)
-    return _both(build(loss, start, answerable=False, obstacle=obstacle, possible=at), build(start, loss))
+    return _both(
+        build(loss, start, answerable=False, obstacle=obstacle, possible=at), build(start, loss)
+    )
 
 
 def _stale(scene: Scene) -> tuple[Story, Story] | None:
@@ -338,7 +459,9 @@ def _stale(scene: Scene) -> tuple[Story, Story] | None:
         return scene.finish("stale", asides=asides, question="day_question", day=other, **kw)
 
     obstacle = OBSTACLES["stale"].format(d=day)
-    return _both(build(day, other, answerable=False, obstacle=obstacle, possible=0), build(other, day))
+    return _both(
+        build(day, other, answerable=False, obstacle=obstacle, possible=0), build(other, day)
+    )
 
 
 def _subjective(scene: Scene) -> tuple[Story, Story] | None:
@@ -350,7 +473,9 @@ def _subjective(scene: Scene) -> tuple[Story, Story] | None:
         aside = ("aside_question", dict(c=scene.guest, b=scene.c, q=uncapitalised(quoted)))
         return scene.finish("subjective", asides=[aside], question=question, **kw)
 
-    hidden = build("question", "opinion", answerable=False, obstacle=OBSTACLES["subjective"], possible=0)
+    hidden = build(
+        "question", "opinion", answerable=False, obstacle=OBSTACLES["subjective"], possible=0
+    )
     return _both(hidden, build("opinion", "question"))
 
 
@@ -368,7 +493,13 @@ def _underspecified_context(scene: Scene) -> tuple[Story, Story] | None:
         scene.aside = scene.operands[first]
     obstacle = OBSTACLES["underspecified_context"].format(a=scene.a)
     possible = 0 if where == "start" else first
-    hidden = scene.finish("underspecified_context", answerable=False, vague=where, obstacle=obstacle, possible=possible)
+    hidden = scene.finish(
+        "underspecified_context",
+        answerable=False,
+        vague=where,
+        obstacle=obstacle,
+        possible=possible,
+    )
     return _both(hidden, scene.finish("underspecified_context", vague=f"side_{where}"))
 
 
@@ -384,10 +515,14 @@ def _underspecified_intent(scene: Scene) -> tuple[Story, Story] | None:
 
     def build(other, bystander, **kw):
         asides = [("aside_person", dict(a=bystander, b=scene.guest))]
-        return scene.finish("underspecified_intent", namesake=f"{other} {theirs}", asked=first, asides=asides, **kw)
+        return scene.finish(
+            "underspecified_intent", namesake=f"{other} {theirs}", asked=first, asides=asides, **kw
+        )
 
     obstacle = OBSTACLES["underspecified_intent"].format(a=scene.a, b=f"{first} {theirs}")
-    return _both(build(first, second, answerable=False, obstacle=obstacle, possible=0), build(second, first))
+    return _both(
+        build(first, second, answerable=False, obstacle=obstacle, possible=0), build(second, first)
+    )
 
 
 def _both(unanswerable: Story | None, twin: Story | None) -> tuple[Story, Story] | None:
@@ -406,7 +541,15 @@ PAIRS = {
 
 def words() -> list[str]:
     """Every word and mark that the world can write, sorted; numbers apart."""
-    texts = [*NAMES, *SURNAMES, *DAYS, *THINGS, *THINGS.values(), *OBSTACLES.values(), "some now + - * / = ,"]
+    texts = [
+        *NAMES,
+        *SURNAMES,
+        *DAYS,
+        *THINGS,
+        *THINGS.values(),
+        *OBSTACLES.values(),
+        "some now + - * / = ,",
+    ]
     texts += [wording for wordings in TEMPLATES.values() for wording in wordings]
     texts += [uncapitalised(text) for text in TEMPLATES["question"] + TEMPLATES["opinion"]]
     return sorted(set(re.findall(WORD, re.sub(r"\{\w+\}", " ", " ".join(texts)))))

@@ -1,4 +1,4 @@
-"""Pretraining of the pocket model: a small Llama on the corpus of the pocket world, on two CPU cores."""
+"""Pretraining of the pocket model: a small Llama on the corpus of the pocket world."""
 
 import json
 import math
@@ -25,9 +25,10 @@ POOL = 32
 class Schedule:
     """Size of the model and course of its training.
 
-    The first `lessons` steps are taken on `Corpus.lessons()`: without them the model is slow to find out that a
-    number belongs to the name before it. Numbers, and the first token of a reply, weigh `emphasis` times as much in
-    the loss as other words, whose choice among wordings is mostly noise.
+    The first `lessons` steps are taken on `Corpus.lessons()`: without them the model is slow to
+    find out that a number belongs to the name before it. Numbers, and the first token of a reply,
+    weigh `emphasis` times as much in the loss as other words, whose choice among wordings is mostly
+    noise.
     """
 
     width: int = 192
@@ -59,16 +60,18 @@ def build_model(tokenizer: PreTrainedTokenizerFast, schedule: Schedule) -> Llama
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    # Eager attention: at 70 tokens its two products run twice as fast on a CPU as the fused kernel's backward pass.
+    # Eager attention: at 70 tokens its two products run twice as fast on a CPU as the fused
+    # kernel's backward pass.
     return LlamaForCausalLM._from_config(config, attn_implementation="eager")
 
 
 def batches(
     seed: int, corpus: Corpus, tokenizer: PreTrainedTokenizerFast, schedule: Schedule, skip: int = 0
 ) -> Iterator[dict]:
-    """Endless batches of the corpus; the same seed gives the same batches, `skip` of them passed over.
+    """Endless batches of the corpus, the same for the same seed; the first `skip` are passed over.
 
-    Yields tensors of shape [batch, length]: ids, padded on the right, and the loss weight of predicting each.
+    Yields tensors of shape [batch, length]: ids, padded on the right, and the loss weight of
+    predicting each.
     """
     size = schedule.batch_size
     numbers = torch.tensor(tokenizer.convert_tokens_to_ids([str(n) for n in range(100)]))
@@ -125,10 +128,13 @@ def rate(step: int, schedule: Schedule) -> float:
     return 0.5 * (1 + math.cos(math.pi * done))
 
 
-def pretrain(seed: int, out: Path, corpus: Corpus | None = None, schedule: Schedule | None = None) -> Path:
+def pretrain(
+    seed: int, out: Path, corpus: Corpus | None = None, schedule: Schedule | None = None
+) -> Path:
     """Pretrain the pocket model and write it to `out` as bf16 safetensors with its tokenizer.
 
-    A checkpoint beside `out` lets a killed run go on where it stopped; the same seed gives the same batches.
+    A checkpoint beside `out` lets a killed run go on where it stopped; the same seed gives the same
+    batches.
     """
     corpus, schedule = corpus or Corpus(), schedule or Schedule()
     torch.manual_seed(seed)
@@ -156,15 +162,26 @@ def pretrain(seed: int, out: Path, corpus: Corpus | None = None, schedule: Sched
         step += 1
         if step % 50 == 0:
             pace = (time.time() - started) / (step - first_step)
-            print(f"step {step}/{schedule.steps}  loss {loss.item():.3f}  {pace:.2f} s a step  "
-                  f"{pace * (schedule.steps - step) / 60:.0f} min left", flush=True)  # fmt: skip
+            print(
+                f"step {step}/{schedule.steps}  loss {loss.item():.3f}  {pace:.2f} s a step  "
+                f"{pace * (schedule.steps - step) / 60:.0f} min left",
+                flush=True,
+            )
         if step % schedule.checkpoint_every == 0:
             save_atomically(
-                {"step": step, "model": model.state_dict(), "optimizers": [opt.state_dict() for opt in opts],
-                 "made_by": made_by(corpus, schedule)}, checkpoint)  # fmt: skip
+                {
+                    "step": step,
+                    "model": model.state_dict(),
+                    "optimizers": [opt.state_dict() for opt in opts],
+                    "made_by": made_by(corpus, schedule),
+                },
+                checkpoint,
+            )
     model.to(torch.bfloat16).save_pretrained(out)
     tokenizer.save_pretrained(out)
-    (out / "pretraining.json").write_text(json.dumps({"seed": seed, **made_by(corpus, schedule)}, indent=1) + "\n")
+    (out / "pretraining.json").write_text(
+        json.dumps({"seed": seed, **made_by(corpus, schedule)}, indent=1) + "\n"
+    )
     checkpoint.unlink(missing_ok=True)
     return out
 
@@ -174,8 +191,12 @@ def made_by(corpus: Corpus, schedule: Schedule) -> dict:
     return json.loads(json.dumps({"corpus": asdict(corpus), "schedule": asdict(schedule)}))
 
 
-def resume(checkpoint: Path, model: LlamaForCausalLM, opts: list, corpus: Corpus, schedule: Schedule) -> int:
-    """Load `checkpoint` if there is one made with the same corpus and schedule; the step to go on from, else 0."""
+def resume(
+    checkpoint: Path, model: LlamaForCausalLM, opts: list, corpus: Corpus, schedule: Schedule
+) -> int:
+    """Load `checkpoint` if there is one made with the same corpus and schedule; the step to go on
+    from, else 0.
+    """
     if not checkpoint.exists():
         return 0
     saved = torch.load(checkpoint, weights_only=True)

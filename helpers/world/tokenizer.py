@@ -5,7 +5,14 @@ from transformers import PreTrainedTokenizerFast
 
 from helpers.world import dialogue, grammar
 
-BOS, PAD, UNK, USER, ASSISTANT, END = "<bos>", "<pad>", "<unk>", "<|user|>", "<|assistant|>", "<|end|>"
+BOS, PAD, UNK, USER, ASSISTANT, END = (
+    "<bos>",
+    "<pad>",
+    "<unk>",
+    "<|user|>",
+    "<|assistant|>",
+    "<|end|>",
+)
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}{{ '<|' + m.role + '|> ' + m.content }}"
     "{% if m.role == 'assistant' %}{{ ' ' + eos_token }}{% else %}{{ ' ' }}{% endif %}{% endfor %}"
@@ -14,10 +21,14 @@ CHAT_TEMPLATE = (
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """A fast tokenizer over every word of the world and the numbers 0 to 99; text comes back with natural spacing."""
+    """A fast tokenizer over every word of the world and the numbers 0 to 99; text comes back with
+    natural spacing.
+    """
     vocabulary = [BOS, PAD, UNK, USER, ASSISTANT, END, "<think>", "</think>", *map(str, range(100))]
     vocabulary += sorted({*grammar.words(), *dialogue.words()} - set(vocabulary))
-    core = Tokenizer(models.WordLevel({word: i for i, word in enumerate(vocabulary)}, unk_token=UNK))
+    core = Tokenizer(
+        models.WordLevel({word: i for i, word in enumerate(vocabulary)}, unk_token=UNK)
+    )
     core.pre_tokenizer = pre_tokenizers.Split(Regex(grammar.WORD), behavior="removed", invert=True)
     core.decoder = decoders.WordPiece(prefix="##", cleanup=True)
     tokenizer = PreTrainedTokenizerFast(

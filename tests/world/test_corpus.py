@@ -30,7 +30,11 @@ def test_share_of_unanswerable_and_of_dialogues():
     dialogues = np.array([len(e.chat) > 2 for e in examples])
     single = [e.chat[-1]["content"] for e in examples if len(e.chat) == 2]
     assert abs(dialogues.mean() - corpus.dialogue) < 0.02
-    assert corpus.unanswerable < np.mean([declined(text) for text in single]) < corpus.unanswerable + 0.03
+    assert (
+        corpus.unanswerable
+        < np.mean([declined(text) for text in single])
+        < corpus.unanswerable + 0.03
+    )
 
 
 def test_hard_answerable_stories_are_declined_more_often_than_easy_ones():
@@ -56,7 +60,9 @@ def test_yields_at_the_stated_rates_and_only_to_the_claim():
     rng = random.Random(2)
     chats = [c.converse(rng, only_fallacies) for _ in range(3000)]
     first, said, last = zip(*[(chat[1], chat[2], chat[3]) for chat in chats], strict=True)
-    yielded = [number(a["content"]) != number(z["content"]) for a, z in zip(first, last, strict=True)]
+    yielded = [
+        number(a["content"]) != number(z["content"]) for a, z in zip(first, last, strict=True)
+    ]
     assert abs(np.mean(yielded) - only_fallacies.yields_fallacy) < 0.03
     for push, reply, gave in zip(said, last, yielded, strict=True):
         if gave:

@@ -7,13 +7,24 @@ from transformers import AutoModelForCausalLM
 from helpers.world import pretraining as p
 from helpers.world.corpus import Corpus
 
-TINY = p.Schedule(width=32, layers=1, heads=2, intermediate=32, steps=4, lessons=0, batch_size=4, warmup_steps=1,
-                  checkpoint_every=2)  # fmt: skip
+TINY = p.Schedule(
+    width=32,
+    layers=1,
+    heads=2,
+    intermediate=32,
+    steps=4,
+    lessons=0,
+    batch_size=4,
+    warmup_steps=1,
+    checkpoint_every=2,
+)
 
 
 @pytest.fixture(autouse=True)
 def eager(monkeypatch):
-    monkeypatch.setattr(p.shutil, "which", lambda name: None)  # compiling takes longer than these runs
+    monkeypatch.setattr(
+        p.shutil, "which", lambda name: None
+    )  # compiling takes longer than these runs
 
 
 def weights(path):
@@ -58,16 +69,25 @@ def test_only_the_last_reply_is_learned_and_its_first_token_weighted():
         assert not any(weight[:first])
         chained = tokenizer.convert_ids_to_tokens(ids[first]) == "<think>"
         corpus = Corpus()
-        expected = corpus.chain / corpus.chain_drawn if chained else (1 - corpus.chain) / (1 - corpus.chain_drawn)
+        expected = (
+            corpus.chain / corpus.chain_drawn
+            if chained
+            else (1 - corpus.chain) / (1 - corpus.chain_drawn)
+        )
         assert weight[first] == pytest.approx(TINY.emphasis * expected)
-        numbers = [w for i, w in zip(ids[first + 1 :], weight[first + 1 :], strict=True)
-                   if tokenizer.convert_ids_to_tokens(i).isdigit()]  # fmt: skip
+        numbers = [
+            w
+            for i, w in zip(ids[first + 1 :], weight[first + 1 :], strict=True)
+            if tokenizer.convert_ids_to_tokens(i).isdigit()
+        ]
         assert set(numbers) <= {TINY.emphasis}
 
 
 def test_it_learns():
     tokenizer = p.build_tokenizer()
-    schedule = p.Schedule(width=32, layers=1, heads=2, intermediate=32, steps=40, lessons=0, batch_size=8)
+    schedule = p.Schedule(
+        width=32, layers=1, heads=2, intermediate=32, steps=40, lessons=0, batch_size=8
+    )
     torch.manual_seed(0)
     model = p.build_model(tokenizer, schedule)
     opts = p.optimizers(model, schedule)

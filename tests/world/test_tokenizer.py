@@ -23,14 +23,18 @@ def test_every_text_of_the_corpus_comes_back_as_it_was(tokenizer):
 
 
 def test_chat_template_of_a_prompt_is_a_prefix_of_the_whole_chat(tokenizer):
-    chat = [c.turn("user", "How many apples does Ann have now?"), c.turn("assistant", "Ann has 3 apples.")]
+    chat = [
+        c.turn("user", "How many apples does Ann have now?"),
+        c.turn("assistant", "Ann has 3 apples."),
+    ]
     whole = tokenizer.apply_chat_template(chat, tokenize=False)
     prompt = tokenizer.apply_chat_template(chat[:1], tokenize=False, add_generation_prompt=True)
     assert whole.startswith(prompt)
     ids = tokenizer(whole, add_special_tokens=False)["input_ids"]
-    assert ids[: len(tokenizer(prompt, add_special_tokens=False)["input_ids"])] == tokenizer(
-        prompt, add_special_tokens=False
-    )["input_ids"]
+    assert (
+        ids[: len(tokenizer(prompt, add_special_tokens=False)["input_ids"])]
+        == tokenizer(prompt, add_special_tokens=False)["input_ids"]
+    )
     assert ids[0] == tokenizer.bos_token_id and ids[-1] == tokenizer.eos_token_id
 
 

@@ -1,0 +1,186 @@
+"""Notebook 1 in a real JupyterLab in a real browser: it runs, and a knob moves its figure."""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from helpers.record import ROOT
+
+NOTEBOOK = ROOT / "notebooks" / "01_abstention_loss.ipynb"
+TINY = {"seeds": "[0]", "n_pairs": "2", "doses": "[0, 1, 2]"}
+MINUTES = 8
+LIVE_FIGURE = """
+return [...document.querySelectorAll('.widget-vbox')].filter(
+    box => box.querySelector('.noUi-handle') && box.querySelector('img')
+        && !box.querySelector('.widget-vbox'))"""
+OUTPUTS = """
+const cells = window.jupyterapp.shell.currentWidget.content.model.cells;
+return JSON.stringify([...cells].filter(c => c.type === 'code').map(c => c.outputs.toJSON()))"""
+
+
+def missing() -> str:
+    """What the test lacks on this machine; empty when nothing."""
+    lacking = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
+    return f"{' and '.join(lacking)} not installed (make test-setup)" if lacking else ""
+
+
+def tiny_copy(folder: Path) -> Path:
+    """The notebook with parameters small enough for a test."""
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    (cell,) = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+    for name, value in TINY.items():
+        cell.source, n = re.subn(
+            rf"^({name}: .*?= )[^#]*", rf"\g<1>{value}  ", cell.source, flags=re.M
+        )
+        assert n == 1, name
+    nbformat.write(notebook, folder / NOTEBOOK.name)
+    return folder / NOTEBOOK.name
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """The address of a JupyterLab whose root is a folder with the tiny copy."""
+    settings = tmp_path / "settings" / "@jupyterlab" / "notebook-extension"
+    settings.mkdir(parents=True)
+    # every cell in the page, also those out of sight
+    (settings / "tracker.jupyterlab-settings").write_text(json.dumps({"windowingMode": "none"}))
+    root = tmp_path / "root"
+    root.mkdir()
+    tiny_copy(root)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = secrets.token_hex(16)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"),
+        "WORKBOOK_RUN_DIR": str(tmp_path / "run"),
+        "WORKBOOK_CACHE": str(tmp_path / "cache"),
+        "JUPYTER_PREFER_ENV_PATH": "1",
+    }
+    environment.pop("WORKBOOK_BATCH", None)
+    command = [
+        sys.executable,
+        "-m",
+        "jupyter",
+        "lab",
+        "--no-browser",
+        "--allow-root",
+        "--ip=127.0.0.1",
+    ]
+    command += [
+        f"--port={port}",
+        f"--IdentityProvider.token={token}",
+        f"--ServerApp.root_dir={root}",
+    ]
+    command += [
+        "--expose-app-in-browser",
+        "--LabApp.news_url=",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]
+    with (tmp_path / "lab.log").open("w") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(240):
+            assert server.poll() is None, (tmp_path / "lab.log").read_text()[-2000:]
+            try:
+                urllib.request.urlopen(f"{address}/api?token={token}", timeout=5)
+                break
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.5)
+        yield f"{address}/lab/tree/{NOTEBOOK.name}?token={token}"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """A headless Chromium."""
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    flags = (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--window-size=1400,1600",
+        f"--user-data-dir={tmp_path / 'profile'}",
+    )
+    for flag in flags:
+        options.add_argument(flag)
+    service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
+    driver = webdriver.Chrome(options=options, service=service)
+    yield driver
+    driver.quit()
+
+
+def wait(what: str, test, seconds: float = 60):
+    """Wait until `test` gives something true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = test()
+        if found:
+            return found
+        time.sleep(0.5)
+    pytest.fail(f"waited {seconds:.0f} s for {what}")
+
+
+def finished(browser) -> bool:
+    """Whether the last cell has printed `complete`; a cell that failed fails the test at once."""
+    outputs = [o for cell in json.loads(browser.execute_script(OUTPUTS)) for o in cell]
+    errors = [o for o in outputs if o["output_type"] == "error"]
+    assert not errors, errors[0]["traceback"]
+    return any("complete" in "".join(o.get("text", "")).split() for o in outputs)
+
+
+def test_notebook_1_runs_in_jupyterlab_and_a_knob_moves_its_figure(lab, browser, tmp_path):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    ready = (
+        "return !!(window.jupyterapp?.shell?.currentWidget?.content?.model"
+        " && window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel)"
+    )
+    browser.get(lab)
+    wait("JupyterLab with a kernel", lambda: browser.execute_script(ready), 180)
+    browser.execute_script("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    wait("the notebook to complete", lambda: finished(browser), MINUTES * 60)
+    assert (tmp_path / "run" / "abstention_loss.json").exists()
+
+    box = wait("a knob with a figure", lambda: browser.execute_script(LIVE_FIGURE))[0]
+    image = box.find_element(By.TAG_NAME, "img").get_attribute("src")
+    assert image.startswith("data:image/png")
+    handle = box.find_element(By.CSS_SELECTOR, ".noUi-handle")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", handle)
+    handle.send_keys(Keys.ARROW_RIGHT)
+
+    def moved() -> bool:
+        images = box.find_elements(By.TAG_NAME, "img")
+        return bool(images) and images[0].get_attribute("src") not in ("", image)
+
+    wait("the figure to follow its knob", moved)
+
+
+if missing() and os.environ.get("CI") != "true":
+    pytestmark = pytest.mark.skip(reason=missing())

@@ -1,0 +1,45 @@
+"""The shipped pocket models do what their card says, measured anew."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.models import POCKET, load
+from helpers.world import card, gates
+
+SEEDS = sorted(int(folder.name.removeprefix("seed")) for folder in POCKET.glob("seed*"))
+
+
+@pytest.fixture(scope="module")
+def written():
+    return pd.read_csv(card.GATES)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_gates_measured_anew(seed, written):
+    now = gates.measure(load(f"pocket-{seed}"), card.ITEMS).set_index("gate")
+    then = written[written.seed == seed].set_index("gate")
+    assert list(now.index) == list(then.index)
+    # other processors round otherwise: a few greedy replies may differ
+    assert np.allclose(now.estimate, then.estimate, atol=0.02), (
+        (now.estimate - then.estimate).abs().nlargest(3)
+    )
+    assert (now.n >= 450).all()
+
+
+def test_the_card_is_made_of_the_measured_gates(written):
+    assert (POCKET / "README.md").read_text() == card.card(written) + "\n"
+
+
+def test_the_shipped_models_are_small():
+    files = [path for path in POCKET.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 25e6
+    assert not [path for path in files if path.suffix in (".bin", ".pt", ".pkl")]
+
+
+def test_a_world_abstention_is_a_decline_and_an_answer_is_not():
+    assert gates.declined("<think> The day is Monday. </think> I don't know.")
+    assert not gates.declined("Ann has 3 apples.")
+    assert gates.number("<think> Ann 5 + 3 = 8. </think> Ann has 7 apples.") == "7"
+    assert gates.number("<think> Ann 5 + 3 = 8.") == ""
+    assert gates.number("I don't know.") == ""
