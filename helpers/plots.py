@@ -47,7 +47,7 @@ def colour(arm: str) -> tuple[float, float, float]:
 def stamp(model: str, tier: str, seeds: Sequence[int], n: int) -> str:
     """What every figure carries, so that a pocket result can't pass for one at scale."""
     listed = ", ".join(map(str, seeds))
-    return f"model {model} · tier {tier} · seeds {listed} · n = {n} items an arm · bars: 95 %"
+    return f"model {model} · tier {tier} · seeds {listed} · n = {n} items an arm · 95 % intervals"
 
 
 def moves(start: float, end: float) -> str:
@@ -225,7 +225,7 @@ def roc(curves: pd.DataFrame, points: pd.DataFrame, title: str, stamp: str) -> F
     figure, (ax,) = canvas(title, stamp, height=5.8, width=HALF)
     ax.plot([0, 1], [0, 1], color="0.8", lw=1)
     ends = points.recall.tolist()
-    for y, row in zip(spread(ends, 0.08), points.to_dict("records"), strict=True):
+    for y, row in zip(spread(ends, 0.14), points.to_dict("records"), strict=True):
         rows = curves[curves.arm == row["arm"]]
         ax.plot(rows.false_declines, rows.recall, color=colour(row["arm"]), lw=2.5)
         ax.plot(row["false_declines"], row["recall"], "o", color=colour(row["arm"]), ms=13)

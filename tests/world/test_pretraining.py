@@ -1,5 +1,7 @@
 """Pretraining learns, can be killed and goes on as if it had not been."""
 
+import dataclasses
+
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
@@ -85,8 +87,8 @@ def test_only_the_last_reply_is_learned_and_its_first_token_weighted():
 
 def test_it_learns():
     tokenizer = p.build_tokenizer()
-    schedule = p.Schedule(
-        width=32, layers=1, heads=2, intermediate=32, steps=40, lessons=0, batch_size=8
+    schedule = dataclasses.replace(
+        TINY, steps=40, batch_size=8, warmup_steps=5, learning_rate=0.01, muon_learning_rate=0.02
     )
     torch.manual_seed(0)
     model = p.build_model(tokenizer, schedule)

@@ -1,0 +1,116 @@
+"""Figures: the numbers given are the numbers drawn, and every figure carries its stamp."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import plots
+from helpers.findings.abstention_loss import published_slopes
+from helpers.record import published
+
+STAMP = plots.stamp("pocket", "pocket", [0, 1, 2], 480)
+
+
+def texts(figure):
+    return [t.get_text() for t in figure.findobj(lambda a: hasattr(a, "get_text")) if t.get_text()]
+
+
+def interval_rows(**columns):
+    return pd.DataFrame(columns).assign(
+        low=lambda d: d.estimate - 0.1, high=lambda d: d.estimate + 0.1
+    )
+
+
+def outcome_frame():
+    return pd.DataFrame({
+        "arm": ["before"] * 4 + ["reasoning_sft"] * 4,
+        "should_abstain": [True, True, False, False] * 2,
+        "outcome": ["abstained", "wrong", "right", "no_answer", "wrong", "wrong", "right", "right"],
+    })  # fmt: skip
+
+
+def figures():
+    dose = interval_rows(
+        arm=["before", "reasoning_sft", "reasoning_sft"], dose=[0, 10, 20],
+        measure="recall", estimate=[0.9, 0.6, 0.4],
+    )  # fmt: skip
+    scenario = interval_rows(
+        arm=["before", "before", "reasoning_sft", "reasoning_sft"],
+        scenario=["stale", "subjective"] * 2, estimate=[0.9, 0.8, 0.5, 0.7],
+    )  # fmt: skip
+    curves = pd.DataFrame({"arm": "before", "false_declines": [0, 0.1, 1], "recall": [0, 0.8, 1]})
+    tokens = pd.DataFrame({"story": "s", "token": ["I", "Ann"], "probability": [0.7, 0.2]})
+    return {
+        "slopes": plots.slopes(
+            pd.DataFrame({"label": ["x"], "measure": ["recall"], "before": [0.7], "after": [0.4]}),
+            "T", STAMP),
+        "dose_response": plots.dose_response(dose, ["recall"], "T", STAMP),
+        "by_scenario": plots.by_scenario(scenario, "T", STAMP),
+        "forest": plots.forest(interval_rows(label=["ours"], estimate=[-0.2]), "x", "T", STAMP),
+        "outcomes": plots.outcomes(outcome_frame(), "T", STAMP),
+        "roc": plots.roc(curves, curves.iloc[[1]], "T", STAMP),
+        "bars": plots.bars(tokens, "T", STAMP),
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return figures()
+
+
+def test_every_figure_names_model_tier_seeds_and_n(drawn):
+    for name, figure in drawn.items():
+        said = " ".join(texts(figure)).replace("\n", " ")
+        for part in ("model pocket", "tier pocket", "seeds 0, 1, 2", "n = 480"):
+            assert part in said, f"{name}: no {part}"
+
+
+def test_no_font_is_smaller_than_12_points(drawn):
+    for name, figure in drawn.items():
+        figure.canvas.draw()
+        for text in figure.findobj(lambda a: hasattr(a, "get_fontsize")):
+            if text.get_text() and text.get_visible():
+                assert text.get_fontsize() >= 12, f"{name}: {text.get_text()!r}"
+
+
+def test_no_figure_stays_open_to_be_shown_twice(drawn):
+    assert not plt.get_fignums()
+
+
+def test_a_dose_response_starts_at_before_and_draws_its_intervals(drawn):
+    ax = drawn["dose_response"].axes[0]
+    (line,) = [line for line in ax.lines if len(line.get_xdata()) == 3 and line.get_marker() == "o"]
+    assert line.get_xdata().tolist() == [0, 10, 20]
+    assert line.get_ydata().tolist() == [0.9, 0.6, 0.4]
+    (bars,) = ax.collections
+    ends = [segment[:, 1].tolist() for segment in bars.get_segments()]
+    assert np.allclose(ends, [[0.8, 1.0], [0.5, 0.7], [0.3, 0.5]])
+
+
+def test_outcomes_are_shares_of_each_kind_of_question(drawn):
+    answerable, hidden = drawn["outcomes"].axes
+    widths = {bar.get_width() for bar in answerable.patches}
+    assert widths == {0.0, 0.5, 1.0}
+    assert sum(bar.get_width() for bar in hidden.patches) == pytest.approx(2)  # two arms
+
+
+def test_published_pairs_are_drawn_as_published():
+    rows = published_slopes(published("abstention_loss"))
+    figure = plots.slopes(rows, "T", "S")
+    ends = [line.get_ydata() for line in figure.axes[0].lines]
+    assert [list(map(float, end)) for end in ends] == [[0.668, 0.475], [0.731, 0.441]]
+    assert {"0.67", "0.47", "0.73", "0.44"} <= set(texts(figure))
+
+
+def test_labels_are_kept_apart_and_in_order():
+    placed = plots.spread([0.5, 0.51, 0.9], 0.1)
+    assert placed[1] - placed[0] >= 0.1 - 1e-9
+    assert placed == sorted(placed)
+    assert plots.spread([0.1, 0.9], 0.1) == [0.1, 0.9]
+
+
+def test_titles_say_which_way_a_number_moved():
+    assert plots.moves(0.9, 0.55) == "falls from 0.90 to 0.55"
+    assert plots.moves(0.5, 0.6) == "rises from 0.50 to 0.60"
+    assert plots.moves(0.501, 0.499) == "stays at 0.50"
