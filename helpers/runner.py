@@ -68,7 +68,7 @@ def kind(name: str) -> Any:
     """The type that papermill read from a parameter's annotation."""
     outer, _, inner = name.removesuffix("]").partition("[")
     if outer == "Optional":
-        return Optional[kind(inner)]
+        return kind(inner) | None
     if outer.lower() == "list" and inner:
         return list[kind(inner)]
     return {"int": int, "float": float, "str": str, "bool": bool, "list": list}.get(outer, Any)
@@ -238,6 +238,7 @@ def die_with_parent() -> None:
 
 
 def log_path(run: Run, folder: Path) -> Path:
+    """Where the output of a run goes."""
     return folder / f"{run.name}.log"
 
 

@@ -80,7 +80,7 @@ def _encode_answer(lm: LM, context: str, answer: str) -> list[int]:
 
 def _common(a: list[int], b: list[int]) -> int:
     """Length of the beginning that two lists share."""
-    return next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
 def _trunk(contexts: list[list[int]]) -> list[int]:

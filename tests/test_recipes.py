@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from helpers import models, recipes
+from helpers import models
 from helpers.items import pocket_items
 from helpers.recipes import RECIPES, Recipe, encode, examples
 

@@ -183,7 +183,7 @@ def test_a_killed_runner_loses_only_the_running_notebook(tmp_path):
                  f"time.sleep(0 if pathlib.Path({str(tmp_path / 'go')!r}).exists() else 120)"),
     ]
     runs = str(tmp_path / "runs")
-    code = f"from helpers import runner; import pathlib\n"
+    code = "from helpers import runner; import pathlib\n"
     code += f"runner.run({books!r}, runs=pathlib.Path({runs!r}))"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 300

@@ -1,8 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import norm
 from scipy.stats import bootstrap as scipy_bootstrap
+from scipy.stats import norm
 from sklearn.metrics import cohen_kappa_score, f1_score
 
 from helpers.statistics import (

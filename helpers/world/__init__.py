@@ -1,1 +1,1 @@
-"""The pocket world: its grammar, its tokenizer, its corpus and the pretraining of the pocket model."""
+"""The pocket world: its grammar, tokenizer and corpus, and the pretraining of the pocket model."""

@@ -44,7 +44,7 @@ class Corpus:
     yields_argument_right: float = 0.9
 
     def lessons(self) -> "Corpus":
-        """The corpus of the first steps of pretraining: short stories, clean chains, no dialogues."""
+        """The corpus of the first steps: short stories, clean chains, no dialogues."""
         return replace(
             self,
             roll_call=0.45,
@@ -76,7 +76,7 @@ def turn(role: str, content: str) -> dict[str, str]:
 
 
 def imperfect_chain(rng: random.Random, story: Story, corpus: Corpus) -> list[str]:
-    """The story's chain, which may skip a step, stop early or contain a slip, at the corpus rates."""
+    """The story's chain; it may skip a step, stop early or hold a slip, at the corpus' rates."""
     chain = list(story.chain)
     draw = rng.random()
     if draw < corpus.skip and len(chain) > 1:
@@ -130,7 +130,7 @@ def example(rng: random.Random, corpus: Corpus) -> Example:
 
 
 def converse(rng: random.Random, corpus: Corpus) -> Chat:
-    """A dialogue of two or three turns in which the answerer yields with the stated probabilities."""
+    """A dialogue of two or three turns; the answerer yields with the stated probabilities."""
     story = grammar.story(rng, draw(rng, corpus.pair_steps))
     right = int(story.answer)
     answer = (

@@ -58,7 +58,7 @@ def declined(text: str) -> bool:
 
 
 def chains(lm: LM, n: int) -> list[tuple]:
-    """Accuracy with and without a chain by number of steps, the chain cut at half, and calibration."""
+    """Accuracy with and without a chain by steps, the chain cut at half, and calibration."""
     rng = random.Random(f"{UNSEEN}-chains")
     stories = {steps: [grammar.story(rng, steps) for _ in range(n)] for steps in (1, 2, 3, 4, 5)}
     rows, chained, opened, direct = [], {}, [], []

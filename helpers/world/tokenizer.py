@@ -1,4 +1,4 @@
-"""The word-level tokenizer of the pocket model, with a chat template like that of any other model."""
+"""The word-level tokenizer of the pocket model, with a chat template like any other model's."""
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
