@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import nbformat
 import papermill

@@ -80,7 +80,8 @@ def _encode_answer(lm: LM, context: str, answer: str) -> list[int]:
 
 def _common(a: list[int], b: list[int]) -> int:
     """Length of the beginning that two lists share."""
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    shorter = min(len(a), len(b))
+    return next((i for i in range(shorter) if a[i] != b[i]), shorter)
 
 
 def _trunk(contexts: list[list[int]]) -> list[int]:

@@ -82,7 +82,8 @@ def test_decline_probability_is_the_sum_over_the_openings(tiny_lm, chain):
     rng = random.Random(2)
     stories = [grammar.story(rng, 1 + i % 3).text for i in range(7)]
     prefixes = ["", "<think> </think> "] * 4
-    prompts = [tiny_lm.prompt(text, prefix) for text, prefix in zip(stories, prefixes, strict=False)]
+    pairs = zip(stories, prefixes[:7], strict=True)
+    prompts = [tiny_lm.prompt(text, prefix) for text, prefix in pairs]
     unknown = tiny_lm.tokenizer.unk_token_id
     known = [d for d in DECLINES if unknown not in tiny_lm.tokenizer(d).input_ids]
     assert {"I don't know", "I can't", "There is no way"} <= set(known)

@@ -1,5 +1,11 @@
 # ---
 # jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -70,8 +76,8 @@ HTML("<hr>".join(finding.ask(lm, text) for text in texts))
 
 # %%
 Markdown(
-    f"The first has an answer, {pair['answerable'].answer}. In the second a number that the "
-    "question needs is missing, so the right move is to decline."
+    f"The first has an answer, {pair['answerable'].answer}. In the second a number "
+    "that the question needs is missing, so the right move is to decline."
 )
 
 # %% [markdown]
@@ -81,7 +87,7 @@ Markdown(
 # an answer, "I" or "There" mostly a decline, `<think>` a chain of thought. Compare the two sides.
 
 # %%
-stamp = f"model {p.model} · tier {p.tier} · one pair of stories, seed {p.seed} · greedy replies"
+stamp = f"model {p.model} · tier {p.tier} · one pair, seed {p.seed} · greedy replies"
 finding.first_tokens(lm, pair, "First tokens, and the reply that follows", stamp)
 
 # %% [markdown]
@@ -91,7 +97,8 @@ finding.first_tokens(lm, pair, "First tokens, and the reply that follows", stamp
 # %%
 def meet(scenario, number):
     title = f"First tokens: {plots.named(scenario)}"
-    return finding.first_tokens(lm, finding.stories(p.seed, scenario, number), title, stamp)
+    stories = finding.stories(p.seed, scenario, number)
+    return finding.first_tokens(lm, stories, title, stamp)
 
 
 more = {"scenario": list(grammar.SCENARIOS), "number": list(range(1, 9))}
@@ -129,7 +136,8 @@ my_n = None
 
 # %%
 def says_replicates(n):
-    return finding.simulated_verdicts(n).set_index("effect").verdict["a small fall"] == "replicates"
+    verdicts = finding.simulated_verdicts(n).set_index("effect").verdict
+    return verdicts["a small fall"] == "replicates"
 
 
 widgets.check(my_n, says_replicates, "It still leaves zero possible: more questions.")
@@ -149,6 +157,6 @@ widgets.check(my_n, says_replicates, "It still leaves zero possible: more questi
 seconds = time.monotonic() - started
 parameters = p.model_dump()
 written = record.write(
-    record.Record(finding="start_here", tier=p.tier, model=p.model, parameters=parameters,
-                  seconds=seconds)
+    record.Record(finding="start_here", tier=p.tier, model=p.model, seconds=seconds,
+                  parameters=parameters)
 )

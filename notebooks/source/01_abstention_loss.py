@@ -1,5 +1,11 @@
 # ---
 # jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -64,7 +70,8 @@ plots.slopes(pairs, title, claim.source[0])
 # %%
 Markdown(
     f"> {claim.claim}\n\n**What the number is.** {claim.definition}\n\n"
-    f"**Where wording and evidence part.** {claim.caveat}\n\n**Source.** {claim.source[0]}"
+    f"**Where wording and evidence part.** {claim.caveat}\n\n"
+    f"**Source.** {claim.source[0]}"
 )
 
 # %% [markdown]
@@ -154,9 +161,10 @@ d_prime, criterion = statistics.d_prime_criterion(*said.loc[True], *said.loc[Fal
 print(f"after the last dose, all seeds together: d' {d_prime:.2f}, c {criterion:.2f}")
 
 # %%
-moved = {name: finding.change(before, after_sft, name) for name in ("d_prime", "criterion")}
-title = "d′ changes by {d_prime.estimate:+.2f}, the criterion by {criterion.estimate:+.2f}"
-plots.dose_response(table, list(moved), title.format(**moved), lab.stamp)
+names = ["d_prime", "criterion"]
+moved = [finding.change(before, after_sft, name).estimate for name in names]
+title = f"d′ changes by {moved[0]:+.2f}, the criterion by {moved[1]:+.2f}"
+plots.dose_response(table, names, title, lab.stamp)
 
 # %% [markdown]
 # Is it the same everywhere? Compare the grey points with the coloured ones, row by row.
@@ -344,7 +352,7 @@ my_false_declines = None
 
 # %%
 right = finding.price_of_recall(lab)
-hint = "Take the threshold from the unanswerable replies, then count the answerable ones."
+hint = "Take the threshold from unanswerable replies, then count answerable ones."
 widgets.check(my_false_declines, lambda x: abs(x - right) < 0.01, hint)
 
 # %% [markdown]

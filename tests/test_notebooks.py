@@ -1,0 +1,126 @@
+"""Notebooks: short cells, twins that agree, every parameter explained, and they run."""
+
+import re
+import statistics
+
+import jupytext
+import nbformat
+import papermill
+import pytest
+from click import testing as click_testing
+from papermill.__main__ import papermill as papermill_command
+from typer.testing import CliRunner
+
+from helpers import record, runner
+from helpers.cli import app
+
+BOOKS = runner.find([])
+SMALLEST = {"n_pairs": "2", "doses": "[0, 1, 2]", "seeds": "[0]"}
+
+
+def each(function):
+    return pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)(function)
+
+
+def parameters(path):
+    cells = nbformat.read(path, as_version=4).cells
+    (index,) = [i for i, c in enumerate(cells) if "parameters" in c.metadata.get("tags", [])]
+    return index, cells
+
+
+def test_every_notebook_has_a_source_and_every_source_a_notebook():
+    sources = {p.stem for p in (runner.NOTEBOOKS / "source").glob("*.py")}
+    assert sources == {p.stem for p in BOOKS}
+
+
+@each
+def test_notebook_and_source_say_the_same(path):
+    book = nbformat.read(path, as_version=4)
+    source = jupytext.read(runner.NOTEBOOKS / "source" / f"{path.stem}.py")
+    assert book.metadata.kernelspec.name == source.metadata.kernelspec.name == "python3"
+    one, other = (
+        [(c.cell_type, c.source, c.metadata.get("tags", [])) for c in b.cells]
+        for b in (book, source)
+    )
+    assert one == other, f"run: jupytext --sync {path}"
+
+
+@each
+def test_no_output_and_no_widget_state_is_kept(path):
+    book = nbformat.read(path, as_version=4)
+    assert "widgets" not in book.metadata
+    for cell in book.cells:
+        assert not cell.get("outputs") and cell.get("execution_count") is None
+
+
+@each
+def test_code_cells_are_short(path):
+    code = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    lines = [source.count("\n") + 1 for source in code]
+    assert statistics.median(lines) <= 8 and max(lines) <= 25
+    assert max(len(line) for source in code for line in source.splitlines()) <= 88
+
+
+@each
+def test_parameters_are_literals_with_help_and_checked_in_the_next_cell(path):
+    index, cells = parameters(path)
+    declared = re.findall(r"^(\w+):", cells[index].source, re.M)
+    found = papermill.inspect_notebook(str(path))
+    assert list(found) == declared and declared
+    for name, entry in found.items():
+        assert entry["inferred_type_name"] not in ("", "None"), name
+        assert entry["help"] and "=" not in entry["help"], f"{name} has no help papermill reads"
+    following = next(c for c in cells[index + 1 :] if c.cell_type == "code")
+    assert "Params.checked(globals())" in following.source
+
+
+@each
+def test_papermill_help_lists_every_parameter(path):
+    found = click_testing.CliRunner().invoke(papermill_command, ["--help-notebook", str(path)])
+    for name in papermill.inspect_notebook(str(path)):
+        assert re.search(rf"^ +{name}: ", found.output, re.M), name
+
+
+@pytest.fixture(scope="module")
+def smallest(tmp_path_factory):
+    """The folder of a run of all notebooks, as small as they go, by the command line."""
+    folder = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "RUNS", folder)
+        patch.setenv("WORKBOOK_CACHE", str(folder / "cache"))
+        options = [f"-p{name}={value}" for name, value in SMALLEST.items()]
+        done = CliRunner().invoke(app, ["run", *options])
+    assert done.exit_code == 0, done.output
+    assert done.output.splitlines()[-1].startswith("complete: ")
+    (run,) = folder.glob("2*")
+    return run
+
+
+@each
+def test_a_notebook_leaves_a_complete_record_of_its_finding(smallest, path):
+    found = record.read(smallest / f"{path.stem}.json")
+    assert found.complete and found.finding == path.stem[3:] and found.tier == "pocket"
+    assert set(found.parameters) == set(papermill.inspect_notebook(str(path)))
+    if claim := record.claims().get(found.finding):
+        assert found.primary().seeds == [0] and found.verdict and found.controls and found.gates
+        assert found.primary().name == claim.primary
+
+
+@each
+def test_an_executed_notebook_has_figures_and_no_widget(smallest, path):
+    book = nbformat.read(smallest / f"{path.stem}.ipynb", as_version=4)
+    kinds = [set(o.get("data", {})) for c in book.cells for o in c.get("outputs", [])]
+    assert sum("image/png" in kind for kind in kinds) >= 2
+    assert not any("application/vnd.jupyter.widget-view+json" in kind for kind in kinds)
+
+
+@each
+def test_the_report_shows_the_notebook(smallest, path):
+    html = (smallest / "report.html").read_text()
+    assert f"<h2>{path.stem}</h2>" in html
+    assert "did not finish" not in html
+
+
+def test_the_verdict_on_four_questions_a_class_is_withheld(smallest):
+    found = record.read(smallest / "01_abstention_loss.json")
+    assert found.verdict == "inconclusive" and "unanswerable items" in found.reason
