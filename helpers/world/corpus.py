@@ -26,7 +26,7 @@ class Corpus:
     plain: float = 0.4
     steps: tuple[float, ...] = (0.16, 0.2, 0.22, 0.2, 0.16, 0.06)
     pair_steps: tuple[float, ...] = (0.28, 0.3, 0.24, 0.12, 0.06)
-    scenarios: tuple[float, ...] = (2.0, 2.0, 1.0, 0.6, 1.4, 1.2)
+    scenarios: tuple[float, ...] = (2.0, 1.4, 2.4, 0.5, 1.2, 1.2)
     chain: float = 0.12
     chain_drawn: float = 0.5
     chain_when_abstaining: float = 0.1

@@ -97,9 +97,9 @@ TEMPLATES = {
     "aside_thing": ("{a} likes {t}.", "{a} talks about {t}.", "{a} often draws {t}."),
     "aside_question": ("{c} asks {b}, {q}", "{c} wonders, {q}", "{c} wants to know, {q}"),
     "roll_call": (
-        "Who has how many {t}?",
-        "List the {t} of each.",
-        "How many {t} does each one have?",
+        "How many {t} do {who} have?",
+        "List the {t} of {who}.",
+        "How many {t} are there with {who}?",
     ),
     "reply": ("{a} has {n}.", "{a} now has {n}.", "The answer is {n}."),
     "decline": ("I don't know.", "I can't tell from the story.", "There is no way to know."),
@@ -186,17 +186,18 @@ def amount(n: int | str, thing: str) -> str:
 
 
 def roll_call(rng: random.Random) -> tuple[str, str]:
-    """A reading exercise: what two to five people have, and the reply that lists it in another
-    order.
+    """A reading exercise: what three to eight people have, and a reply that says it of three of
+    them. Asked about all, a model learns to say the numbers not yet said instead of who has what.
     """
-    names, thing = rng.sample(NAMES, rng.randint(2, 5)), rng.choice(list(THINGS))
+    names, thing = rng.sample(NAMES, rng.randint(3, 8)), rng.choice(list(THINGS))
     if rng.random() < 0.3:
         names = [f"{name} {rng.choice(SURNAMES)}" for name in names]
     counts = {name: rng.randint(1, 12) for name in names}
     facts = [fill(rng, "has", a=name, n=amount(n, thing)) for name, n in counts.items()]
-    rng.shuffle(names)
-    question = fill(rng, "roll_call", t=THINGS[thing])
-    return " ".join([*facts, question]), " ".join(f"{name} {counts[name]}." for name in names)
+    one, two, three = rng.sample(names, 3)
+    question = fill(rng, "roll_call", t=THINGS[thing], who=f"{one}, {two} and {three}")
+    reply = " ".join(f"{name} {counts[name]}." for name in (one, two, three))
+    return " ".join([*facts, question]), reply
 
 
 def uncapitalised(text: str) -> str:

@@ -35,7 +35,7 @@ class Schedule:
     layers: int = 4
     heads: int = 4
     intermediate: int = 512
-    steps: int = 5000
+    steps: int = 6000
     lessons: int = 800
     batch_size: int = 64
     emphasis: float = 3.0

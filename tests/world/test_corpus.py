@@ -30,11 +30,10 @@ def test_share_of_unanswerable_and_of_dialogues():
     dialogues = np.array([len(e.chat) > 2 for e in examples])
     single = [e.chat[-1]["content"] for e in examples if len(e.chat) == 2]
     assert abs(dialogues.mean() - corpus.dialogue) < 0.02
-    assert (
-        corpus.unanswerable
-        < np.mean([declined(text) for text in single])
-        < corpus.unanswerable + 0.03
-    )
+    stories = (1 - corpus.roll_call) * (1 - corpus.dialogue)
+    share = corpus.unanswerable * stories / (stories + corpus.roll_call)
+    # hard answerable stories are declined now and then
+    assert share - 0.025 < np.mean([declined(text) for text in single]) < share + 0.035
 
 
 def test_hard_answerable_stories_are_declined_more_often_than_easy_ones():
