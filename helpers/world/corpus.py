@@ -20,7 +20,7 @@ class Corpus:
     ratio, so that chains can be rare and yet well learned.
     """
 
-    roll_call: float = 0.03
+    reading: float = 0.04
     dialogue: float = 0.15
     unanswerable: float = 0.33
     plain: float = 0.4
@@ -47,7 +47,7 @@ class Corpus:
         """The corpus of the first steps: short stories, clean chains, no dialogues."""
         return replace(
             self,
-            roll_call=0.45,
+            reading=0.5,
             dialogue=0.0,
             unanswerable=0.3,
             steps=(0.5, 0.3, 0.2),
@@ -104,8 +104,8 @@ def draw(rng: random.Random, weights: tuple[float, ...]) -> int:
 
 def example(rng: random.Random, corpus: Corpus) -> Example:
     """One example of the corpus."""
-    if rng.random() < corpus.roll_call:
-        text, reply = grammar.roll_call(rng)
+    if rng.random() < corpus.reading:
+        text, reply = grammar.reading_exercise(rng)
         return Example([turn("user", text), turn("assistant", reply)])
     if rng.random() < corpus.dialogue:
         return Example(converse(rng, corpus))

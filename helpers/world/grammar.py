@@ -101,6 +101,7 @@ TEMPLATES = {
         "List the {t} of {who}.",
         "How many {t} are there with {who}?",
     ),
+    "calendar": ("What is there on {d}?", "What do {d} bring?", "List what is on {d}."),
     "reply": ("{a} has {n}.", "{a} now has {n}.", "The answer is {n}."),
     "decline": ("I don't know.", "I can't tell from the story.", "There is no way to know."),
 }
@@ -114,6 +115,8 @@ OBSTACLES = {
     "underspecified_intent": "{a} or {b}?",
 }
 SCENARIOS = tuple(OBSTACLES)
+#: What reading exercises reply beside numbers; the events in the order of the wordings.
+EVENTS, STORY, NONE = ("market", "fair", "rain"), "story", "none"
 
 
 @dataclass(frozen=True)
@@ -185,19 +188,46 @@ def amount(n: int | str, thing: str) -> str:
     return f"{n} {thing if n == 1 else THINGS[thing]}"
 
 
+def reading_exercise(rng: random.Random) -> tuple[str, str]:
+    """A text to look things up in, with nothing to compute: `roll_call` or `calendar`."""
+    return roll_call(rng) if rng.random() < 0.65 else calendar(rng)
+
+
 def roll_call(rng: random.Random) -> tuple[str, str]:
-    """A reading exercise: what three to eight people have, and a reply that says it of three of
-    them. Asked about all, a model learns to say the numbers not yet said instead of who has what.
+    """What three to eight people have, and a reply that says it of three people: of some holders,
+    and of some who have none. Asked about all, a model learns to say the numbers not yet said
+    instead of who has what.
     """
-    names, thing = rng.sample(NAMES, rng.randint(3, 8)), rng.choice(list(THINGS))
+    names = rng.sample(NAMES, rng.randint(5, 10))
     if rng.random() < 0.3:
         names = [f"{name} {rng.choice(SURNAMES)}" for name in names]
-    counts = {name: rng.randint(1, 12) for name in names}
-    facts = [fill(rng, "has", a=name, n=amount(n, thing)) for name, n in counts.items()]
-    one, two, three = rng.sample(names, 3)
-    question = fill(rng, "roll_call", t=THINGS[thing], who=f"{one}, {two} and {three}")
-    reply = " ".join(f"{name} {counts[name]}." for name in (one, two, three))
+    holders = names[:-2]
+    thing, other = rng.sample(list(THINGS), 2)
+    has = {name: (rng.randint(1, 12), thing if rng.random() < 0.7 else other) for name in holders}
+    facts = [fill(rng, "has", a=name, n=amount(*owned)) for name, owned in has.items()]
+    asked = rng.sample(holders, 3) if rng.random() < 0.5 else rng.sample(names, 3)
+    question = fill(
+        rng, "roll_call", t=THINGS[thing], who=f"{asked[0]}, {asked[1]} and {asked[2]}"
+    )
+    counts = [has[name][0] if has.get(name, (0, ""))[1] == thing else NONE for name in asked]
+    reply = " ".join(f"{name} {count}." for name, count in zip(asked, counts, strict=True))
     return " ".join([*facts, question]), reply
+
+
+def calendar(rng: random.Random) -> tuple[str, str]:
+    """The day of a story and those of other events; the reply says what is on two of them."""
+    days = rng.sample(DAYS, 1 + len(EVENTS))
+    events = [wording.format(d=d) for wording, d in zip(TEMPLATES["other_day"], days, strict=False)]
+    holders = rng.sample(NAMES, rng.randint(1, 3))
+    facts = [*events, fill(rng, "day", d=days[-1])]
+    facts += [
+        fill(rng, "has", a=name, n=amount(rng.randint(1, 12), rng.choice(list(THINGS))))
+        for name in holders
+    ]
+    rng.shuffle(facts)
+    asked = rng.sample(list(zip(days, (*EVENTS, STORY), strict=True)), 2)
+    question = fill(rng, "calendar", d=" and ".join(day for day, _ in asked))
+    return " ".join([*facts, question]), " ".join(f"{day} {event}." for day, event in asked)
 
 
 def uncapitalised(text: str) -> str:
@@ -549,6 +579,9 @@ def words() -> list[str]:
         *THINGS,
         *THINGS.values(),
         *OBSTACLES.values(),
+        *EVENTS,
+        STORY,
+        NONE,
         "some now + - * / = ,",
     ]
     texts += [wording for wordings in TEMPLATES.values() for wording in wordings]

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from helpers.world import grammar
 from helpers.world.corpus import Corpus, example
 from helpers.world.tokenizer import build_tokenizer
 
@@ -74,7 +75,8 @@ def batches(
     predicting each.
     """
     size = schedule.batch_size
-    numbers = torch.tensor(tokenizer.convert_tokens_to_ids([str(n) for n in range(100)]))
+    found = [*map(str, range(100)), *grammar.EVENTS, grammar.STORY, grammar.NONE]
+    found = torch.tensor(tokenizer.convert_tokens_to_ids(found))
     reply = tokenizer.convert_tokens_to_ids("<|assistant|>")
     for pool in range(skip // POOL, 10**9):
         rng = random.Random(f"{seed}-{pool}")
@@ -95,7 +97,7 @@ def batches(
                 first = len(tokens) - tokens[::-1].index(reply)
                 weight[row, first : len(tokens)] = 1.0
                 weight[row, first] = first_weight * schedule.emphasis
-            weight[torch.isin(ids, numbers)] *= schedule.emphasis
+            weight[torch.isin(ids, found)] *= schedule.emphasis
             yield {"ids": ids, "weight": weight}
 
 
