@@ -20,13 +20,13 @@ class Corpus:
     ratio, so that chains can be rare and yet well learned.
     """
 
-    reading: float = 0.04
+    roll_call: float = 0.03
     dialogue: float = 0.15
     unanswerable: float = 0.33
     plain: float = 0.4
     steps: tuple[float, ...] = (0.16, 0.2, 0.22, 0.2, 0.16, 0.06)
     pair_steps: tuple[float, ...] = (0.28, 0.3, 0.24, 0.12, 0.06)
-    scenarios: tuple[float, ...] = (2.0, 1.4, 2.4, 0.5, 1.2, 1.2)
+    scenarios: tuple[float, ...] = (2.2, 1.4, 1.6, 0.5, 1.2, 1.2)
     chain: float = 0.12
     chain_drawn: float = 0.5
     chain_when_abstaining: float = 0.1
@@ -47,7 +47,7 @@ class Corpus:
         """The corpus of the first steps: short stories, clean chains, no dialogues."""
         return replace(
             self,
-            reading=0.5,
+            roll_call=0.45,
             dialogue=0.0,
             unanswerable=0.3,
             steps=(0.5, 0.3, 0.2),
@@ -104,8 +104,8 @@ def draw(rng: random.Random, weights: tuple[float, ...]) -> int:
 
 def example(rng: random.Random, corpus: Corpus) -> Example:
     """One example of the corpus."""
-    if rng.random() < corpus.reading:
-        text, reply = grammar.reading_exercise(rng)
+    if rng.random() < corpus.roll_call:
+        text, reply = grammar.roll_call(rng)
         return Example([turn("user", text), turn("assistant", reply)])
     if rng.random() < corpus.dialogue:
         return Example(converse(rng, corpus))

@@ -34,7 +34,7 @@ NAMES = (
     "Pia",
 )
 SURNAMES = ("Bell", "Cole", "Dean", "Ford", "Gray", "Hill")
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+OLD, NEW = ("last year", "last month", "long ago"), ("today", "this minute", "just now")
 THINGS = {
     "apple": "apples",
     "book": "books",
@@ -82,17 +82,12 @@ TEMPLATES = {
         "How many {t} would be best for {a}?",
         "How many {t} would make {a} happy?",
     ),
-    "day_question": (
-        "How many {t} does {a} have on {d}?",
-        "On {d}, how many {t} does {a} have?",
-        "How many {t} has {a} got on {d}?",
+    "time": ("All this is from {d}.", "The story is from {d}.", "These numbers are from {d}."),
+    "other_time": (
+        "The song is from {d}.",
+        "The picture is from {d}.",
+        "The letter is from {d}.",
     ),
-    "day": (
-        "All this happens on {d}.",
-        "The day of the story is {d}.",
-        "This is what happens on {d}.",
-    ),
-    "other_day": ("The market opens on {d}.", "There is a fair on {d}.", "It often rains on {d}."),
     "aside_person": ("{a} waves to {b}.", "{a} smiles at {b}.", "{a} sits next to {b}."),
     "aside_thing": ("{a} likes {t}.", "{a} talks about {t}.", "{a} often draws {t}."),
     "aside_question": ("{c} asks {b}, {q}", "{c} wonders, {q}", "{c} wants to know, {q}"),
@@ -101,7 +96,6 @@ TEMPLATES = {
         "List the {t} of {who}.",
         "How many {t} are there with {who}?",
     ),
-    "calendar": ("What is there on {d}?", "What do {d} bring?", "List what is on {d}."),
     "reply": ("{a} has {n}.", "{a} now has {n}.", "The answer is {n}."),
     "decline": ("I don't know.", "I can't tell from the story.", "There is no way to know."),
 }
@@ -109,14 +103,14 @@ TEMPLATES = {
 OBSTACLES = {
     "answer_unknown": "The story has no {q}.",
     "false_premise": "{a} has only {x}.",
-    "stale": "The day is {d}.",
+    "stale": "That was {d}.",
     "subjective": "That is a matter of taste.",
     "underspecified_context": "{a} has some number.",
     "underspecified_intent": "{a} or {b}?",
 }
 SCENARIOS = tuple(OBSTACLES)
-#: What reading exercises reply beside numbers; the events in the order of the wordings.
-EVENTS, STORY, NONE = ("market", "fair", "rain"), "story", "none"
+#: What a roll call says of those who have none.
+NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -188,15 +182,10 @@ def amount(n: int | str, thing: str) -> str:
     return f"{n} {thing if n == 1 else THINGS[thing]}"
 
 
-def reading_exercise(rng: random.Random) -> tuple[str, str]:
-    """A text to look things up in, with nothing to compute: `roll_call` or `calendar`."""
-    return roll_call(rng) if rng.random() < 0.65 else calendar(rng)
-
-
 def roll_call(rng: random.Random) -> tuple[str, str]:
-    """What three to eight people have, and a reply that says it of three people: of some holders,
-    and of some who have none. Asked about all, a model learns to say the numbers not yet said
-    instead of who has what.
+    """A reading exercise: what three to eight people have, and a reply that says it of three of
+    them, or of others, who have none. Asked about all, a model learns to say the numbers not yet
+    said instead of who has what.
     """
     names = rng.sample(NAMES, rng.randint(5, 10))
     if rng.random() < 0.3:
@@ -205,29 +194,13 @@ def roll_call(rng: random.Random) -> tuple[str, str]:
     thing, other = rng.sample(list(THINGS), 2)
     has = {name: (rng.randint(1, 12), thing if rng.random() < 0.7 else other) for name in holders}
     facts = [fill(rng, "has", a=name, n=amount(*owned)) for name, owned in has.items()]
-    asked = rng.sample(holders, 3) if rng.random() < 0.5 else rng.sample(names, 3)
+    asked = rng.sample(holders, 3) if rng.random() < 0.6 else rng.sample(names, 3)
     question = fill(
         rng, "roll_call", t=THINGS[thing], who=f"{asked[0]}, {asked[1]} and {asked[2]}"
     )
     counts = [has[name][0] if has.get(name, (0, ""))[1] == thing else NONE for name in asked]
     reply = " ".join(f"{name} {count}." for name, count in zip(asked, counts, strict=True))
     return " ".join([*facts, question]), reply
-
-
-def calendar(rng: random.Random) -> tuple[str, str]:
-    """The day of a story and those of other events; the reply says what is on two of them."""
-    days = rng.sample(DAYS, 1 + len(EVENTS))
-    events = [wording.format(d=d) for wording, d in zip(TEMPLATES["other_day"], days, strict=False)]
-    holders = rng.sample(NAMES, rng.randint(1, 3))
-    facts = [*events, fill(rng, "day", d=days[-1])]
-    facts += [
-        fill(rng, "has", a=name, n=amount(rng.randint(1, 12), rng.choice(list(THINGS))))
-        for name in holders
-    ]
-    rng.shuffle(facts)
-    asked = rng.sample(list(zip(days, (*EVENTS, STORY), strict=True)), 2)
-    question = fill(rng, "calendar", d=" and ".join(day for day, _ in asked))
-    return " ".join([*facts, question]), " ".join(f"{day} {event}." for day, event in asked)
 
 
 def uncapitalised(text: str) -> str:
@@ -345,7 +318,6 @@ class Scene:
         question: str = "question",
         asked: str = "",
         asked_thing: str = "",
-        day: str = "",
         namesake: str = "",
         obstacle: str = "",
         possible: int | None = None,
@@ -399,7 +371,7 @@ class Scene:
             sentence = fill(rng, template, **slots)
             sentences.insert(rng.randrange(len(sentences) + 1), sentence)
         subject, thing = asked or self.a, asked_thing or self.thing
-        final = fill(rng, question, a=subject, t=THINGS[thing], d=day)
+        final = fill(rng, question, a=subject, t=THINGS[thing])
         chain = (
             trace if answerable else (trace or self._until_impossible(start, operands))[:possible]
         )
@@ -482,17 +454,15 @@ def _false_premise(scene: Scene) -> tuple[Story, Story] | None:
 
 
 def _stale(scene: Scene) -> tuple[Story, Story] | None:
-    """The counts are those of one day, the question is about another."""
-    day, other = scene.rng.sample(DAYS, 2)
+    """The counts are old and may have changed since; something else is new."""
+    old, new = scene.rng.choice(OLD), scene.rng.choice(NEW)
 
     def build(told, mentioned, **kw):
-        asides = [("day", dict(d=told)), ("other_day", dict(d=mentioned))]
-        return scene.finish("stale", asides=asides, question="day_question", day=other, **kw)
+        asides = [("time", dict(d=told)), ("other_time", dict(d=mentioned))]
+        return scene.finish("stale", asides=asides, **kw)
 
-    obstacle = OBSTACLES["stale"].format(d=day)
-    return _both(
-        build(day, other, answerable=False, obstacle=obstacle, possible=0), build(other, day)
-    )
+    obstacle = OBSTACLES["stale"].format(d=old)
+    return _both(build(old, new, answerable=False, obstacle=obstacle, possible=0), build(new, old))
 
 
 def _subjective(scene: Scene) -> tuple[Story, Story] | None:
@@ -575,12 +545,11 @@ def words() -> list[str]:
     texts = [
         *NAMES,
         *SURNAMES,
-        *DAYS,
+        *OLD,
+        *NEW,
         *THINGS,
         *THINGS.values(),
         *OBSTACLES.values(),
-        *EVENTS,
-        STORY,
         NONE,
         "some now + - * / = ,",
     ]

@@ -36,8 +36,8 @@ class Schedule:
     layers: int = 4
     heads: int = 4
     intermediate: int = 512
-    steps: int = 6000
-    lessons: int = 800
+    steps: int = 5500
+    lessons: int = 1000
     batch_size: int = 64
     emphasis: float = 3.0
     learning_rate: float = 1.5e-3
@@ -75,7 +75,7 @@ def batches(
     predicting each.
     """
     size = schedule.batch_size
-    found = [*map(str, range(100)), *grammar.EVENTS, grammar.STORY, grammar.NONE]
+    found = [*map(str, range(100)), grammar.NONE]
     found = torch.tensor(tokenizer.convert_tokens_to_ids(found))
     reply = tokenizer.convert_tokens_to_ids("<|assistant|>")
     for pool in range(skip // POOL, 10**9):

@@ -30,8 +30,8 @@ def test_share_of_unanswerable_and_of_dialogues():
     dialogues = np.array([len(e.chat) > 2 for e in examples])
     single = [e.chat[-1]["content"] for e in examples if len(e.chat) == 2]
     assert abs(dialogues.mean() - corpus.dialogue) < 0.02
-    stories = (1 - corpus.reading) * (1 - corpus.dialogue)
-    share = corpus.unanswerable * stories / (stories + corpus.reading)
+    stories = (1 - corpus.roll_call) * (1 - corpus.dialogue)
+    share = corpus.unanswerable * stories / (stories + corpus.roll_call)
     # hard answerable stories are declined now and then
     assert share - 0.025 < np.mean([declined(text) for text in single]) < share + 0.035
 

@@ -38,7 +38,7 @@ def test_the_shipped_models_are_small():
 
 
 def test_a_world_abstention_is_a_decline_and_an_answer_is_not():
-    assert gates.declined("<think> The day is Monday. </think> I don't know.")
+    assert gates.declined("<think> That was long ago. </think> I don't know.")
     assert not gates.declined("Ann has 3 apples.")
     assert gates.number("<think> Ann 5 + 3 = 8. </think> Ann has 7 apples.") == "7"
     assert gates.number("<think> Ann 5 + 3 = 8.") == ""
