@@ -104,7 +104,8 @@ On unseen stories; 95 % intervals; n is per seed; bold: not as asked. {unmet}
 
 ## Corpus
 
-Stories are drawn anew for every step (`helpers/world/corpus.py`). Of the single-turn examples
+Stories are drawn anew for every step (`helpers/world/corpus.py`). A share `roll_call` of all are
+reading exercises: who has how many, with nothing to compute. Of the other single-turn examples
 `unanswerable` have no answer; of the others `plain` belong to no minimal pair. An answerable story
 is drawn with a chain of thought with probability `chain_drawn`, but the loss on the first token of
 its reply is weighted so that the model learns to open one with probability `chain`. Chains skip a
