@@ -1,5 +1,6 @@
 """Pretraining of the pocket model: a small Llama on the corpus of the pocket world."""
 
+import itertools
 import json
 import math
 import os
@@ -27,16 +28,17 @@ class Schedule:
     """Size of the model and course of its training.
 
     The first `lessons` steps are taken on `Corpus.lessons()`: without them the model is slow to
-    find out that a number belongs to the name before it. Numbers, and the first token of a reply,
+    find out that a number belongs to the name before it. Numbers, "none" and a reply's first token
     weigh `emphasis` times as much in the loss as other words, whose choice among wordings is mostly
-    noise.
+    noise. A round is a number of steps and its peak learning rates, as a share of those below; it
+    starts with fresh optimizers, from weights rounded to bf16 as they will be written.
     """
 
     width: int = 192
     layers: int = 4
     heads: int = 4
     intermediate: int = 512
-    steps: int = 5500
+    rounds: tuple[tuple[int, float], ...] = ((5500, 1.0), (1600, 0.5))
     lessons: int = 1000
     batch_size: int = 64
     emphasis: float = 3.0
@@ -44,6 +46,16 @@ class Schedule:
     muon_learning_rate: float = 0.004
     warmup_steps: int = 100
     checkpoint_every: int = 250
+
+    @property
+    def steps(self) -> int:
+        """Steps of all rounds."""
+        return self.ends[-1]
+
+    @property
+    def ends(self) -> list[int]:
+        """The step at which each round ends."""
+        return list(itertools.accumulate(steps for steps, _ in self.rounds))
 
 
 def build_model(tokenizer: PreTrainedTokenizerFast, schedule: Schedule) -> LlamaForCausalLM:
@@ -123,11 +135,17 @@ def optimizers(model: LlamaForCausalLM, schedule: Schedule) -> list[torch.optim.
 
 
 def rate(step: int, schedule: Schedule) -> float:
-    """Share of the peak learning rate at `step`: linear warm-up, then cosine to zero."""
+    """Share of the peak learning rate at `step`: in each round linear warm-up, then cosine to zero.
+
+    After Loshchilov and Hutter, 2017 (warm restarts).
+    """
+    number = sum(step >= end for end in schedule.ends)
+    steps, peak = schedule.rounds[number]
+    step -= schedule.ends[number] - steps
     if step < schedule.warmup_steps:
-        return (step + 1) / schedule.warmup_steps
-    done = (step - schedule.warmup_steps) / max(1, schedule.steps - schedule.warmup_steps)
-    return 0.5 * (1 + math.cos(math.pi * done))
+        return peak * (step + 1) / schedule.warmup_steps
+    done = (step - schedule.warmup_steps) / max(1, steps - schedule.warmup_steps)
+    return peak * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def pretrain(
@@ -162,6 +180,11 @@ def pretrain(
             opt.step()
             opt.zero_grad(set_to_none=True)
         step += 1
+        if step in schedule.ends:
+            with torch.no_grad():
+                for weights in model.parameters():
+                    weights.copy_(weights.bfloat16())
+            opts = optimizers(model, schedule)
         if step % 50 == 0:
             pace = (time.time() - started) / (step - first_step)
             print(

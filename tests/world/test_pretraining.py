@@ -14,7 +14,7 @@ TINY = p.Schedule(
     layers=1,
     heads=2,
     intermediate=32,
-    steps=4,
+    rounds=((2, 1.0), (2, 0.5)),
     lessons=0,
     batch_size=4,
     warmup_steps=1,
@@ -88,7 +88,8 @@ def test_only_the_last_reply_is_learned_and_its_first_token_weighted():
 def test_it_learns():
     tokenizer = p.build_tokenizer()
     schedule = dataclasses.replace(
-        TINY, steps=40, batch_size=8, warmup_steps=5, learning_rate=0.01, muon_learning_rate=0.02
+        TINY, rounds=((40, 1.0),), batch_size=8, warmup_steps=5, learning_rate=0.01,
+        muon_learning_rate=0.02
     )
     torch.manual_seed(0)
     model = p.build_model(tokenizer, schedule)
@@ -102,3 +103,12 @@ def test_it_learns():
             opt.zero_grad()
         losses.append(loss.item())
     assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
+
+
+def test_every_round_warms_up_to_its_own_peak_and_ends_near_zero():
+    schedule = dataclasses.replace(TINY, rounds=((100, 1.0), (50, 0.5)), warmup_steps=10)
+    rates = [p.rate(step, schedule) for step in range(schedule.steps)]
+    assert rates[9] == 1.0 and rates[109] == 0.5
+    assert rates[55] == pytest.approx(0.5)  # half-way down the first cosine
+    assert rates[99] < 0.001 and rates[149] < 0.001
+    assert schedule.steps == 150
