@@ -37,9 +37,28 @@ class Params(BaseModel):
             raise ValueError(unknown_names(unknown, cls.model_fields))
         given = {name: namespace[name] for name in cls.model_fields if name in namespace}
         try:
-            return cls(**given)
+            found = cls(**given)
         except ValidationError as error:
             raise ValueError(sentence(error)) from None
+        agree(given)
+        return found
+
+
+def agree(given: Mapping[str, Any]) -> None:
+    """Raise ValueError when `model`, `tier` and `seeds`, those that there are, contradict."""
+    from helpers import models
+
+    model, tier, seeds = given.get("model"), given.get("tier"), given.get("seeds", [])
+    home = models.tier_of(model) if model else "custom"
+    if tier and tier not in {*models.tiers(), "custom"}:
+        raise ValueError(f"Unknown tier '{tier}'; known are: {', '.join(models.tiers())}.")
+    if tier and home not in ("custom", tier):
+        raise ValueError(f"Model '{model}' belongs to tier '{home}', not '{tier}': change one.")
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"Parameter 'seeds' is {seeds}: each seed must stand there once.")
+    shipped = sorted(int(p.name.removeprefix("seed")) for p in models.POCKET.glob("seed*"))
+    if model == "pocket" and not {*seeds} <= {*shipped}:
+        raise ValueError(f"Parameter 'seeds' is {seeds}: pockets are shipped for {shipped} only.")
 
 
 def injected(namespace: Mapping[str, Any]) -> set[str]:

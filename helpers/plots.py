@@ -9,6 +9,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from helpers.statistics import bootstrap
+
 PALETTE = sns.color_palette("colorblind")
 GREY = (0.4, 0.4, 0.4)
 NAMES = {
@@ -16,6 +18,7 @@ NAMES = {
     "reasoning_sft_keep": "reasoning SFT, abstentions kept",
     "answer_sft": "answer SFT",
     "recall": "abstention recall",
+    "auroc": "area under the ROC curve",
     "f1": "F1",
     "d_prime": "sensitivity d′",
     "criterion": "criterion c (higher: declines less)",
@@ -29,7 +32,8 @@ COLOURS = {
 OUTCOMES = {
     "right": PALETTE[2], "wrong": PALETTE[3], "abstained": PALETTE[0], "no_answer": GREY,
 }  # fmt: skip
-SHARES = ("recall", "precision", "f1", "false_declines", "accuracy", "no_answer")
+CONTROLS = {"holds": PALETTE[2], "fails in size": PALETTE[1], "fails": PALETTE[3]}
+SHARES = ("recall", "precision", "f1", "false_declines", "accuracy", "no_answer", "auroc")
 WIDTH, HALF = 11.0, 5.6
 """Inches of a figure and of one of two beside each other; fonts are 12 points or more."""
 
@@ -44,10 +48,16 @@ def colour(arm: str) -> tuple[float, float, float]:
     return COLOURS.get(arm, PALETTE[4])
 
 
-def stamp(model: str, tier: str, seeds: Sequence[int], n: int) -> str:
-    """What every figure carries, so that a pocket result can't pass for one at scale."""
+def stamp(model: str, tier: str, seeds: Sequence[int], n: int, n_hidden: int) -> str:
+    """What every figure carries, so that a pocket result can't pass for one at scale.
+
+    n: items an arm; n_hidden: how many of them have no answer.
+    """
     listed = ", ".join(map(str, seeds))
-    return f"model {model} · tier {tier} · seeds {listed} · n = {n} items an arm · 95 % intervals"
+    return (
+        f"model {model} · tier {tier} · seeds {listed} · n = {n} items an arm, {n_hidden} of them "
+        "unanswerable · intervals 95 %"
+    )
 
 
 def moves(start: float, end: float) -> str:
@@ -103,8 +113,9 @@ def slopes(rows: pd.DataFrame, title: str, stamp: str) -> Figure:
                 if pd.notna(row.get(f"{name}_low")):
                     ax.plot([x, x], [row[f"{name}_low"], row[f"{name}_high"]], color=shade, lw=2)
         for x, name, side in ((0, "before", "right"), (1, "after", "left")):
-            heights = spread(cell[name].tolist(), 0.07)
-            for y, value, label in zip(heights, cell[name], cell.label, strict=True):
+            there = cell[cell[name].notna()]  # precision is undefined without any decline
+            heights = spread(there[name].tolist(), 0.07)
+            for y, value, label in zip(heights, there[name], there.label, strict=True):
                 shade = PALETTE[(0, 1, 3, 2)[labels.index(label) % 4]]
                 ax.text(x + (0.08 if x else -0.08), y, f"{value:.2f}", color=shade, ha=side,
                         va="center", fontsize=13)  # fmt: skip
@@ -140,6 +151,7 @@ def dose_response(table: pd.DataFrame, names: Sequence[str], title: str, stamp: 
             ax.axhline(0, color="0.8", lw=1, zorder=0)
         low, high = ax.get_ylim()
         last = table.dose.max()
+        ends = {arm: y for arm, y in ends.items() if pd.notna(y)}
         heights = spread(list(ends.values()), 0.13 * (high - low))
         for arm, y in zip(ends, heights, strict=True):
             ax.text(1.04 * last, y, fill(named(arm), 16), color=colour(arm), va="center",
@@ -176,7 +188,7 @@ def forest(rows: pd.DataFrame, xlabel: str, title: str, stamp: str) -> Figure:
     """
     figure, (ax,) = canvas(title, stamp, height=1.9 + 0.6 * len(rows))
     kinds = list(dict.fromkeys(rows["kind"])) if "kind" in rows else []
-    shades = dict(zip(kinds, (GREY, PALETTE[1], PALETTE[3], PALETTE[0]), strict=False))
+    shades = dict(zip(kinds, (GREY, PALETTE[1], PALETTE[3], PALETTE[0]), strict=False)) | CONTROLS
     for y, row in enumerate(rows.to_dict("records")):
         shade = shades.get(row.get("kind"), PALETTE[0])
         ax.plot(row["estimate"], y, "o", color=shade, ms=10)
@@ -191,7 +203,10 @@ def forest(rows: pd.DataFrame, xlabel: str, title: str, stamp: str) -> Figure:
 
 
 def outcomes(frame: pd.DataFrame, title: str, stamp: str) -> Figure:
-    """What each arm does with the two kinds of question. frame: arm, should_abstain, outcome."""
+    """What each arm does with the two kinds of question.
+
+    frame: arm, seed, item, should_abstain, outcome.
+    """
     arms = list(dict.fromkeys(frame.arm))
     figure, axes = canvas(title, stamp, 2, height=2.6 + 0.55 * len(arms))
     for ax, should in zip(axes, (False, True), strict=True):
@@ -202,9 +217,12 @@ def outcomes(frame: pd.DataFrame, title: str, stamp: str) -> Figure:
         for outcome, shade in OUTCOMES.items():
             ax.barh(range(len(arms)), shares[outcome], left=left, color=shade, height=0.75)
             for y, (x, width) in enumerate(zip(left, shares[outcome], strict=True)):
-                if width > 0.17:
-                    ax.text(x + width / 2, y, f"{named(outcome)}\n{width:.0%}", ha="center",
-                            va="center", color="white", fontsize=12)  # fmt: skip
+                if width > 0.3:
+                    hits = cell[cell.arm == arms[y]].eval("hit = outcome == @outcome")
+                    share = bootstrap(hits, "hit")
+                    text = f"{named(outcome)} {width:.0%}\n[{share.low:.0%}, {share.high:.0%}]"
+                    ax.text(x + width / 2, y, text, ha="center", va="center", color="white",
+                            fontsize=12)  # fmt: skip
             left += shares[outcome]
         ax.set(title=f"{'un' if should else ''}answerable questions", xlabel="share of replies")
         ax.set(yticks=range(len(arms)), xlim=(0, 1), ylim=(len(arms) - 0.5, -0.5))

@@ -114,6 +114,16 @@ def _kappa(values: np.ndarray, signal: np.ndarray, weights: np.ndarray) -> np.nd
     return _ratio(agreement - chance, 1 - chance)
 
 
+def _auroc(values: np.ndarray, signal: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Chance that an unanswerable item scores above an answerable one, a tie counting half
+    (Hanley and McNeil 1982).
+    """
+    positive, negative = weights[:, signal], weights[:, ~signal]
+    wins = [(np.sign(s[signal][:, None] - s[~signal]) + 1) / 2 for s in values[0]]
+    sums = np.array([((positive @ won) * negative).sum(axis=1) for won in wins])
+    return _ratio(sums, positive.sum(axis=1) * negative.sum(axis=1))
+
+
 def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
     """top / bottom, NaN where bottom is zero: a precision without declines is undefined."""
     positive = bottom > 1e-12
@@ -129,6 +139,7 @@ _NAMED: dict[str, tuple[Statistic, tuple[str, ...], bool | None, tuple[float, fl
     "f1": (_f1, ("abstained",), None, (0, 1)),
     "d_prime": (_d_prime, ("abstained",), None, (-np.inf, np.inf)),
     "criterion": (_criterion, ("abstained",), None, (-np.inf, np.inf)),
+    "auroc": (_auroc, ("p_decline",), None, (0, 1)),
     "ece": (_ece, ("confidence", "correct"), None, (0, 1)),
     "brier": (_brier, ("confidence", "correct"), None, (0, 1)),
     "kappa": (_kappa, ("label", "predicted"), None, (-1, 1)),

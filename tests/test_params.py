@@ -58,3 +58,22 @@ def test_a_parameter_without_default_must_be_there():
 def test_parameters_do_not_change_later():
     with pytest.raises(ValueError, match="frozen"):
         Own.checked({}).n_pairs = 5
+
+
+class Run(Params):
+    model: str
+    tier: str
+    seeds: list[int]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"tier": "small"}, "belongs to tier 'pocket'"), ({"tier": "huge"}, "Unknown tier 'huge'"),
+     ({"model": "smollm2"}, "belongs to tier 'small'"), ({"seeds": [0, 0]}, "stand there once"),
+     ({"seeds": [77]}, "are shipped for")],
+)  # fmt: skip
+def test_model_tier_and_seeds_must_agree(change, words):
+    usual = dict(model="pocket", tier="pocket", seeds=[0])
+    assert Run.checked(usual).seeds == [0]
+    with pytest.raises(ValueError, match=words):
+        Run.checked(usual | change)

@@ -9,7 +9,7 @@ from helpers import plots
 from helpers.findings.abstention_loss import published_slopes
 from helpers.record import published
 
-STAMP = plots.stamp("pocket", "pocket", [0, 1, 2], 480)
+STAMP = plots.stamp("pocket", "pocket", [0, 1, 2], 480, 240)
 
 
 def texts(figure):
@@ -25,7 +25,7 @@ def interval_rows(**columns):
 def outcome_frame():
     return pd.DataFrame({
         "arm": ["before"] * 4 + ["reasoning_sft"] * 4,
-        "should_abstain": [True, True, False, False] * 2,
+        "item": [0, 1, 2, 3] * 2, "should_abstain": [True, True, False, False] * 2,
         "outcome": ["abstained", "wrong", "right", "no_answer", "wrong", "wrong", "right", "right"],
     })  # fmt: skip
 

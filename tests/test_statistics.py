@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy.stats import bootstrap as scipy_bootstrap
 from scipy.stats import norm
-from sklearn.metrics import cohen_kappa_score, f1_score
+from sklearn.metrics import cohen_kappa_score, f1_score, roc_auc_score
 
 from helpers.statistics import (
     Control,
@@ -314,3 +314,22 @@ def test_planted_nulls_rarely_replicate(n, base, seed_noise):
 def test_planted_effects_are_found(effect, label, seed_noise):
     found = labels(2, 50, 240, 0.8, effect, seed_noise)
     assert found.count(label) >= 45
+
+
+def test_auroc_is_that_of_scikit_learn_and_its_interval_covers_a_planted_change():
+    rng = np.random.default_rng(0)
+    flag = np.arange(120) % 2 == 0
+    frames = [
+        pd.DataFrame({
+            "item": range(120), "should_abstain": flag,
+            "p_decline": np.clip((rng.normal(gap * flag, 1).round(1) + 5) / 10, 0, 1),
+        })
+        for gap in (2.0, 0.5)
+    ]  # fmt: skip
+    areas = [roc_auc_score(flag, frame.p_decline) for frame in frames]
+    assert bootstrap(frames[0], "auroc").estimate == pytest.approx(areas[0])
+    moved = paired_bootstrap(*frames, "auroc")
+    assert moved.estimate == pytest.approx(areas[1] - areas[0])
+    assert moved.high < 0
+    same = paired_bootstrap(frames[0], frames[0], "auroc")
+    assert same.low <= 0 <= same.high

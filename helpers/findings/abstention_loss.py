@@ -3,6 +3,7 @@
 Claim and rule: data/published.yaml, `abstention_loss` (Kirichenko et al., arXiv 2506.09038).
 """
 
+import itertools
 from contextlib import redirect_stdout
 from dataclasses import replace
 from io import StringIO
@@ -91,7 +92,8 @@ class Experiment:
     @property
     def stamp(self) -> str:
         """What every figure carries."""
-        return plots.stamp(self.label, self.p.tier, self.p.seeds, len(self.items))
+        n_hidden = sum(item.should_abstain for item in self.items)
+        return plots.stamp(self.label, self.p.tier, self.p.seeds, len(self.items), n_hidden)
 
     def base(self, seed: int) -> str:
         """The model that arms start from: the pocket of that seed, or the real (warm) model."""
@@ -281,28 +283,34 @@ def leaning_judge(frame: pd.DataFrame, errors: float = JUDGE_ERRORS) -> pd.DataF
     """What a judge would report that sees the true label and follows it in a share of its calls.
 
     frame: replies of some arms. Expected values, exact: recall r becomes r + e (1 - r), false
-    declines f become f (1 - e). Rows: arm; columns: recall and false declines, without and with
-    the label.
+    declines f become f (1 - e). Rows: arm; columns: recall, false declines and precision, without
+    and with the label.
     """
     rates = frame.groupby(["arm", "should_abstain"], sort=False).abstained.mean().unstack()
-    return pd.DataFrame({
-        "recall": rates[True],
-        "recall, label shown": rates[True] + errors * (1 - rates[True]),
-        "false declines": rates[False],
-        "false declines, label shown": rates[False] * (1 - errors),
-    })  # fmt: skip
+    odds = (~frame.should_abstain.astype(bool)).sum() / frame.should_abstain.sum()
+    columns = {}
+    for tag, recall, false in (
+        ("", rates[True], rates[False]),
+        (", label shown", rates[True] + errors * (1 - rates[True]), rates[False] * (1 - errors)),
+    ):
+        columns |= {f"recall{tag}": recall, f"false declines{tag}": false}
+        columns[f"precision{tag}"] = recall / (recall + odds * false)
+    return pd.DataFrame(columns)
 
 
 def gates(lab: Experiment) -> list[Gate]:
     """What must be so before a change of recall means anything."""
     before, after = lab.responses("before"), lab.responses(REASONING)
     accuracy = min(measure(arm, "accuracy").estimate for arm in (before, after))
-    readable = 1 - max(arm.no_answer.mean() for arm in (before, after))
+    arms = [before, after, *(lab.responses(arm) for arm in lab.control_arms)]
+    arms += [lab.responses(arm, prefix=lab.p.prefix) for arm in ("before", REASONING)]
+    lost = [arm.groupby("should_abstain").no_answer.mean().max() for arm in arms]
     hidden = before[before.should_abstain].item.nunique()
     recall = measure(before, "recall").estimate
     found = [
         Gate("accuracy on answerable items, lower of before and after", accuracy, LEAST_ACCURACY),
-        Gate("share of replies with an answer or a decline", readable, LEAST_READABLE),
+        Gate("replies with an answer or a decline, in the worst arm and class", 1 - max(lost),
+             LEAST_READABLE),
         Gate("recall before: what is not there can't be lost", recall, LEAST_RECALL),
         Gate("unanswerable items", float(hidden), FEWEST_ITEMS),
     ]
@@ -337,11 +345,16 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
     def keep(interval: Any, name: str, arm: str, scenario: str = "all", dose: int = 0) -> None:
         kept.append(
             Measure(name=name, arm=arm, scenario=scenario, dose=dose, estimate=interval.estimate,
-                    low=interval.low, high=interval.high, n=interval.n, seeds=lab.p.seeds)
+                    low=interval.low, high=interval.high, n=interval.n,
+                    seeds=lab.p.seeds[: interval.seeds])
         )  # fmt: skip
 
     for name in MEASURES:
         keep(change(before, after, name), f"{name}_change", REASONING, dose=lab.p.dose)
+    scored = [lab.declining(arm) for arm in ("before", REASONING)]
+    keep(paired_bootstrap(*scored, "auroc"), "auroc_change", REASONING, dose=lab.p.dose)
+    for arm, dose, frame in zip(("before", REASONING), (0, lab.p.dose), scored, strict=True):
+        keep(bootstrap(frame, "auroc"), "auroc", arm, dose=dose)
     everything = lab.everything()
     for row in measures(everything).itertuples():
         keep(row, row.measure, row.arm, dose=row.dose)
@@ -464,8 +477,8 @@ def changed(lab: Experiment, forecast: float) -> str:
     moved = change(lab.responses("before"), lab.responses(REASONING))
     inside = moved.low <= forecast <= moved.high
     return (
-        f"You said {forecast:+.2f}. Measured: **{moved}** ({moved.n} unanswerable items, seeds "
-        f"{', '.join(map(str, lab.p.seeds))}). Your forecast lies "
+        f"Forecast: {forecast:+.2f}. Measured: **{moved}** ({moved.n} unanswerable items, seeds "
+        f"{', '.join(map(str, lab.p.seeds))}). The forecast lies "
         f"{'inside' if inside else 'outside'} the interval. {direction(moved)}"
     )
 
@@ -484,9 +497,9 @@ def what_happened(record: Record) -> str:
     found = {(m.name, m.arm, m.scenario, m.dose): m for m in record.measures}
     doses = sorted({m.dose for m in record.measures if m.arm == REASONING})
     last = doses[-1]
-    moved, criterion, d_prime, false = (
+    moved, criterion, d_prime, false, auroc = (
         found[f"{name}_change", REASONING, "all", last]
-        for name in ("recall", "criterion", "d_prime", "false_declines")
+        for name in ("recall", "criterion", "d_prime", "false_declines", "auroc")
     )
     path = [found["recall", "before", "all", 0]]
     path += [found["recall", REASONING, "all", dose] for dose in doses]
@@ -495,12 +508,15 @@ def what_happened(record: Record) -> str:
         if m.name == "recall_change" and m.scenario != "all"
     }  # fmt: skip
     where = where_it_fell(scenarios) if moved.high < 0 else ""
+    failed = [gate["name"] for gate in record.gates if not gate["passed"]]
+    doubt = f"**A gate failed ({'; '.join(failed)}): read nothing into the rest.** " * bool(failed)
     return (
-        f"**{shape_of_loss(moved, path)}** After {last} steps, abstention recall "
+        f"{doubt}**{shape_of_loss(moved, path)}** At dose {last}, abstention recall "
         f"{plots.moves(path[0].estimate, path[-1].estimate)}: a change of {moved} "
         f"(n = {moved.n}, seeds {', '.join(map(str, record.seeds))}, model {record.model}). "
         f"{where}\n\nThe sensitivity d' changed by {d_prime}, the criterion c by "
-        f"{criterion}, the rate of false declines by {false}. {can_t_or_won_t(d_prime, criterion)}"
+        f"{criterion}, the rate of false declines by {false}; the area under the ROC curve of "
+        f"P(decline) by {auroc}. {can_t_or_won_t(moved, auroc)}"
         f"\n\n**Verdict: {record.verdict}.** {record.reason}"
     )
 
@@ -518,11 +534,13 @@ def shape_of_loss(moved: Measure, path: list[Measure]) -> str:
     if len(path) < 3:
         return size
     drop = path[0].estimate - path[-1].estimate
+    if any(later.low > earlier.high for earlier, later in itertools.pairwise(path)):
+        return f"{size} It does not grow steadily with the dose: recall rises in between."
     share = [(path[0].estimate - m.estimate) / drop for m in path[1:-1]]
     if any(0.15 < s < 0.85 for s in share):
-        return f"{size} It is graded: it comes step by step with the dose."
+        return f"{size} It is graded: it grows with the dose."
     jump = next((m for m, s in zip(path[1:-1], share, strict=True) if s >= 0.85), path[-1])
-    return f"{size} It is not graded: it comes at once, by step {jump.dose}."
+    return f"{size} It is not graded: it comes at once, by dose {jump.dose}."
 
 
 def where_it_fell(scenarios: dict[str, float]) -> str:
@@ -533,26 +551,33 @@ def where_it_fell(scenarios: dict[str, float]) -> str:
     most, least = ordered[0], ordered[-1]
     drops = [max(0.0, -value) for value in scenarios.values()]
     text = (
-        f"It fell most in *{plots.named(most)}* ({scenarios[most]:+.2f}) and least in "
-        f"*{plots.named(least)}* ({scenarios[least]:+.2f})."
+        f"By scenario the change goes from {scenarios[most]:+.2f} (*{plots.named(most)}*) to "
+        f"{scenarios[least]:+.2f} (*{plots.named(least)}*)."
     )
     if max(drops) > 0.6 * sum(drops):
         text += " More than six tenths of the loss sit in that one scenario."
     return text
 
 
-def can_t_or_won_t(d_prime: Measure, criterion: Measure) -> str:
-    """Lost ability ("can't tell"), lost willingness ("won't say"), both or neither."""
-    reluctant, blunter = criterion.low > 0, d_prime.high < 0
-    if reluctant and blunter:
-        return (
-            "Both moved: the model declines less readily (won't say), and it separates the two "
-            "kinds of question less well (can't tell)."
-        )
-    if reluctant:
-        return "Only the criterion moved beyond doubt: won't say, rather than can't tell."
-    if blunter:
-        return "Only d' fell beyond doubt: can't tell, rather than won't say."
-    if criterion.high < 0:
-        return "The criterion fell: the model declines more readily, whatever it is asked."
-    return "Neither a blunter d' nor a higher criterion is shown."
+def can_t_or_won_t(recall: Measure, auroc: Measure) -> str:
+    """Lost ability ("can't tell") or lost willingness ("won't say"), from changes of recall and of
+    the area under the ROC curve of P(decline).
+
+    d' and c don't decide it: where false declines are near zero already, any fall of recall lowers
+    the one and raises the other.
+    """
+    told = {
+        -1: "P(decline) tells the two kinds of question apart less well than before",
+        0: "no change is shown in how well P(decline) tells the two kinds of question apart",
+        1: "P(decline) tells the two kinds of question apart better than before",
+    }[sign(auroc)]
+    if sign(recall) >= 0:
+        return told[0].upper() + told[1:] + "."
+    if sign(auroc) < 0:
+        return f"Recall fell, and {told}: at least in part, it can't tell."
+    return f"Recall fell, but {told}: it won't say, rather than can't tell."
+
+
+def sign(change: Interval | Measure) -> int:
+    """-1 or +1 where the interval of a change lies on one side of zero, else 0."""
+    return (change.low > 0) - (change.high < 0)

@@ -80,27 +80,34 @@ def first_tokens(lm: LM, pair: dict[str, Story], title: str, stamp: str) -> Figu
     return plots.bars(pd.concat(tables), title, stamp)
 
 
-def simulated_verdicts(n: int, effects: dict[str, float] = EFFECTS) -> pd.DataFrame:
+def simulated_verdicts(n: int, seed: int = 0) -> pd.DataFrame:
     """Verdicts on simulated experiments: `n` questions declined at RATE_BEFORE, then at that plus
     an effect, when a fall was published.
 
-    Columns: effect, truth, estimate, low, high, verdict. The same n gives the same numbers.
+    Columns: effect, truth, estimate, low, high, verdict. The same n and seed give the same numbers.
     """
-    rng = np.random.default_rng(n)
-    rows = []
-    for name, effect in effects.items():
-        luck = rng.random((2, n))
-        # a retrained model changes its mind on some questions for no reason
-        luck[1] = np.where(rng.random(n) < LUCK, luck[1], luck[0])
-        before, after = (
-            pd.DataFrame({"item": range(n), "abstained": draw < rate, "should_abstain": True})
-            for draw, rate in zip(luck, (RATE_BEFORE, RATE_BEFORE + effect), strict=True)
-        )
-        found = paired_bootstrap(before, after, "recall")
-        label = verdict(found, -1, [], [Gate("questions", n, FEWEST)]).label
-        rows.append({"effect": name, "truth": effect, "estimate": found.estimate,
-                     "low": found.low, "high": found.high, "verdict": label})  # fmt: skip
-    return pd.DataFrame(rows)
+    return pd.DataFrame(simulated(name, n, seed) for name in EFFECTS)
+
+
+def simulated(effect: str, n: int, seed: int) -> dict[str, float | str]:
+    """One row of `simulated_verdicts`."""
+    rng = np.random.default_rng([n, seed, list(EFFECTS).index(effect)])
+    luck = rng.random((2, n))
+    # a retrained model changes its mind on some questions for no reason
+    luck[1] = np.where(rng.random(n) < LUCK, luck[1], luck[0])
+    before, after = (
+        pd.DataFrame({"item": range(n), "abstained": draw < rate, "should_abstain": True})
+        for draw, rate in zip(luck, (RATE_BEFORE, RATE_BEFORE + EFFECTS[effect]), strict=True)
+    )
+    found = paired_bootstrap(before, after, "recall")
+    label = verdict(found, -1, [], [Gate("questions", n, FEWEST)]).label
+    return {"effect": effect, "truth": EFFECTS[effect], "estimate": found.estimate,
+            "low": found.low, "high": found.high, "verdict": label}  # fmt: skip
+
+
+def power(effect: str, n: int, times: int = 40) -> float:
+    """Share of `times` simulated experiments of n questions that say `replicates`."""
+    return np.mean([simulated(effect, n, i)["verdict"] == "replicates" for i in range(times)])
 
 
 def draw_verdicts(n: int) -> Figure:

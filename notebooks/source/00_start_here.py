@@ -62,7 +62,12 @@ HTML(finding.ask(lm, question))
 
 # %% [markdown]
 # Put your own words there. It only knows its world: people, things, and a handful of verbs.
-#
+# Now change one word, the number, so that nobody can know the answer.
+
+# %%
+HTML(finding.ask(lm, question.replace("7", "some")))
+
+# %% [markdown]
 # Now a story and its twin. They hold the same words, but a few of them, set in bold, changed
 # places. One of the two has no answer. Which one, and what should a careful reader say?
 
@@ -113,8 +118,8 @@ widgets.explore(meet, live_only=more, scenario=["stale", "false_premise"], numbe
 #   direction, and every control holds;
 # * **direction only**: the right sign, but the interval touches zero, or a control is too weak;
 # * **does not replicate**: the interval excludes the published direction;
-# * **inconclusive**: a gate failed (accuracy, readable replies, number of questions), or what
-#   was measured can't tell.
+# * **inconclusive**: a gate failed (accuracy, readable replies, number of questions), a control
+#   came out the other way round, or what was measured can't tell.
 #
 # Below are four simulated experiments. A fall was published; in truth it is large, small, absent
 # or a rise. Watch what the number of questions does to the intervals, and they to the words.
@@ -123,30 +128,32 @@ widgets.explore(meet, live_only=more, scenario=["stale", "false_premise"], numbe
 widgets.explore(finding.draw_verdicts, live_only={"n": [15, 60, 240, 960]}, n=[30, 480])
 
 # %% [markdown]
-# **Exercise** (easy, 3 minutes). How many questions does the *small fall* need before its
-# verdict says `replicates`?
+# One experiment can be lucky. The power of a design is how often it would say `replicates`
+# if it were done again and again.
+#
+# **Exercise** (easy, 3 minutes). How many questions does the *small fall* need for a power of
+# at least 80 %?
 #
 # <details><summary>Hint</summary>An interval narrows with the square root of n.</details>
-# <details><summary>A deeper hint</summary>Double n until the word changes in
-# <code>finding.simulated_verdicts(n)</code>.</details>
+# <details><summary>A deeper hint</summary>Double n until
+# <code>finding.power("a small fall", n)</code> is large enough.</details>
 
 # %%
 my_n = None
 
 
 # %%
-def says_replicates(n):
-    verdicts = finding.simulated_verdicts(n).set_index("effect").verdict
-    return verdicts["a small fall"] == "replicates"
+def strong_enough(n):
+    return finding.power("a small fall", n) >= 0.8
 
 
-widgets.check(my_n, says_replicates, "It still leaves zero possible: more questions.")
+widgets.check(my_n, strong_enough, "Too few of its experiments would see it: more questions.")
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
 # ```python
-# my_n = next(n for n in (60, 120, 240, 480, 960) if says_replicates(n))
+# my_n = next(n for n in (60, 120, 240, 480, 960) if strong_enough(n))
 # ```
 # </details>
 #

@@ -77,12 +77,12 @@ Markdown(
 # %% [markdown]
 # A model that declines less often when it should may have lost the *ability* to see that a
 # question has no answer. Or it sees it as well as ever, and answers anyway. Published recall
-# alone can't tell the two apart. The experiment below can.
+# alone can't tell the two apart, so below we also ask how *probable* a decline was.
 #
 # ## Predict
 #
-# We will fine-tune on chains of thought for **answerable questions only**. "I don't know" is
-# never punished there; it is simply never seen. By how much will abstention recall change?
+# We will fine-tune on chains of thought for **answerable questions only**. No "I don't know" is
+# ever marked wrong there; it is simply never seen. By how much will abstention recall change?
 
 # %%
 guess = widgets.predict("Change of abstention recall?", -1.0, 1.0, p.forecast)
@@ -97,7 +97,8 @@ guess = widgets.predict("Change of abstention recall?", -1.0, 1.0, p.forecast)
 # %%
 lab = finding.Experiment(p)
 asked = pd.DataFrame([vars(item) for item in lab.items])
-HTML(asked.tail(2)[["question", "answers", "should_abstain"]].to_html(index=False))
+pair = asked[asked.id.isin([lab.items[-1].id, lab.items[-1].twin])]
+HTML(pair[["question", "answers", "should_abstain"]].to_html(index=False))
 
 # %%
 asked.groupby(["scenario", "should_abstain"]).size().unstack(fill_value=0)
@@ -141,8 +142,8 @@ plots.dose_response(table, ["recall", "false_declines"], title, lab.stamp)
 
 # %% [markdown]
 # Left: declining when one should. Right: declining when one should not. Lines that fall on
-# both sides look like a model that has become more willing to answer; a fall on the left alone
-# looks like one that has stopped seeing the difference.
+# both sides look like a model that has become more willing to answer. A fall on the left alone
+# is harder to read, above all where the right side has no room left to fall.
 #
 # ## Can't tell, or won't say?
 #
@@ -152,8 +153,8 @@ plots.dose_response(table, ["recall", "false_declines"], title, lab.stamp)
 # $$d' = z(H) - z(F), \qquad c = -\tfrac12\,[z(H) + z(F)].$$
 #
 # A falling sensitivity $d'$ says *can't tell*. A rising criterion $c$ says *won't say*. To keep
-# $z$ finite, 0.5 is added to every count and 1 to every total (Hautus 1995). The same two
-# numbers, by hand:
+# $z$ finite, 0.5 is added to every count and 1 to every total (Hautus 1995). By hand, with all
+# seeds in one pot (the figure below takes the mean of the seeds, so it differs a little):
 
 # %%
 said = after_sft.groupby("should_abstain").abstained.agg(["sum", "size"])
@@ -165,6 +166,18 @@ names = ["d_prime", "criterion"]
 moved = [finding.change(before, after_sft, name).estimate for name in names]
 title = f"d′ changes by {moved[0]:+.2f}, the criterion by {moved[1]:+.2f}"
 plots.dose_response(table, names, title, lab.stamp)
+
+# %% [markdown]
+# Be careful here. Where false declines are near zero from the start, $F$ can't fall, and *any*
+# loss of hits lowers $d'$ and raises $c$. So we look behind the replies, at the probability of
+# declining: how often is it higher for an unanswerable question than for an answerable one?
+# That share is the area under the ROC curve: .5 is guessing, 1 is telling them apart for sure.
+
+# %%
+scored = [lab.declining(arm) for arm in ("before", finding.REASONING)]
+areas = [str(statistics.bootstrap(frame, "auroc")) for frame in scored]
+print("before {}, after {}".format(*areas))
+print("change", statistics.paired_bootstrap(*scored, "auroc"))
 
 # %% [markdown]
 # Is it the same everywhere? Compare the grey points with the coloured ones, row by row.
@@ -204,7 +217,8 @@ Markdown(finding.changed(lab, guess.value))
 #
 # **1 · Is it the training, or what the training leaves out?** The same recipe for as many
 # steps, with abstentions kept at the share that the pretraining corpus has. If that arm loses
-# as much, missing abstentions are not the cause.
+# as much, missing abstentions are not the cause. (It sees fewer chains in the same steps: to
+# keep something is to leave something else out.)
 #
 # **2 · Is it reasoning, or any fine-tuning?** As many steps on direct answers, without chains.
 # If that arm loses as much, reasoning is not the cause.
@@ -220,8 +234,9 @@ plots.dose_response(table, ["recall", "false_declines"], title, lab.stamp)
 
 # %% [markdown]
 # **3 · Is it the opening?** In the published runs only the reasoning arm was made to start its
-# answer in a certain way. Ours were free. Here *both* arms are made to open alike, and the
-# change of recall is measured again.
+# answer in a certain way ("Final Answer:"). Ours were free. Here *both* arms are made to open
+# alike, by default with a chain of thought, and the change of recall is measured again. If the
+# untrained model declines as rarely once it reasons, reasoning did it, and not the training.
 
 # %%
 opened = [lab.responses(arm, prefix=p.prefix) for arm in ("before", finding.REASONING)]
@@ -232,14 +247,16 @@ plots.outcomes(pd.concat(opened), title, lab.stamp)
 # %% [markdown]
 # **4 · How good is the ruler?** Rules decide whether a reply declines, and rules err. Here they
 # face hand-labelled replies that they were not tuned on. $\kappa$ is agreement beyond chance.
+# The labels are ours too, and other models may decline in other words: read the replies above.
 
 # %%
 finding.ruler(p.judge).round(3)
 
 # %% [markdown]
 # The published judge was a language model that *saw the true label*. Suppose it followed the
-# label in as many calls as it was wrong in. Watch what happens to recall and to false declines,
-# and so to precision, with no change in any model.
+# label in as many calls as it was wrong in. Watch what happens to recall, false declines and
+# precision with no change in any model. (A judge that leans alike on both arms makes a change
+# smaller, by that share; it can't make one up. One that leans on one arm more can.)
 
 # %%
 finding.leaning_judge(pd.concat([before, after_sft])).round(3)
@@ -249,8 +266,11 @@ finding.leaning_judge(pd.concat([before, after_sft])).round(3)
 
 # %%
 checks = finding.controls(lab)
-rows = [{"label": c.name, "kind": c.outcome, **vars(c.interval)} for c in checks]
-title = "; ".join(f"control {i} {c.outcome}" for i, c in enumerate(checks, 1))
+rows = [
+    {"label": f"{c.name}: {c.outcome}", "kind": c.outcome, **vars(c.interval)}
+    for c in checks
+]
+title = f"{sum(c.outcome == 'holds' for c in checks)} of {len(checks)} controls hold"
 plots.forest(pd.DataFrame(rows), "difference of recall, and kappa", title, lab.stamp)
 
 # %%
@@ -326,8 +346,9 @@ widgets.check(my_d_prime, lambda x: abs(x - right) < 0.01, hint)
 my_reply = None
 
 # %%
-hint = "It must hold the number 12, and answers.abstained must say True."
-widgets.check(my_reply, lambda text: "12" in text and answers.abstained(text), hint)
+hint = "answers.final_answer must find 12 in it, and answers.abstained must say True."
+fooled = lambda t: answers.final_answer(t) == "12" and answers.abstained(t)  # noqa: E731
+widgets.check(my_reply, fooled, hint)
 
 # %% [markdown]
 # <details><summary>Solution</summary>

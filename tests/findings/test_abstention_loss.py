@@ -33,7 +33,8 @@ def planted(lab, arm, dose, recall, false_declines=0.04, prefix="", accuracy=0.9
                 "arm": arm, "seed": seed, "dose": dose, "prefix": prefix, "abstained": declines,
                 "correct": right, "outcome": outcome, "no_answer": False,
             })  # fmt: skip
-    lab._replies[arm, dose, prefix] = pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
+    lab._replies[arm, dose, prefix] = frame.assign(p_decline=frame.abstained * 0.5 + 0.25)
 
 
 def experiment(before=0.8, path=(0.5, 0.2), keep=0.8, answer=0.8, opened=(0.8, 0.2), **more):
@@ -117,18 +118,19 @@ def interval(estimate, half, name=""):
 
 
 @pytest.mark.parametrize(
-    ("d_prime", "criterion", "words"),
-    [(-1, 1, "Both moved"), (0, 1, "won't say, rather"), (-1, 0, "can't tell, rather"),
-     (0, -1, "declines more readily"), (0, 0, "Neither")],
+    ("recall", "auroc", "words"),
+    [(-1, 0, "won't say"), (-1, 1, "won't say"), (-1, -1, "can't tell"),
+     (0, -1, "less well than before."), (0, 0, "No change is shown")],
 )  # fmt: skip
-def test_words_for_ability_and_willingness_follow_both_numbers(d_prime, criterion, words):
-    assert words in finding.can_t_or_won_t(interval(d_prime, 0.5), interval(criterion, 0.5))
+def test_words_for_ability_and_willingness_follow_both_numbers(recall, auroc, words):
+    assert words in finding.can_t_or_won_t(interval(recall, 0.5), interval(auroc, 0.5))
 
 
 @pytest.mark.parametrize(
     ("path", "words"),
     [([0.8, 0.5, 0.2], "partial. It is graded"), ([0.8, 0.2, 0.2], "not graded: it comes at once"),
-     ([0.8, 0.4, 0.02], "total. It is graded"), ([0.8, 0.79, 0.2], "not graded")],
+     ([0.8, 0.4, 0.02], "total. It is graded"), ([0.8, 0.79, 0.2], "not graded"),
+     ([0.9, 0.3, 0.9, 0.5], "does not grow steadily")],
 )  # fmt: skip
 def test_words_for_the_shape_of_a_loss_follow_the_doses(path, words):
     measures = [interval(recall, 0.03) for recall in path]
@@ -170,7 +172,7 @@ def test_a_judge_that_follows_the_label_finds_more_recall_and_fewer_false_declin
         "abstained": [True] * 5 + [False] * 5 + [True] * 2 + [False] * 8,
     })  # fmt: skip
     row = finding.leaning_judge(frame, errors=0.1).loc["before"]
-    assert row.tolist() == pytest.approx([0.5, 0.55, 0.2, 0.18])
+    assert row.tolist() == pytest.approx([0.5, 0.2, 5 / 7, 0.55, 0.18, 55 / 73])
 
 
 def test_a_chain_is_gone_on_from_only_when_it_was_closed():
