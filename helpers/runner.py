@@ -32,6 +32,8 @@ from helpers.record import ROOT, Record
 NOTEBOOKS = ROOT / "notebooks"
 RUNS = ROOT / "runs"
 RESULTS = ROOT / "data" / "results"
+MODELS = ("model", "after", "judge")
+"""Parameters that name a model: refused early when unknown, and part of a run's key."""
 README_MARKS = ("<!-- findings: written by `workbook report --readme` -->", "<!-- end -->")
 
 
@@ -162,7 +164,7 @@ def key(notebook: Path, parameters: dict[str, Any]) -> str:
         [cell.source for cell in cells if cell.cell_type == "code"],
         [hashlib.sha256(path.read_bytes()).hexdigest() for path in files],
         parameters,
-        identities(parameters["model"]) if "model" in parameters else [],
+        [identities(parameters[name]) for name in MODELS if parameters.get(name)],
         record.versions(),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]

@@ -122,6 +122,13 @@ def test_the_key_changes_with_the_weights_of_the_model(tmp_path):
     assert runner.plan(runner.find([book]), model=str(folder))[0].key != first
 
 
+def test_every_parameter_that_names_a_model_is_looked_up_before_anything_runs():
+    (book,) = runner.find(["01"])
+    for name in runner.MODELS:
+        with pytest.raises(ValueError, match="nosuchmodel"):
+            runner.plan([book], params={name: "nosuchmodel"})
+
+
 def test_notebooks_are_found_by_number_or_name_and_unknown_ones_listed(tmp_path):
     for name in ("00_start", "01_small"):
         notebook(tmp_path, name)
