@@ -147,7 +147,7 @@ def strong_enough(n):
     return finding.power("a small fall", n) >= 0.8
 
 
-widgets.check(my_n, strong_enough, "Too few of its experiments would see it: more questions.")
+widgets.check(my_n, strong_enough, "Too few would see it: more questions.")
 
 # %% [markdown]
 # <details><summary>Solution</summary>

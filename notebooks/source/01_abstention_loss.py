@@ -346,8 +346,11 @@ widgets.check(my_d_prime, lambda x: abs(x - right) < 0.01, hint)
 my_reply = None
 
 # %%
+def fooled(text):
+    return answers.final_answer(text) == "12" and answers.abstained(text)
+
+
 hint = "answers.final_answer must find 12 in it, and answers.abstained must say True."
-fooled = lambda t: answers.final_answer(t) == "12" and answers.abstained(t)  # noqa: E731
 widgets.check(my_reply, fooled, hint)
 
 # %% [markdown]
