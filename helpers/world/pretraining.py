@@ -38,7 +38,7 @@ class Schedule:
     layers: int = 4
     heads: int = 4
     intermediate: int = 512
-    rounds: tuple[tuple[int, float], ...] = ((5500, 1.0), (1600, 0.5))
+    rounds: tuple[tuple[int, float], ...] = ((5500, 1.0), (1600, 0.5), (1600, 0.5))
     lessons: int = 1000
     batch_size: int = 64
     emphasis: float = 3.0
