@@ -82,6 +82,20 @@ def pocket_items(n_pairs: int, seed: int, steps: Sequence[int] = (1, 2, 3)) -> l
     return items
 
 
+def pocket_stories(n: int, seed: int, steps: Sequence[int] = (2, 3, 4, 5)) -> list[Item]:
+    """`n` answerable stories that belong to no pair, their lengths in turn; none comes twice."""
+    _at_least_one(n)
+    rng = random.Random(f"stories {seed}")
+    stories: dict[str, grammar.Story] = {}
+    while len(stories) < n:
+        story = grammar.story(rng, steps[len(stories) % len(steps)])
+        stories[story.text] = story
+    return [
+        Item(f"pocket-{seed}-{PLAIN}-{i}", s.text, (s.answer,), False, PLAIN, steps=s.steps)
+        for i, s in enumerate(stories.values())
+    ]
+
+
 def read_jsonl(path: str | Path) -> list[Item]:
     """Items of a JSONL file, one JSON object a line, with the fields of `Item`.
 
@@ -158,6 +172,18 @@ def questions(source: str, n_pairs: int, seed: int) -> list[Item]:
     if _is_gsm8k(first):
         return gsm8k_twins(source, n_pairs, seed)
     return read_jsonl(source)
+
+
+def answerable(source: str, n: int, seed: int) -> list[Item]:
+    """Answerable items of a source, as `questions` names it: n stories of 2 to 5 steps, n problems
+    of a GSM8K file, or all that a user's own file has. Raises ValueError when there is none.
+    """
+    if not source:
+        return pocket_stories(n, seed)
+    found = [item for item in questions(source, n, seed) if not item.should_abstain]
+    if not found:
+        raise ValueError(f"{source} has no question with an answer, and only these count here.")
+    return found
 
 
 def last_question(problem: str) -> str:

@@ -46,14 +46,16 @@ class LM:
     reason: str
 
     def prompt(self, question_or_messages: str | list[dict[str, str]], prefix: str = "") -> str:
-        """The chat template up to the reply, and `prefix` as the reply's forced beginning."""
+        """The chat template up to the reply, and `prefix` as the reply's forced beginning, apart
+        from the template by white space.
+        """
         messages = question_or_messages
         if isinstance(messages, str):
             messages = [{"role": "user", "content": messages}]
         text = self.tokenizer.apply_chat_template(
             messages, tokenize=False, add_generation_prompt=True
         )
-        return text + prefix
+        return text + (" " if prefix and not text[-1:].isspace() else "") + prefix
 
 
 def cache_dir() -> Path:

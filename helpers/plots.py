@@ -1,5 +1,6 @@
 """Tidy frame in, figure out: safe for colour-blind readers, directly labelled, intervals drawn."""
 
+import itertools
 from collections.abc import Sequence
 from textwrap import fill
 
@@ -17,6 +18,23 @@ NAMES = {
     "reasoning_sft": "reasoning SFT",
     "reasoning_sft_keep": "reasoning SFT, abstentions kept",
     "answer_sft": "answer SFT",
+    "rl_outcome": "RL on right answers",
+    "verbose_sft": "verbose SFT",
+    "post_hoc_sft": "post-hoc SFT",
+    "wrong_chain_sft": "wrong-chain SFT",
+    "infogain": "InfoGain (per step)",
+    "total_gain": "total gain",
+    "log_infogain": "per step, in nats",
+    "log_total_gain": "total, in nats",
+    "chain_accuracy": "accuracy, chain forced open",
+    "aoc": "area over the curve (AOC)",
+    "gain_of_chain": "accuracy with minus without the chain",
+    "accuracy_without": "accuracy without a chain",
+    "follows_mistake": "follows a mistake, rest rewritten",
+    "follows_mistake_kept": "follows a mistake, rest kept",
+    "filler_match": "same answer after dots",
+    "chain_right": "chain ends in the right number",
+    "paraphrase_flips": "paraphrase flips minus resampling flips",
     "recall": "abstention recall",
     "auroc": "area under the ROC curve",
     "f1": "F1",
@@ -28,12 +46,19 @@ COLOURS = {
     "reasoning_sft": PALETTE[3],
     "reasoning_sft_keep": PALETTE[2],
     "answer_sft": PALETTE[0],
+    "rl_outcome": PALETTE[1],
+    "verbose_sft": PALETTE[1],
+    "post_hoc_sft": PALETTE[0],
+    "wrong_chain_sft": PALETTE[4],
 }
 OUTCOMES = {
     "right": PALETTE[2], "wrong": PALETTE[3], "abstained": PALETTE[0], "no_answer": GREY,
 }  # fmt: skip
 CONTROLS = {"holds": PALETTE[2], "fails in size": PALETTE[1], "fails": PALETTE[3]}
-SHARES = ("recall", "precision", "f1", "false_declines", "accuracy", "no_answer", "auroc")
+SHARES = (
+    "recall", "precision", "f1", "false_declines", "accuracy", "no_answer", "auroc", "aoc",
+    "accuracy_without", "chain_right", "follows_mistake", "follows_mistake_kept", "filler_match",
+)  # fmt: skip
 WIDTH, HALF = 11.0, 5.6
 """Inches of a figure and of one of two beside each other; fonts are 12 points or more."""
 
@@ -48,15 +73,16 @@ def colour(arm: str) -> tuple[float, float, float]:
     return COLOURS.get(arm, PALETTE[4])
 
 
-def stamp(model: str, tier: str, seeds: Sequence[int], n: int, n_hidden: int) -> str:
+def stamp(model: str, tier: str, seeds: Sequence[int], n: int, n_hidden: int = 0) -> str:
     """What every figure carries, so that a pocket result can't pass for one at scale.
 
     n: items an arm; n_hidden: how many of them have no answer.
     """
     listed = ", ".join(map(str, seeds))
+    hidden = f", {n_hidden} of them unanswerable" if n_hidden else ""
     return (
-        f"model {model} · tier {tier} · seeds {listed} · n = {n} items an arm, {n_hidden} of them "
-        "unanswerable · intervals 95 %"
+        f"model {model} · tier {tier} · seeds {listed} · n = {n} items an arm{hidden} · "
+        "intervals 95 %"
     )
 
 
@@ -161,22 +187,111 @@ def dose_response(table: pd.DataFrame, names: Sequence[str], title: str, stamp: 
     return figure
 
 
-def by_scenario(table: pd.DataFrame, title: str, stamp: str, width: float = WIDTH) -> Figure:
-    """Recall of every arm, scenario by scenario. table: arm, scenario, estimate, low, high."""
-    figure, (ax,) = canvas(title, stamp, height=5.6, width=width)
-    arms, scenarios = list(dict.fromkeys(table.arm)), list(dict.fromkeys(table.scenario))
+def compare(
+    table: pd.DataFrame, by: str, xlabel: str, title: str, stamp: str, width: float = WIDTH
+) -> Figure:
+    """Every arm beside the others, row by row of the column `by`.
+
+    table: arm, `by`, estimate, low, high.
+    """
+    names = list(dict.fromkeys(table[by]))
+    figure, (ax,) = canvas(title, stamp, height=2.3 + 0.55 * len(names), width=width)
+    arms = list(dict.fromkeys(table.arm))
     for i, arm in enumerate(arms):
-        rows = table[table.arm == arm].set_index("scenario").loc[scenarios]
-        y = [k + (i - (len(arms) - 1) / 2) * 0.18 for k in range(len(scenarios))]
+        rows = table[table.arm == arm].set_index(by).reindex(names)
+        y = [k + (i - (len(arms) - 1) / 2) * 0.18 for k in range(len(names))]
         errors = [rows.estimate - rows.low, rows.high - rows.estimate]
         ax.errorbar(rows.estimate, y, xerr=errors, fmt="o", color=colour(arm), ms=9, lw=2.5,
                     label=named(arm))  # fmt: skip
-    ax.set(yticks=range(len(scenarios)), yticklabels=[named(s) for s in scenarios])
-    ax.set(xlim=(-0.03, 1.03), xlabel=named("recall"))
+    ax.set(yticks=range(len(names)), yticklabels=[fill(named(name), 34) for name in names])
+    ax.set(xlabel=xlabel)
+    if table.low.min() >= 0 and table.high.max() <= 1:
+        ax.set_xlim(-0.03, 1.03)
+    else:
+        ax.axvline(0, color="0.8", lw=1, zorder=0)
     ax.invert_yaxis()
     columns = len(arms) if width >= WIDTH else 1
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False, fontsize=12,
               handletextpad=0.2, columnspacing=1.2)  # fmt: skip
+    return figure
+
+
+def curves(table: pd.DataFrame, x: str, xlabel: str, ylabel: str, title: str, stamp: str) -> Figure:
+    """A line an arm with its intervals, labelled at its start.
+
+    table: arm, `x`, estimate, low, high.
+    """
+    figure, (ax,) = canvas(title, stamp, height=5.2)
+    ends = {}
+    for arm, rows in table.groupby("arm", sort=False):
+        ax.plot(rows[x], rows.estimate, "o-", color=colour(arm), lw=2.5, ms=8)
+        ax.fill_between(rows[x], rows.low, rows.high, color=colour(arm), alpha=0.15, lw=0)
+        ends[arm] = rows.estimate.iloc[0]
+    left, right = table[x].min(), table[x].max()
+    heights = spread(list(ends.values()), 0.07)
+    for arm, y in zip(ends, heights, strict=True):
+        ax.text(left - 0.02 * (right - left), y, named(arm), color=colour(arm), va="center",
+                ha="right", fontsize=13)  # fmt: skip
+    ax.set(xlabel=xlabel, ylabel=ylabel, ylim=(-0.03, 1.03))
+    ax.set_xlim(left - 0.3 * (right - left), right + 0.03 * (right - left))
+    ax.set_xticks(sorted(set(table[x])))
+    return figure
+
+
+def waterfall(table: pd.DataFrame, ylabel: str, title: str, stamp: str) -> Figure:
+    """Parts that add up to the last row, each bar standing where the one before it ended.
+
+    table: part, estimate, low, high (intervals of the parts).
+    """
+    figure, (ax,) = canvas(title, stamp, height=5.2)
+    start = 0.0
+    for x, row in enumerate(table.to_dict("records")):
+        whole = x == len(table) - 1
+        base = 0.0 if whole else start
+        shade = GREY if whole else PALETTE[3] if row["estimate"] < 0 else PALETTE[2]
+        ax.bar(x, row["estimate"], bottom=base, color=shade, width=0.6)
+        ax.errorbar(x, base + row["estimate"], [[row["estimate"] - row["low"]],
+                    [row["high"] - row["estimate"]]], color="0.2", capsize=5, lw=2)  # fmt: skip
+        ax.text(x + 0.08, base + row["estimate"] / 2, f"{row['estimate']:+.2f}", fontsize=13,
+                va="center", bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})
+        start = base + row["estimate"]
+    ax.axhline(0, color="0.6", lw=1)
+    ax.set(ylabel=ylabel, xticks=range(len(table)))
+    ax.set_xticklabels([fill(part, 18) for part in table["part"]])
+    return figure
+
+
+def scatter(table: pd.DataFrame, x: str, y: str, title: str, stamp: str) -> Figure:
+    """One measure against another, a point an arm and seed. table: arm, `x`, `y`."""
+    figure, (ax,) = canvas(title, stamp, height=5.2)
+    for arm, rows in table.groupby("arm", sort=False):
+        ax.plot(rows[x], rows[y], "o", color=colour(arm), ms=11, label=named(arm))
+    ax.set(xlabel=named(x), ylabel=named(y))
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=13)
+    return figure
+
+
+def heat(tables: dict[str, pd.DataFrame], right: str, title: str, stamp: str) -> Figure:
+    """Probability of every answer after every step, a panel an arm; the right answer is framed.
+
+    tables: by arm, a row a step and a column an answer, each 0..1.
+    """
+    rows = max(len(table) for table in tables.values())
+    figure, axes = canvas(title, stamp, len(tables), height=2.6 + 0.5 * rows)
+    for ax, (arm, table) in zip(axes, tables.items(), strict=True):
+        ax.imshow(table, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        for i, j in itertools.product(range(len(table)), range(table.shape[1])):
+            p = table.iloc[i, j]
+            ax.text(j, i, f"{p:.2f}", ha="center", va="center", fontsize=12,
+                    color="white" if p > 0.55 else "0.25")  # fmt: skip
+        if right in table.columns:
+            at = list(table.columns).index(right)
+            ax.add_patch(plt.Rectangle((at - 0.5, -0.5), 1, len(table), fill=False, lw=3,
+                                       ec=PALETTE[2]))  # fmt: skip
+        ax.set(xticks=range(table.shape[1]), xticklabels=table.columns, xlabel="answer")
+        labels = [fill(str(step), 30) for step in table.index] if ax is axes[0] else []
+        ax.set(yticks=range(len(table)), title=named(arm))
+        ax.set_yticklabels(labels or [""] * len(table))
     return figure
 
 

@@ -9,6 +9,7 @@ from helpers.world import corpus as world
 from helpers.world import grammar
 from helpers.world.corpus import Chat, Corpus
 from helpers.world.grammar import Story
+from helpers.world.teachers import TEACHERS, taught
 
 TRAINERS = ("sft", "dpo", "grpo")
 LORA_RANK = 32
@@ -20,7 +21,8 @@ class Recipe:
     """What makes a trained arm, apart from the model and the seed.
 
     abstention_share: share of unanswerable stories; chain_share: share of chains among the replies
-    to answerable ones; whole_corpus: everything the corpus has instead, dialogues and slips too.
+    to answerable ones; teacher and verbosity: of these chains, see `world.teachers`; whole_corpus:
+    everything the corpus has instead, dialogues and slips too.
     lora_rank None tunes all weights; `for_model` puts LoRA in for anything beyond pocket size.
     reward (grpo): 1 for the right move, else 0. pairs (dpo): the right move before a decline of an
     answerable story or a guess at an unanswerable one.
@@ -31,6 +33,8 @@ class Recipe:
     trainer: str = "sft"
     chain_share: float = 1.0
     abstention_share: float = 0.0
+    teacher: str = "terse"
+    verbosity: float = 0.0
     whole_corpus: bool = False
     corpus: Corpus = field(default_factory=Corpus)
     learning_rate: float = 1e-4
@@ -46,7 +50,11 @@ class Recipe:
             raise ValueError(
                 f"Recipe '{self.name}': trainer '{self.trainer}' is none of {', '.join(TRAINERS)}."
             )
-        for share in ("chain_share", "abstention_share"):
+        if self.teacher not in TEACHERS:
+            raise ValueError(
+                f"Recipe '{self.name}': teacher '{self.teacher}' is none of {', '.join(TEACHERS)}."
+            )
+        for share in ("chain_share", "abstention_share", "verbosity"):
             if not 0 <= getattr(self, share) <= 1:
                 raise ValueError(
                     f"Recipe '{self.name}': {share} is {getattr(self, share)}, not between 0 and 1."
@@ -82,6 +90,10 @@ RECIPES = {
             abstention_share=Corpus().unanswerable,
         ),
         Recipe("answer_sft", "direct answers on answerable stories only", chain_share=0.0),
+        Recipe("verbose_sft", "as reasoning_sft, every step told thrice", verbosity=1.0),
+        Recipe("post_hoc_sft", "as reasoning_sft, the answer first", teacher="post_hoc"),
+        Recipe("wrong_chain_sft", "as reasoning_sft, false steps, right answers", teacher="wrong"),
+        Recipe("rl_outcome", "a reward for right answers, and for nothing else", trainer="grpo"),
     )
 }
 
@@ -113,7 +125,11 @@ def _example(recipe: Recipe, key: str) -> Example:
     reasoned = rng.random()
     story = _story(rng, corpus, abstain)
     share = corpus.chain_when_abstaining if abstain else recipe.chain_share
-    reply = story.reasoned(rng) if reasoned < share else story.reply(rng)
+    if reasoned >= share:
+        reply = story.reply(rng)
+    else:
+        teacher = (recipe.teacher, recipe.verbosity)
+        reply = story.reasoned(rng) if abstain else taught(story, rng, *teacher)
     rejected = story.says(rng.randint(0, 20), rng) if abstain else story.declines(rng)
     chat = [world.turn("user", story.text), world.turn("assistant", reply)]
     return Example(chat, story, rejected)

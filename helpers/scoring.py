@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
@@ -44,29 +45,56 @@ def answer_logprobs(
 
     Returns [len(cuts), len(answers)]. Context and answer are tokenized apart, white space at their
     border going to the answer, as when the model writes on from the context. What the contexts
-    share is computed once: one pass over the longest, then one over all that differs. Exact in
-    float32 (load the model with dtype="float32" for numbers to report).
+    share is computed once: one pass over the longest, then one over all that differs; answers that
+    differ in their last token only share a line. Exact in float32 (load the model with
+    dtype="float32" for numbers to report).
     """
     contexts = [_encode(lm, prompt + cut + suffix) for cut in cuts]
     spans = [[_encode_answer(lm, prompt + cut + suffix, a) for a in answers] for cut in cuts]
     if not all(contexts) or not all(ids for row in spans for ids in row):
         raise ValueError("Every context and every answer needs at least one token.")
     trunk = _trunk(contexts)
-    rows = []  # (shared tokens of the trunk, tokens after them, how many of these are the answer)
-    for context, row in zip(contexts, spans, strict=True):
+    rows = []
+    for i, (context, row) in enumerate(zip(contexts, spans, strict=True)):
         # the context's last token is always run anew: its logits give the answer's first token
         shared = min(_common(context, trunk), len(context) - 1)
-        rows += [(shared, context[shared:] + ids, len(ids)) for ids in row]
+        for stem in dict.fromkeys(tuple(ids[:-1]) for ids in row):
+            ends = {j: ids[-1] for j, ids in enumerate(row) if tuple(ids[:-1]) == stem}
+            rows.append(Row(i, shared, [*context[shared:], *stem], len(stem), ends))
     cache = DynamicCache(config=lm.model.config)
-    _check_window(lm, len(trunk) + max(len(ids) for _, ids, _ in rows))
+    _check_window(lm, len(trunk) + max(len(row.tokens) for row in rows) + 1)
     if trunk:
         ids = torch.tensor([trunk], device=lm.model.device)
         lm.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i][1]))
-    scores = np.empty(len(rows))
-    for batch in _pieces(order, ROWS):
-        scores[batch] = _branches(lm, cache, len(trunk), [rows[i] for i in batch])
-    return scores.reshape(len(cuts), len(answers))
+    rows.sort(key=lambda row: len(row.tokens))
+    scores = np.empty((len(cuts), len(answers)))
+    for batch in _pieces(rows, ROWS):
+        for row, values in zip(batch, _branches(lm, cache, len(trunk), batch), strict=True):
+            scores[row.cut, list(row.ends)] = values
+    return scores
+
+
+@torch.inference_mode()
+def token_logprobs(lm: LM, text: str) -> np.ndarray:
+    """log p of every token of a text after its first, in nats; [tokens - 1]."""
+    ids = torch.tensor([_encode(lm, text)], device=lm.model.device)
+    logp = lm.model(input_ids=ids).logits[0, :-1].float().log_softmax(-1)
+    return logp.gather(1, ids[0, 1:, None])[:, 0].cpu().numpy()
+
+
+@dataclass(frozen=True)
+class Row:
+    """Answers to one cut that differ in their last token only: one line of a batch.
+
+    shared: tokens of the trunk that it sees; tokens: those after them, of which the last `n_stem`
+    begin the answers; ends: the last token of each answer by its column.
+    """
+
+    cut: int
+    shared: int
+    tokens: list[int]
+    n_stem: int
+    ends: dict[int, int]
 
 
 def _encode(lm: LM, text: str) -> list[int]:
@@ -106,37 +134,39 @@ def _check_window(lm: LM, length: int) -> None:
         )
 
 
-def _branches(lm: LM, cache: DynamicCache, n_trunk: int, rows: list) -> np.ndarray:
-    """Log-probability of each row's answer, all rows in one pass over copies of the trunk's cache.
+def _branches(lm: LM, cache: DynamicCache, n_trunk: int, rows: list[Row]) -> list[list[float]]:
+    """Log-probabilities of each row's answers, all rows in one pass over copies of the trunk's
+    cache.
 
     A row sees the first `shared` tokens of the trunk and its own: attention is masked between, and
     positions go on from `shared`, so that the model sees the row as if it were whole.
     """
     device = lm.model.device
-    longest = max(len(ids) for _, ids, _ in rows)
+    longest = max(len(row.tokens) for row in rows)
     ids = torch.full((len(rows), longest), lm.tokenizer.pad_token_id)
     mask = torch.zeros((len(rows), n_trunk + longest), dtype=torch.long)
-    for i, (shared, tokens, _) in enumerate(rows):
-        ids[i, : len(tokens)] = torch.tensor(tokens)
-        mask[i, :shared] = 1
-        mask[i, n_trunk : n_trunk + len(tokens)] = 1
-    at = torch.tensor([[shared] for shared, _, _ in rows]) + torch.arange(longest)
+    for i, row in enumerate(rows):
+        ids[i, : len(row.tokens)] = torch.tensor(row.tokens)
+        mask[i, : row.shared] = 1
+        mask[i, n_trunk : n_trunk + len(row.tokens)] = 1
+    at = torch.tensor([[row.shared] for row in rows]) + torch.arange(longest)
+    first = min(len(row.tokens) - row.n_stem for row in rows) - 1  # logits count from here on
     logits = lm.model(
         input_ids=ids.to(device),
         attention_mask=mask.to(device),
         position_ids=at.to(device),
         past_key_values=_copies(lm, cache, len(rows)) if n_trunk else None,
         use_cache=bool(n_trunk),
-        logits_to_keep=max(n for _, _, n in rows) + longest - min(len(t) for _, t, _ in rows) + 1,
+        logits_to_keep=longest - first,
     ).logits
-    first = longest - logits.shape[1]  # position of the first logits kept
     scores = []
-    for i, (_, tokens, n) in enumerate(rows):
-        end = len(tokens)
-        p = logits[i, end - n - 1 - first : end - 1 - first].float().log_softmax(-1)
-        answer = torch.tensor(tokens[end - n :], device=device)
-        scores.append(p.gather(1, answer[:, None]).sum().item())
-    return np.array(scores)
+    for i, row in enumerate(rows):
+        end = len(row.tokens) - first
+        p = logits[i, end - row.n_stem - 1 : end].float().log_softmax(-1)
+        stem = torch.tensor(row.tokens[len(row.tokens) - row.n_stem :], device=device)
+        begun = p[:-1].gather(1, stem[:, None].long()).sum()
+        scores.append((begun + p[-1, list(row.ends.values())]).tolist())
+    return scores
 
 
 def _copies(lm: LM, cache: DynamicCache, n: int) -> DynamicCache:

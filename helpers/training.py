@@ -18,7 +18,9 @@ from helpers.models import LM, ROOT
 from helpers.recipes import Recipe
 from helpers.widgets import progress
 
-SOURCES = ("training", "recipes", "world/grammar", "world/corpus", "world/dialogue")
+SOURCES = (
+    "training", "recipes", "world/grammar", "world/corpus", "world/dialogue", "world/teachers",
+)  # fmt: skip
 LIBRARIES = ("torch", "transformers", "trl", "peft")
 LORA_LAYERS = "all-linear"
 POOL = 8  # batches drawn at a time and sorted by length: what is padded is wasted

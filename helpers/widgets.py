@@ -84,6 +84,36 @@ def explore(
         display(knobs(draw, whole))
 
 
+def rewrite(draw: Callable[[str], Figure], text: str) -> None:
+    """Show `draw(text)`, always; then, in a front end, a box in which the reader rewrites the
+    text, with a button that draws it again.
+    """
+    from IPython.display import display
+
+    display(draw(text))
+    if live():
+        display(editor(draw, text))
+
+
+def editor(draw: Callable[[str], Figure], text: str):
+    """The live box of `rewrite`: the text, a button, and the picture."""
+    import ipywidgets
+    from IPython.display import display
+
+    box = ipywidgets.Textarea(text, layout={"width": "95%", "height": "6em"})
+    button = ipywidgets.Button(description="draw again", button_style="primary")
+    picture = ipywidgets.Output()
+
+    def redraw(_):
+        with picture:
+            figure = draw(box.value)
+            picture.clear_output(wait=True)
+            display(figure)
+
+    button.on_click(redraw)
+    return ipywidgets.VBox([box, button, picture])
+
+
 def merged(options: list, more: list) -> list:
     """Settings of a knob, each once; numbers in order."""
     union = list(dict.fromkeys([*options, *more]))

@@ -17,7 +17,7 @@ def test_load_from_a_folder_is_ready_to_generate(tiny_path, capsys):
     assert lm.tokenizer.padding_side == "left"
     assert lm.dtype in ("float32", "bfloat16")
     assert lm.reason in capsys.readouterr().out
-    assert lm.prompt("Who?", "<think>").endswith("<|assistant|><think>")
+    assert lm.prompt("Who?", "<think>").endswith("<|assistant|> <think>")
     turns = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Ann."}]
     assert "Ann." in lm.prompt(turns)
 

@@ -46,7 +46,7 @@ def figures():
             pd.DataFrame({"label": ["x"], "measure": ["recall"], "before": [0.7], "after": [0.4]}),
             "T", STAMP),
         "dose_response": plots.dose_response(dose, ["recall"], "T", STAMP),
-        "by_scenario": plots.by_scenario(scenario, "T", STAMP),
+        "compare": plots.compare(scenario, "scenario", "abstention recall", "T", STAMP),
         "forest": plots.forest(interval_rows(label=["ours"], estimate=[-0.2]), "x", "T", STAMP),
         "outcomes": plots.outcomes(outcome_frame(), "T", STAMP),
         "roc": plots.roc(curves, curves.iloc[[1]], "T", STAMP),

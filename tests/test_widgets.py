@@ -138,8 +138,8 @@ def test_a_figure_is_shown_once_in_a_notebook(monkeypatch):
     code = (
         "from helpers import plots, widgets\n"
         "import pandas as pd\n"
-        "frame = pd.DataFrame({'token': ['a', 'b'], 'probability': [.7, .3]})\n"
-        "widgets.explore(lambda k: plots.bars(frame.head(k), 'token', 'probability', 'T', 'c'),"
+        "frame = pd.DataFrame({'story': 's', 'token': ['a', 'b'], 'probability': [.7, .3]})\n"
+        "widgets.explore(lambda k: plots.bars(frame.head(k), 'T', 'c'),"
         " k=[1, 2])"
     )
     outputs = in_a_kernel(code, monkeypatch, WORKBOOK_BATCH="1")

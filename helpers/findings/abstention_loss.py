@@ -4,26 +4,21 @@ Claim and rule: data/published.yaml, `abstention_loss` (Kirichenko et al., arXiv
 """
 
 import itertools
-from contextlib import redirect_stdout
 from dataclasses import replace
-from io import StringIO
 from typing import Annotated, Any
 
 import pandas as pd
 from pydantic import Field
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from helpers import answers, items, models, params, plots, statistics
+from helpers import answers, experiment, items, models, params, plots, statistics
+from helpers.experiment import EVALUATION_SEED, quietly_load
 from helpers.generation import generate
-from helpers.models import LM
 from helpers.recipes import RECIPES, Recipe
 from helpers.record import Claim, Measure, Record
 from helpers.scoring import decline_probability
 from helpers.statistics import Control, Gate, Interval, bootstrap, paired_bootstrap
-from helpers.training import checkpoints
 
-EVALUATION_SEED = 1_000_003
-"""Seed of the items that are reported; nothing is tuned on them."""
 REASONING, KEEP, ANSWER = "reasoning_sft", "reasoning_sft_keep", "answer_sft"
 CORPUS_SHARE = RECIPES[KEEP].abstention_share
 MORE_SHARES = [0.02, 0.05, 0.1, 0.2]
@@ -67,51 +62,30 @@ class Params(params.Params):
         return [self.dose] if self.after else sorted({*self.doses} - {0})
 
 
-class Experiment:
+class Experiment(experiment.Experiment):
     """Asks every arm the same items; what an arm replied is kept for the session."""
 
     def __init__(self, p: Params):
         """Raises ValueError when nothing would be trained or a class of questions is missing."""
         if p.dose == 0 and not p.after:
             raise ValueError(f"doses are {p.doses}: at least one must be above 0 training steps.")
-        self.p = p
-        self.items = items.questions(p.questions, p.n_pairs, EVALUATION_SEED)
+        super().__init__(p, items.questions(p.questions, p.n_pairs, EVALUATION_SEED))
         if len({item.should_abstain for item in self.items}) < 2:
             raise ValueError(
                 f"{p.questions} has questions of one kind only: abstention is measured on both, "
                 "some with should_abstain true and some with false."
             )
-        self.warm = bool(models.tiers().get(p.tier, {}).get("warmup"))
         self._replies: dict[tuple, pd.DataFrame] = {}
 
-    @property
-    def label(self) -> str:
-        """The model as figures and record name it."""
-        return f"{self.p.model} after a warm-up on the stories" if self.warm else self.p.model
-
-    @property
-    def stamp(self) -> str:
-        """What every figure carries."""
-        n_hidden = sum(item.should_abstain for item in self.items)
-        return plots.stamp(self.label, self.p.tier, self.p.seeds, len(self.items), n_hidden)
-
-    def base(self, seed: int) -> str:
-        """The model that arms start from: the pocket of that seed, or the real (warm) model."""
-        if self.p.model == "pocket":
-            return f"pocket-{seed}"
-        if self.warm:
-            recipe = RECIPES["warmup"]
-            return checkpoints(self.p.model, recipe, 0, [recipe.steps])[recipe.steps]
-        return self.p.model
-
     def model(self, arm: str, seed: int, dose: int) -> str:
-        """Name, for `models.load`, of an arm after `dose` training steps; trains it if need be."""
-        if arm == "before":
-            return self.base(seed)
-        if arm == REASONING and self.p.after:
-            return self.p.after
-        doses = sorted({*self.p.doses, dose})
-        return checkpoints(self.base(seed), recipe_of(arm), seed, doses)[dose]
+        """As for every experiment; a finished `after` model stands in for the reasoning arm."""
+        return self.p.after if arm == REASONING and self.p.after else super().model(arm, seed, dose)
+
+    def recipe(self, arm: str) -> Recipe:
+        """A named recipe, or reasoning SFT with a share of abstentions kept ("kept 0.1")."""
+        if arm in RECIPES:
+            return RECIPES[arm]
+        return replace(RECIPES[KEEP], abstention_share=float(arm.removeprefix("kept ")))
 
     def seeds(self, arm: str) -> list[int]:
         """The seeds in which an arm differs: one model decoded greedily replies the same in all."""
@@ -141,7 +115,7 @@ class Experiment:
 
     def _ask(self, name: str, seed: int, prefix: str) -> pd.DataFrame:
         lm = quietly_load(name)
-        prompts = [begun(lm, item.question, prefix) for item in self.items]
+        prompts = [lm.prompt(item.question, prefix) for item in self.items]
         decoding = (self.p.max_new_tokens, self.p.temperature, self.p.top_p, seed)
         rows = []
         for item, reply in zip(self.items, generate(lm, prompts, *decoding), strict=True):
@@ -162,10 +136,8 @@ class Experiment:
             values = []
             for seed, rows in frame.groupby("seed", sort=False):
                 lm = quietly_load(self.model(arm, seed, int(frame.dose.iloc[0])))
-                prompts = [
-                    begun(lm, item.question, chain_of(text))
-                    for item, text in zip(self.items, rows.text, strict=True)
-                ]
+                pairs = zip(self.items, rows.text, strict=True)
+                prompts = [lm.prompt(item.question, chain_of(text)) for item, text in pairs]
                 values += decline_probability(lm, prompts).tolist()
             frame["p_decline"] = values
         return frame
@@ -194,28 +166,9 @@ class Experiment:
         return () if self.p.after else (KEEP, ANSWER)
 
 
-def recipe_of(arm: str) -> Recipe:
-    """The recipe of an arm: a named one, or reasoning SFT with a share kept ("kept 0.1")."""
-    if arm in RECIPES:
-        return RECIPES[arm]
-    return replace(RECIPES[KEEP], abstention_share=float(arm.removeprefix("kept ")))
-
-
 def keeping(share: float) -> str:
     """The arm of reasoning SFT whose data keep a share of abstentions."""
     return {0.0: REASONING, CORPUS_SHARE: KEEP}.get(share, f"kept {share:g}")
-
-
-def quietly_load(name: str) -> LM:
-    """`models.load`; the line that it prints would come once an arm, dose and seed."""
-    with redirect_stdout(StringIO()):
-        return models.load(name)
-
-
-def begun(lm: LM, question: str, reply: str) -> str:
-    """The prompt with the reply begun, apart from the template by white space."""
-    prompt = lm.prompt(question)
-    return prompt + ("" if not reply or prompt[-1].isspace() else " ") + reply
 
 
 def chain_of(text: str) -> str:
@@ -448,7 +401,9 @@ def at_setting(lab: Experiment, dose: int, kept: float):
     table = by_scenario(pd.concat([before, after]) if dose else before)
     start, end = (measure(arm, "recall").estimate for arm in (before, after))
     title = f"{dose} steps, {kept:.0%} abstentions kept: recall {plots.moves(start, end)}"
-    return plots.by_scenario(table, title, lab.stamp, width=plots.HALF)
+    return plots.compare(
+        table, "scenario", plots.named("recall"), title, lab.stamp, plots.HALF
+    )
 
 
 def recall_change(lab: Experiment, dose: int, kept: float) -> float:

@@ -53,9 +53,8 @@ def card(gates: pd.DataFrame) -> str:
         table="\n".join(lines),
         unmet=f"Gates that are not met: {names}." if names else "Every gate is met by every seed.",
         corpus=table_of(asdict(Corpus())),
-        lessons=table_of(
-            {k: v for k, v in asdict(Corpus().lessons()).items() if v != getattr(Corpus(), k)}
-        ),
+        lessons=table_of(differences(Corpus().lessons())),
+        review=table_of(differences(Corpus().review())),
         schedule=table_of(asdict(Schedule())),
     )
 
@@ -76,6 +75,11 @@ def asked(row: pd.Series) -> str:
     if row.at_most < 1:
         bounds.append(f"at most {row.at_most:g}")
     return ", ".join(bounds)
+
+
+def differences(corpus: Corpus) -> dict:
+    """What a stage of the corpus has otherwise than the corpus itself."""
+    return {name: v for name, v in asdict(corpus).items() if v != getattr(Corpus(), name)}
 
 
 def table_of(values: dict) -> str:
@@ -118,6 +122,10 @@ dialogues the answerer gives in with the `yields_*` probabilities.
 In the first `lessons` steps the corpus is simpler:
 
 {lessons}
+
+In the last `review` steps it has more of what was learned last:
+
+{review}
 
 ## Training
 

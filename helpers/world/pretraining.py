@@ -28,18 +28,22 @@ class Schedule:
     """Size of the model and course of its training.
 
     The first `lessons` steps are taken on `Corpus.lessons()`: without them the model is slow to
-    find out that a number belongs to the name before it. Numbers, "none" and a reply's first token
-    weigh `emphasis` times as much in the loss as other words, whose choice among wordings is mostly
-    noise. A round is a number of steps and its peak learning rates, as a share of those below; it
-    starts with fresh optimizers, from weights rounded to bf16 as they will be written.
+    find out that a number belongs to the name before it. The last `review` steps are taken on
+    `Corpus.review()`, which has more of what was learned last. Numbers, "none" and a reply's first
+    token weigh `emphasis` times as much in the loss as other words, whose choice among wordings is
+    mostly noise. A round is a number of steps and its peak learning rates, as a share of those
+    below; it starts with fresh optimizers, from weights rounded to bf16 as they will be written.
     """
 
     width: int = 192
     layers: int = 4
     heads: int = 4
     intermediate: int = 512
-    rounds: tuple[tuple[int, float], ...] = ((5500, 1.0), (1600, 0.5), (1600, 0.5))
+    rounds: tuple[tuple[int, float], ...] = (
+        (5500, 1.0), (1600, 0.5), (1600, 0.5), (1200, 0.4),
+    )  # fmt: skip
     lessons: int = 1000
+    review: int = 1200
     batch_size: int = 64
     emphasis: float = 3.0
     learning_rate: float = 1.5e-3
@@ -92,7 +96,7 @@ def batches(
     reply = tokenizer.convert_tokens_to_ids("<|assistant|>")
     for pool in range(skip // POOL, 10**9):
         rng = random.Random(f"{seed}-{pool}")
-        stage = corpus.lessons() if pool * POOL < schedule.lessons else corpus
+        stage = stage_at(pool * POOL, corpus, schedule)
         examples = [example(rng, stage) for _ in range(POOL * size)]
         texts = [tokenizer.apply_chat_template(e.chat, tokenize=False) for e in examples]
         encoded = tokenizer(texts, add_special_tokens=False)["input_ids"]
@@ -111,6 +115,13 @@ def batches(
                 weight[row, first] = first_weight * schedule.emphasis
             weight[torch.isin(ids, found)] *= schedule.emphasis
             yield {"ids": ids, "weight": weight}
+
+
+def stage_at(step: int, corpus: Corpus, schedule: Schedule) -> Corpus:
+    """The corpus of the pool that begins at `step`: lessons first, a review at the end."""
+    if step < schedule.lessons:
+        return corpus.lessons()
+    return corpus.review() if step >= schedule.steps - schedule.review else corpus
 
 
 def loss_of(model: LlamaForCausalLM, batch: dict) -> torch.Tensor:

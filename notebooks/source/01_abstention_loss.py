@@ -187,7 +187,7 @@ scenarios = finding.by_scenario(pd.concat([before, after_sft]))
 wide = scenarios.pivot(index="scenario", columns="arm", values="estimate")
 fall = (wide[finding.REASONING] - wide["before"]).sort_values()
 title = f"By scenario, recall changes from {fall.iloc[0]:+.2f} to {fall.iloc[-1]:+.2f}"
-plots.by_scenario(scenarios, title, lab.stamp)
+plots.compare(scenarios, "scenario", "abstention recall", title, lab.stamp)
 
 # %% [markdown]
 # ## Reveal

@@ -181,10 +181,11 @@ def test_a_chain_is_gone_on_from_only_when_it_was_closed():
 
 
 def test_arms_that_only_keep_another_share_differ_in_nothing_else():
+    lab = experiment()
     assert finding.keeping(0.0) == REASONING and finding.keeping(finding.CORPUS_SHARE) == KEEP
-    recipe = finding.recipe_of(finding.keeping(0.1))
+    recipe = lab.recipe(finding.keeping(0.1))
     assert recipe.abstention_share == 0.1
-    keep = finding.recipe_of(KEEP)
+    keep = lab.recipe(KEEP)
     assert vars(recipe) | {"abstention_share": keep.abstention_share} == vars(keep)
 
 

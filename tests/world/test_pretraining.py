@@ -16,6 +16,7 @@ TINY = p.Schedule(
     intermediate=32,
     rounds=((2, 1.0), (2, 0.5)),
     lessons=0,
+    review=0,
     batch_size=4,
     warmup_steps=1,
     checkpoint_every=2,
@@ -112,3 +113,11 @@ def test_every_round_warms_up_to_its_own_peak_and_ends_near_zero():
     assert rates[55] == pytest.approx(0.5)  # half-way down the first cosine
     assert rates[99] < 0.001 and rates[149] < 0.001
     assert schedule.steps == 150
+
+
+def test_lessons_come_first_and_the_review_last():
+    corpus, schedule = Corpus(), p.Schedule(rounds=((60, 1.0), (40, 0.5)), lessons=30, review=20)
+    stages = [p.stage_at(step, corpus, schedule) for step in (0, 29, 30, 79, 80, 99)]
+    assert stages == [
+        corpus.lessons(), corpus.lessons(), corpus, corpus, corpus.review(), corpus.review(),
+    ]  # fmt: skip
