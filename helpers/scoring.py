@@ -49,8 +49,11 @@ def answer_logprobs(
     differ in their last token only share a line. Exact in float32 (load the model with
     dtype="float32" for numbers to report).
     """
-    contexts = [_encode(lm, prompt + cut + suffix) for cut in cuts]
-    spans = [[_encode_answer(lm, prompt + cut + suffix, a) for a in answers] for cut in cuts]
+    texts = [prompt + cut + suffix for cut in cuts]
+    contexts = [_encode(lm, text) for text in texts]
+    spaces = [text[len(text.rstrip(" ")) :] for text in texts]
+    spans_after = {s: [_encode_answer(lm, s, a) for a in answers] for s in set(spaces)}
+    spans = [spans_after[space] for space in spaces]
     if not all(contexts) or not all(ids for row in spans for ids in row):
         raise ValueError("Every context and every answer needs at least one token.")
     trunk = _trunk(contexts)

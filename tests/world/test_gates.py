@@ -27,6 +27,11 @@ def test_gates_measured_anew(seed, written):
     assert (now.n >= 450).all()
 
 
+def test_every_seed_meets_every_gate(written):
+    assert sorted(set(written.seed)) == SEEDS and len(SEEDS) >= 3
+    assert written.met.all(), written[~written.met][["seed", "gate", "estimate"]]
+
+
 def test_the_card_is_made_of_the_measured_gates(written):
     assert (POCKET / "README.md").read_text() == card.card(written) + "\n"
 

@@ -1,0 +1,379 @@
+"""Finding 3, the SFT accuracy trap: accuracy up, information per step down?
+
+Claim and rule: data/published.yaml, `sft_accuracy_trap` (Wu et al., arXiv 2506.02126).
+"""
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from pydantic import Field
+
+from helpers import answers, chains, experiment, items, models, params, plots, statistics
+from helpers.chains import OPEN, SUFFIX
+from helpers.experiment import EVALUATION_SEED, quietly_load
+from helpers.generation import generate
+from helpers.items import Item
+from helpers.models import LM
+from helpers.recipes import RECIPES, Recipe
+from helpers.record import Claim, Measure, Record
+from helpers.scoring import answer_logprobs, token_logprobs
+from helpers.statistics import Control, Gate, Interval, bootstrap, paired_bootstrap
+from helpers.widgets import progress
+
+TERSE, VERBOSE, POST_HOC, WRONG = "reasoning_sft", "verbose_sft", "post_hoc_sft", "wrong_chain_sft"
+ARMS = (TERSE, VERBOSE, POST_HOC, WRONG)
+MEASURES = (
+    "accuracy", "chain_accuracy", "infogain", "total_gain", "log_infogain", "log_total_gain",
+    "infogain_no_leak", "infogain_released", "n_steps", "leaking_steps",
+)  # fmt: skip
+LEAST_ACCURACY, LEAST_PARSED, FEWEST_ITEMS = 0.3, 0.95, 50
+"""Gates, fixed in advance."""
+
+
+class Params(params.Params):
+    """Parameters of notebook 3."""
+
+    model: str
+    tier: str
+    seeds: Annotated[list[int], Field(min_length=1)]
+    n_items: Annotated[int, Field(ge=2)]
+    questions: str
+    dose: Annotated[int, Field(ge=1)]
+    verbosities: list[Annotated[float, Field(ge=0, le=1)]]
+    scorer: str
+    max_new_tokens: Annotated[int, Field(ge=8)]
+    forecast: Annotated[float, Field(ge=-1, le=1)]
+
+    @property
+    def doses(self) -> list[int]:
+        """The one dose of every arm."""
+        return [self.dose]
+
+
+class Experiment(experiment.Experiment):
+    """Asks every arm for its own chains on the same items; a third, untrained model scores them."""
+
+    def __init__(self, p: Params):
+        """Raises ValueError when no question has an answer or nobody can score."""
+        super().__init__(p, items.answerable(p.questions, p.n_items, EVALUATION_SEED))
+        if not p.scorer and p.model != "pocket":
+            raise ValueError(
+                f"Parameter 'scorer' is empty: name a third model that scores the chains of "
+                f"'{p.model}' (its own base will do: '{p.model}')."
+            )
+        self._read: dict[str, pd.DataFrame] = {}
+
+    def recipe(self, arm: str) -> Recipe:
+        """A named recipe, or SFT on a teacher of some verbosity ("verbosity 0.5")."""
+        if arm in RECIPES:
+            return RECIPES[arm]
+        return replace(RECIPES[VERBOSE], verbosity=float(arm.removeprefix("verbosity ")))
+
+    def scorer(self, seed: int) -> LM:
+        """The third, fixed scorer: a model by name, or the pocket of another seed, untrained."""
+        if self.p.scorer:
+            name = self.base(seed) if self.p.scorer == self.p.model else self.p.scorer
+        else:
+            shipped = sorted(int(f.name.removeprefix("seed")) for f in models.POCKET.glob("seed*"))
+            name = f"pocket-{shipped[(shipped.index(seed) + 1) % len(shipped)]}"
+        return quietly_load(name, dtype="float32")
+
+    def reading(self, arm: str) -> pd.DataFrame:
+        """What an arm writes and what its chains are worth to the scorer, a row a seed and item.
+
+        Columns: item, arm, seed, correct, those of `MEASURES`, chain, steps, ppl, leaks, parsed.
+        """
+        if arm not in self._read:
+            frames = []
+            for seed in self.p.seeds:
+                lm = quietly_load(self.model(arm, seed, self.p.dose))
+                rows = self._measure(lm, self.scorer(seed))
+                frames.append(rows.assign(arm=arm, seed=seed))
+            self._read[arm] = pd.concat(frames, ignore_index=True)
+        return self._read[arm]
+
+    def _measure(self, lm: LM, scorer: LM) -> pd.DataFrame:
+        questions = [item.question for item in self.items]
+        free = generate(lm, [lm.prompt(q) for q in questions], self.p.max_new_tokens)
+        own = chains.own_chains(lm, questions, self.p.max_new_tokens)
+        rows = []
+        work = zip(self.items, free, own, strict=True)
+        for item, reply, chain in progress(work, len(own), f"{lm.name}: information"):
+            row = worth(scorer, item, chain.steps)
+            right = answers.grade(item, reply)["correct"]
+            rows.append(row | {"correct": right, "chain_accuracy": is_right(item, chain.answer),
+                               "parsed": chain.closed and bool(chain.steps)})  # fmt: skip
+        return pd.DataFrame(rows)
+
+
+def is_right(item: Item, answer: str) -> bool:
+    """Whether an answer is one of the accepted ones."""
+    return any(answers.equal(answer, accepted) for accepted in item.answers)
+
+
+def worth(scorer: LM, item: Item, steps: list[str]) -> dict[str, Any]:
+    """What a chain is worth to a scorer, by the paper's formula and its variants."""
+    logp, n_tokens = answer_path(scorer, item, steps)
+    ppl = np.exp(-logp / n_tokens)
+    leaks = [states_answer(item, step) for step in steps]
+    kept = [step for step, leak in zip(steps, leaks, strict=True) if not leak]
+    whole = perplexities_of_text(scorer, item, steps, logp, n_tokens)
+    clean = infogain(np.exp(-answer_path(scorer, item, kept)[0] / n_tokens))
+    return {
+        "item": item.id, "scenario": item.scenario, "should_abstain": False,
+        "chain": " ".join(steps), "steps": steps, "ppl": ppl.tolist(), "leaks": leaks,
+        "infogain": infogain(ppl), "total_gain": ppl[0] - ppl[-1],
+        "log_infogain": infogain(-logp / n_tokens),
+        "log_total_gain": (logp[-1] - logp[0]) / n_tokens,
+        "infogain_no_leak": clean,
+        "infogain_released": float(whole[0] - whole[-1]) / (len(steps) + 1),
+        "n_steps": float(len(steps)), "leaking_steps": float(sum(leaks)),
+    }  # fmt: skip
+
+
+def answer_path(scorer: LM, item: Item, steps: list[str]) -> tuple[np.ndarray, int]:
+    """log p(right answer | question, steps 1..i) in nats for i = 0..t, and the answer's tokens."""
+    cuts = [" ".join([OPEN, *steps[:i]]) for i in range(len(steps) + 1)]
+    prompt = scorer.prompt(item.question, OPEN).removesuffix(OPEN)
+    right = item.answers[0]
+    logp = answer_logprobs(scorer, prompt, cuts, SUFFIX, [right])[:, 0]
+    return logp, len(scorer.tokenizer(f" {right}", add_special_tokens=False)["input_ids"])
+
+
+def infogain(ppl: np.ndarray) -> float:
+    """Mean over steps of PPL(i-1) - PPL(i) (Wu et al., arXiv 2506.02126); 0 without a step.
+
+    ppl: [t + 1]. The sum telescopes: this is (PPL(0) - PPL(t)) / t.
+    """
+    return float(np.mean(-np.diff(ppl))) if len(ppl) > 1 else 0.0
+
+
+def states_answer(item: Item, step: str) -> bool:
+    """Whether a step already says the right answer."""
+    words = step.replace(",", " ").rstrip(".").split()
+    return any(answers.equal(word, right) for word in words for right in item.answers)
+
+
+def perplexities_of_text(
+    scorer: LM, item: Item, steps: list[str], logp: np.ndarray, n_tokens: int
+) -> np.ndarray:
+    """As the released code has it: PPL of question, steps 1..i and answer together, i = 0..t."""
+    prompt = scorer.prompt(item.question, OPEN)
+    texts = [" ".join([prompt, *steps[:i]]) for i in range(len(steps) + 1)]
+    tokens = token_logprobs(scorer, texts[-1])
+    n = [len(scorer.tokenizer(text, add_special_tokens=False)["input_ids"]) - 1 for text in texts]
+    sums = np.array([tokens[:k].sum() for k in n]) + logp
+    return np.exp(-sums / (np.array(n) + n_tokens))
+
+
+def length_matched(before: pd.DataFrame, after: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both arms with InfoGain over as many first steps as the shorter chain of the item has."""
+    keys = ["seed", "item"]
+    pair = before.merge(after, on=keys, suffixes=("_before", "_after"))
+    shorter = np.minimum(pair.ppl_before.map(len), pair.ppl_after.map(len))
+    frames = []
+    for end in ("before", "after"):
+        paths = zip(pair[f"ppl_{end}"], shorter, strict=True)
+        values = [infogain(np.array(path[:n])) for path, n in paths]
+        frames.append(pair[keys].assign(infogain_matched=values))
+    return tuple(frames)
+
+
+def decomposition(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """The change of InfoGain as a sum of three, item by item: more steps for the same gain, gain
+    from steps that state the answer, and what is left.
+
+    Columns: seed, item, length, leak, rest, whole; the first three add up to the last, exactly.
+    """
+    keys = ["seed", "item"]
+    pair = before.merge(after, on=keys, suffixes=("_before", "_after"))
+    rows = []
+    for row in pair.to_dict("records"):
+        gain, steps = {}, {}
+        for end in ("before", "after"):
+            drops = -np.diff(row[f"ppl_{end}"])
+            leaks = np.array(row[f"leaks_{end}"], dtype=bool)
+            gain[end] = np.array([drops[leaks].sum(), drops[~leaks].sum()])
+            steps[end] = max(len(drops), 1)
+        moved = (gain["after"] - gain["before"]) / steps["after"]
+        length = gain["before"].sum() * (1 / steps["after"] - 1 / steps["before"])
+        rows.append({name: row[name] for name in keys} | {
+            "length": length, "leak": moved[0], "rest": moved[1], "whole": length + moved.sum(),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def parts(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """`decomposition` in means with intervals: part, estimate, low, high."""
+    frame = decomposition(before, after)
+    names = {"length": "more steps for the same gain", "leak": "steps that state the answer",
+             "rest": "what is left", "whole": "change of InfoGain"}  # fmt: skip
+    return pd.DataFrame(
+        {"part": words, **vars(bootstrap(frame, name))} for name, words in names.items()
+    )
+
+
+def change(before: pd.DataFrame, after: pd.DataFrame, name: str) -> Interval:
+    """Change of a measure on the same items, after minus before; "infogain_matched" too."""
+    if name == "infogain_matched":
+        before, after = length_matched(before, after)
+    return paired_bootstrap(before, after, name)
+
+
+def measures(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """Every measure of every arm: arm, measure, estimate, low, high, n, seeds."""
+    return pd.DataFrame(
+        {"arm": frame.arm.iloc[0], "measure": name, **vars(bootstrap(frame, name))}
+        for frame in frames
+        for name in MEASURES
+    )
+
+
+def published_arithmetic(claim: Claim) -> pd.DataFrame:
+    """The paper's three figures for one drop, and what its printed values give."""
+    rows = [
+        {"figure": f.setting, "value": f"{f.value:+.1f} %", "what it is": "as printed"}
+        for f in claim.values("infogain_change")
+    ]
+    relative = {f.setting: f.after / f.before - 1 for f in claim.values("infogain")}
+    rows += [
+        {"figure": f"{name}, {f.before} to {f.after}", "value": f"{relative[name]:+.1%}",
+         "what it is": "computed from the printed values"}
+        for f in claim.values("infogain")
+        for name in [f.setting]
+    ]  # fmt: skip
+    rows.append({"figure": "mean of the two", "value": f"{np.mean(list(relative.values())):+.1%}",
+                 "what it is": "computed from the printed values"})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def meter(lab: Experiment, item: Item, text: str) -> Figure:
+    """What every step of a chain that the reader may rewrite tells the scorer."""
+    steps = chains.steps_of(text)
+    scorer = lab.scorer(lab.p.seeds[0])
+    logp, n_tokens = answer_path(scorer, item, steps)
+    rows = pd.DataFrame({
+        "label": [f"{i}. {step}" for i, step in enumerate(steps, 1)],
+        "estimate": np.diff(logp), "low": np.nan, "high": np.nan,
+    })  # fmt: skip
+    title = (
+        f"{len(steps)} steps take the right answer from p = {np.exp(logp[0]):.2f} to "
+        f"{np.exp(logp[-1]):.2f}; InfoGain {infogain(np.exp(-logp / n_tokens)):.2f}"
+    )
+    stamp = plots.stamp(f"scorer {scorer.name}", lab.p.tier, [lab.p.seeds[0]], 1)
+    return plots.forest(rows, "nats about the right answer that the step tells", title, stamp)
+
+
+def at_verbosity(lab: Experiment, verbosity: float) -> Figure:
+    """Where the change of InfoGain comes from, for a teacher of some verbosity."""
+    arm = {0.0: TERSE, 1.0: VERBOSE}.get(verbosity, f"verbosity {verbosity:g}")
+    table = parts(lab.reading("before"), lab.reading(arm)).rename(columns={"part": "label"})
+    title = f"Verbosity {verbosity:g}: InfoGain changes by {table.estimate.iloc[-1]:+.2f}"
+    return plots.forest(table, "change of InfoGain", title, lab.stamp)
+
+
+def gates(lab: Experiment) -> list[Gate]:
+    """What must be so before a change of InfoGain means anything."""
+    frames = [lab.reading(arm) for arm in ("before", *ARMS)]
+    least = min(frame.chain_accuracy.mean() for frame in frames[:3])
+    return [
+        Gate("accuracy with a chain, lowest of before, terse and verbose", least, LEAST_ACCURACY),
+        Gate("chains that close and have steps, worst arm",
+             min(frame.parsed.mean() for frame in frames), LEAST_PARSED),
+        Gate("items", float(frames[0].item.nunique()), FEWEST_ITEMS),
+    ]  # fmt: skip
+
+
+def controls(lab: Experiment) -> list[Control]:
+    """What could sink the finding: the other half of the claim, and the arm without padding."""
+    before, after, terse = (lab.reading(arm) for arm in ("before", VERBOSE, TERSE))
+    return [
+        Control("change of accuracy", change(before, after, "accuracy"), 1),
+        Control("change of InfoGain after equal training on terse chains",
+                change(before, terse, "infogain"), -1),
+        Control("change of InfoGain over equally many steps",
+                change(before, after, "infogain_matched"), -1),
+    ]  # fmt: skip
+
+
+def result(lab: Experiment, forecast: float, seconds: float) -> Record:
+    """The record of the run: every measure, gate and control, and the verdict on them."""
+    before = lab.reading("before")
+    kept = []
+
+    def keep(interval: Any, name: str, arm: str, dose: int = 0) -> None:
+        kept.append(
+            Measure(name=name, arm=arm, dose=dose, estimate=interval.estimate, low=interval.low,
+                    high=interval.high, n=interval.n, seeds=lab.p.seeds[: interval.seeds])
+        )  # fmt: skip
+
+    primary = change(before, lab.reading(VERBOSE), "infogain")
+    for arm in (VERBOSE, TERSE, POST_HOC, WRONG):
+        for name in ("infogain", "infogain_matched", *MEASURES[:2], *MEASURES[3:]):
+            keep(change(before, lab.reading(arm), name), f"{name}_change", arm, lab.p.dose)
+        for row in parts(before, lab.reading(arm)).itertuples():
+            keep(row, f"part of the change: {row.part}", arm, lab.p.dose)
+    for row in measures([lab.reading(arm) for arm in ("before", *ARMS)]).itertuples():
+        keep(row, row.measure, row.arm, 0 if row.arm == "before" else lab.p.dose)
+    held, passed = controls(lab), gates(lab)
+    found = statistics.verdict(primary, -1, held, passed)
+    return Record(
+        finding="sft_accuracy_trap", tier=lab.p.tier, model=lab.label, seeds=lab.p.seeds,
+        parameters=lab.p.model_dump(), measures=kept, gates=passed, controls=held,
+        verdict=found.label, reason=found.reason, forecast=forecast, seconds=seconds,
+    )  # fmt: skip
+
+
+def changes(lab: Experiment) -> pd.DataFrame:
+    """Change of InfoGain by teacher: as published, over equally many steps, and without leaks."""
+    names = {
+        "infogain": "as published",
+        "infogain_matched": "over equally many steps",
+        "infogain_no_leak": "without steps that state the answer",
+        "infogain_released": "as the released code has it",
+    }
+    before = lab.reading("before")
+    return pd.DataFrame(
+        {"arm": arm, "measure": words, **vars(change(before, lab.reading(arm), name))}
+        for arm in ARMS
+        for name, words in names.items()
+    )
+
+
+def worth_of(lab: Experiment, item: Item, text: str) -> dict[str, Any]:
+    """`worth` of a chain given as text, to the first seed's scorer."""
+    return worth(lab.scorer(lab.p.seeds[0]), item, chains.steps_of(text))
+
+
+def what_happened(record: Record) -> str:
+    """The result in words chosen by its numbers; reads the record only."""
+    found = {(m.name, m.arm): m for m in record.measures}
+    moved, accuracy = (found[f"{name}_change", VERBOSE] for name in ("infogain", "accuracy"))
+    length = found["part of the change: more steps for the same gain", VERBOSE]
+    total, terse = found["total_gain_change", VERBOSE], found["infogain_change", TERSE]
+    failed = [gate["name"] for gate in record.gates if not gate["passed"]]
+    doubt = f"**A gate failed ({'; '.join(failed)}): read nothing into the rest.** " * bool(failed)
+    if moved.high < 0 < accuracy.low:
+        said = "Accuracy rose and information per step fell."
+    elif moved.high < 0:
+        said = "Information per step fell, and accuracy is not shown to rise."
+    elif moved.low > 0:
+        said = "Information per step *rose*, against the claim."
+    else:
+        said = "No change of information per step is shown: the interval holds zero."
+    share = ""
+    if moved.high < 0 and length.estimate < 0:
+        share = (
+            f" Length alone, the old gain spread over the new number of steps, makes {length}: "
+            f"{length.estimate / moved.estimate:.0%} of it."
+        )
+    return (
+        f"{doubt}**{said}** After {record.parameters['dose']} steps of verbose SFT, InfoGain "
+        f"changed by {moved} and accuracy by {accuracy} (n = {moved.n}, seeds "
+        f"{', '.join(map(str, record.seeds))}, model {record.model}).{share} The total gain "
+        f"changed by {total}. A terse teacher changed InfoGain by {terse}."
+        f"\n\n**Verdict: {record.verdict}.** {record.reason}"
+    )

@@ -1,0 +1,138 @@
+"""Finding 3: the telescoping sum, a teacher that pads, and a null."""
+
+import random
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.findings import sft_accuracy_trap as finding
+from helpers.findings.sft_accuracy_trap import POST_HOC, TERSE, VERBOSE, WRONG
+from helpers.items import Item, pocket_stories
+from helpers.record import published
+from helpers.scoring import answer_logprobs
+from helpers.world import grammar
+
+SETTINGS = dict(
+    model="pocket", tier="pocket", seeds=[0, 1, 2], n_items=60, questions="", dose=40,
+    verbosities=[0.5], scorer="", max_new_tokens=96, forecast=-0.2,
+)  # fmt: skip
+
+
+def test_the_sum_telescopes_on_random_chains():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        ppl = np.exp(rng.uniform(0, 5, rng.integers(2, 12)))
+        t = len(ppl) - 1
+        assert abs(finding.infogain(ppl) - (ppl[0] - ppl[-1]) / t) < 1e-5
+    assert finding.infogain(np.array([3.0])) == 0.0
+
+
+def test_a_model_s_own_perplexities_telescope_too(tiny_lm):
+    (item,) = pocket_stories(1, 0, (4,))
+    steps = list(grammar.story(random.Random(0), 4).chain)
+    row = finding.worth(tiny_lm, item, steps)
+    gain = (row["ppl"][0] - row["ppl"][-1]) / 4
+    assert row["infogain"] == pytest.approx(gain, rel=1e-5, abs=1e-5)
+    assert row["total_gain"] == pytest.approx(4 * row["infogain"], rel=1e-5, abs=1e-5)
+    logp = answer_logprobs(
+        tiny_lm, tiny_lm.prompt(item.question), [" <think>"], finding.SUFFIX, list(item.answers)
+    )
+    assert row["ppl"][0] == pytest.approx(np.exp(-logp[0, 0]), rel=1e-4)  # one token
+
+
+def test_a_step_that_states_the_answer_is_known():
+    item = Item("q", "?", ("8",), False, "plain")
+    assert finding.states_answer(item, "Ann 5 + 3 = 8.")
+    assert not finding.states_answer(item, "Ann 5 + 13 = 18.")
+
+
+def rows(arm, seed, ppl, leaks, accuracy, n=60):
+    """Frames of an arm whose chains all have perplexities like `ppl`."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for i in range(n):
+        path = np.array(ppl) * np.exp(0.1 * rng.standard_normal())
+        t = len(path) - 1
+        made.append({
+            "item": f"i{i}", "scenario": "plain", "arm": arm, "seed": seed, "chain": "",
+            "ppl": path.tolist(), "leaks": leaks, "infogain": finding.infogain(path),
+            "total_gain": path[0] - path[-1], "log_infogain": 0.1, "log_total_gain": 0.1 * t,
+            "infogain_no_leak": finding.infogain(path), "infogain_released": 0.1,
+            "n_steps": float(t), "leaking_steps": float(sum(leaks)), "parsed": True,
+            "should_abstain": False, "correct": rng.random() < accuracy,
+            "chain_accuracy": rng.random() < 0.9,
+        })  # fmt: skip
+    return pd.DataFrame(made)
+
+
+def laboratory(**arms):
+    lab = finding.Experiment(finding.Params(**SETTINGS))
+    for arm, (ppl, leaks, accuracy) in arms.items():
+        frames = [rows(arm, seed, ppl, leaks, accuracy) for seed in lab.p.seeds]
+        lab._read[arm] = pd.concat(frames, ignore_index=True)
+    return lab
+
+
+SHORT, LONG = [9, 5, 1], [9, 9, 5, 5, 1, 1, 1]
+PLAIN, NEVER = [False, True], [False] * 5 + [True]
+
+
+def test_a_teacher_that_pads_lowers_infogain_and_leaves_the_total():
+    lab = laboratory(before=(SHORT, PLAIN, 0.5), verbose_sft=(LONG, NEVER, 0.5))
+    before, after = lab.reading("before"), lab.reading(VERBOSE)
+    assert finding.change(before, after, "infogain").high < 0
+    total = finding.change(before, after, "total_gain")
+    assert total.low <= 0 <= total.high and abs(total.estimate) < 0.2
+
+
+def test_the_parts_add_up_exactly_and_padding_is_all_length():
+    lab = laboratory(before=(SHORT, PLAIN, 0.5), verbose_sft=(LONG, [False] * 6, 0.5))
+    before, after = lab.reading("before"), lab.reading(VERBOSE)
+    frame = finding.decomposition(before, after)
+    assert np.allclose(frame.length + frame.leak + frame.rest, frame.whole)
+    moved = finding.change(before, after, "infogain").estimate
+    assert frame.whole.mean() == pytest.approx(moved)
+    assert frame.length.mean() == pytest.approx(moved, rel=0.05)
+
+
+def test_matched_lengths_compare_the_same_number_of_steps():
+    lab = laboratory(before=(SHORT, PLAIN, 0.5), verbose_sft=([9, 5, 1, 1, 1, 1, 1], NEVER, 0.5))
+    before, after = lab.reading("before"), lab.reading(VERBOSE)
+    moved = finding.change(before, after, "infogain_matched")
+    assert moved.estimate == pytest.approx(0, abs=0.2)
+
+
+def test_a_planted_trap_replicates():
+    trap = ([9, 7, 6, 5, 4, 3, 3], NEVER, 0.9)
+    lab = laboratory(before=(SHORT, PLAIN, 0.5), reasoning_sft=([9, 6, 3], PLAIN, 0.9),
+                     verbose_sft=trap, post_hoc_sft=trap, wrong_chain_sft=trap)  # fmt: skip
+    record = finding.result(lab, -0.2, 1.0)
+    assert record.verdict == "replicates", record.reason
+    assert "fell" in finding.what_happened(record)
+
+
+def test_the_same_model_five_times_does_not_replicate():
+    same = (SHORT, PLAIN, 0.7)
+    arms = dict.fromkeys(("before", TERSE, VERBOSE, POST_HOC, WRONG), same)
+    record = finding.result(laboratory(**arms), -0.2, 1.0)
+    assert record.verdict not in ("replicates", "direction only")
+    assert "No change" in finding.what_happened(record)
+
+
+def test_padding_alone_is_no_trap_when_a_terse_teacher_has_none():
+    lab = laboratory(before=(SHORT, PLAIN, 0.5), reasoning_sft=([9, 4, 0.5], PLAIN, 0.9),
+                     verbose_sft=(LONG, NEVER, 0.9), post_hoc_sft=(SHORT, PLAIN, 0.9),
+                     wrong_chain_sft=(SHORT, PLAIN, 0.9))  # fmt: skip
+    assert finding.result(lab, -0.2, 1.0).verdict == "inconclusive"
+
+
+def test_the_paper_s_three_figures_and_what_its_values_give():
+    table = finding.published_arithmetic(published("sft_accuracy_trap"))
+    assert table.value.tolist() == ["-38.9 %", "-37.1 %", "-37.2 %", "-43.6%", "-30.8%", "-37.2%"]
+
+
+def test_a_real_model_needs_a_named_scorer():
+    settings = SETTINGS | {"model": "smollm2", "tier": "small", "seeds": [0]}
+    with pytest.raises(ValueError, match="scorer.*third model"):
+        finding.Experiment(finding.Params(**settings))
