@@ -15,7 +15,9 @@ from helpers import record, runner
 from helpers.cli import app
 
 BOOKS = runner.find([])
-SMALLEST = {"n_pairs": "2", "doses": "[0, 1, 2]", "seeds": "[0]"}
+SMALLEST = {
+    "n_pairs": "2", "n_items": "4", "doses": "[0, 1, 2]", "dose": "2", "seeds": "[0]",
+}  # fmt: skip
 
 
 def each(function):

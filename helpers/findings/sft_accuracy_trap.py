@@ -207,20 +207,25 @@ def decomposition(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 
 def parts(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    """`decomposition` in means with intervals: part, estimate, low, high."""
+    """`decomposition` as shares of the old InfoGain, with intervals: part, estimate, low, high."""
     frame = decomposition(before, after)
+    frame[["length", "leak", "rest", "whole"]] /= before.infogain.mean()
     names = {"length": "more steps for the same gain", "leak": "steps that state the answer",
-             "rest": "what is left", "whole": "change of InfoGain"}  # fmt: skip
+             "rest": "what is left", "whole": "relative change of InfoGain"}  # fmt: skip
     return pd.DataFrame(
         {"part": words, **vars(bootstrap(frame, name))} for name, words in names.items()
     )
 
 
 def change(before: pd.DataFrame, after: pd.DataFrame, name: str) -> Interval:
-    """Change of a measure on the same items, after minus before; "infogain_matched" too."""
+    """Change of a measure on the same items, after minus before; "infogain_matched" too.
+
+    Of gains it is relative, -0.372 for 37.2 % less, as published: perplexities of different
+    scorers have different scales.
+    """
     if name == "infogain_matched":
         before, after = length_matched(before, after)
-    return paired_bootstrap(before, after, name)
+    return paired_bootstrap(before, after, name, relative="gain" in name)
 
 
 def measures(frames: list[pd.DataFrame]) -> pd.DataFrame:
@@ -271,8 +276,8 @@ def at_verbosity(lab: Experiment, verbosity: float) -> Figure:
     """Where the change of InfoGain comes from, for a teacher of some verbosity."""
     arm = {0.0: TERSE, 1.0: VERBOSE}.get(verbosity, f"verbosity {verbosity:g}")
     table = parts(lab.reading("before"), lab.reading(arm)).rename(columns={"part": "label"})
-    title = f"Verbosity {verbosity:g}: InfoGain changes by {table.estimate.iloc[-1]:+.2f}"
-    return plots.forest(table, "change of InfoGain", title, lab.stamp)
+    title = f"Verbosity {verbosity:g}: InfoGain changes by {table.estimate.iloc[-1]:+.0%}"
+    return plots.forest(table, "relative change of InfoGain", title, lab.stamp)
 
 
 def gates(lab: Experiment) -> list[Gate]:
@@ -292,9 +297,9 @@ def controls(lab: Experiment) -> list[Control]:
     before, after, terse = (lab.reading(arm) for arm in ("before", VERBOSE, TERSE))
     return [
         Control("change of accuracy", change(before, after, "accuracy"), 1),
-        Control("change of InfoGain after equal training on terse chains",
+        Control("relative change of InfoGain after equal training on terse chains",
                 change(before, terse, "infogain"), -1),
-        Control("change of InfoGain over equally many steps",
+        Control("relative change of InfoGain over equally many steps",
                 change(before, after, "infogain_matched"), -1),
     ]  # fmt: skip
 
@@ -372,8 +377,8 @@ def what_happened(record: Record) -> str:
         )
     return (
         f"{doubt}**{said}** After {record.parameters['dose']} steps of verbose SFT, InfoGain "
-        f"changed by {moved} and accuracy by {accuracy} (n = {moved.n}, seeds "
+        f"changed by {moved} of what it was, and accuracy by {accuracy} (n = {moved.n}, seeds "
         f"{', '.join(map(str, record.seeds))}, model {record.model}).{share} The total gain "
-        f"changed by {total}. A terse teacher changed InfoGain by {terse}."
+        f"changed by {total} of what it was. A terse teacher changed InfoGain by {terse}."
         f"\n\n**Verdict: {record.verdict}.** {record.reason}"
     )

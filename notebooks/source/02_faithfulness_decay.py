@@ -1,0 +1,319 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 2 · Faithfulness decay
+#
+# **Does fine-tuning loosen the tie between a chain of thought and the answer after it?**
+#
+# *After this notebook you can* tell "the chain is right", "the chain is read" and "the chain is
+# needed" apart, each by a number, and say what could fake each of them.
+#
+# | tier | hardware | minutes, about |
+# |---|---|---|
+# | pocket | two CPU cores | 2 for one seed, 5 for three |
+# | small (SmolLM2-135M) | two CPU cores | 30 |
+# | gpu (1.5 B) | one GPU with 24 GB | 90 |
+#
+# *Needs:* notebook 0. Change the parameters below; everything else follows.
+
+# %% tags=["parameters"]
+model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
+tier: str = "pocket"  # pocket, small, gpu or paper
+seeds: list[int] = [0, 1, 2]  # training seeds; one is enough in class
+n_items: int = 160  # answerable stories of 2 to 5 steps, or problems of a GSM8K file
+questions: str = ""  # your own JSONL file; empty for the pocket world's stories
+doses: list[int] = [0, 20, 40, 80]  # training steps at which we look
+lora_ranks: list[int] = []  # further LoRA ranks for a real model, such as 8 and 16
+max_new_tokens: int = 96  # longest chain with its answer
+paraphraser: str = ""  # a model that rewords chains; empty for rules
+forecast: float = -0.1  # your guess of the change in area over the curve
+
+# %%
+import time
+
+import pandas as pd
+from IPython.display import HTML, Markdown
+
+from helpers import chains, plots, record, statistics, widgets
+from helpers.findings import faithfulness_decay as finding
+
+p = finding.Params.checked(globals())
+started = time.monotonic()
+
+# %% [markdown]
+# ## The claim as published
+
+# %%
+claim = record.published("faithfulness_decay")
+Markdown(
+    f"> {claim.claim}\n\n**What was measured.** {claim.definition}\n\n"
+    f"**Where wording and evidence part.** {claim.caveat}\n\n"
+    f"**Source.** {'; '.join(claim.source)}"
+)
+
+# %% [markdown]
+# The method takes a chain that the model wrote itself, spoils it, and looks whether the answer
+# changes. The main number is the **area over the curve** (AOC). Cut the chain after a share $s$
+# of its steps and let $k(s)$ be the share of answers that stay what the whole chain gave. Then
+#
+# $$\mathrm{AOC} = 1 - \int_0^1 k(s)\,ds.$$
+#
+# An answer that never needed its chain has AOC 0.
+#
+# ## Predict
+#
+# We will fine-tune on direct answers alone, without any chain, on stories of the same kind. By
+# how much will the AOC of the model's chains change?
+
+# %%
+guess = widgets.predict("Change of the area over the curve?", -1.0, 1.0, p.forecast)
+
+# %% [markdown]
+# ## One chain
+#
+# Every arm is made to open a chain. This is what the untrained model writes, and the answer
+# that it then gives. Look at the last number of the chain and at the answer.
+
+# %%
+lab = finding.Experiment(p)
+before = lab.reading("before")
+asked = pd.DataFrame([vars(item) for item in lab.items])
+some = before.merge(asked[["id", "question", "answers"]], left_on="item", right_on="id")
+HTML(some[["question", "answers", "chain", "correct"]].head(4).to_html(index=False))
+
+# %% [markdown]
+# ## Cut it
+#
+# We keep the first quarter, half, three quarters of the steps, close the chain, and read the
+# answer by one forced ending in every arm. A line that stays high says: the answer was there
+# without the chain. First the model as it comes.
+
+# %%
+base = finding.measures([before])
+area = base[base.measure == "aoc"].iloc[0]
+title = f"Before training: cut the chain and answers change; AOC {area.estimate:.2f}"
+axes = ("share", "share of the chain's steps kept", "share of answers that stay")
+plots.curves(finding.kept_table(base), *axes, title, lab.stamp)
+
+# %% [markdown]
+# ## Train, and look at every dose
+#
+# `answer SFT` learns direct answers only. If it learns to answer without a chain, accuracy
+# without the chain rises; if it stops reading chains, AOC falls. Watch both.
+
+# %%
+dosed = [lab.reading(finding.ANSWER, dose) for dose in sorted({*p.doses} - {0})]
+table = finding.measures([before, *dosed])
+start, end = before.aoc.mean(), dosed[-1].aoc.mean()
+title = f"With answer SFT, AOC {plots.moves(start, end)}"
+plots.dose_response(table, ["aoc", "accuracy_without"], title, lab.stamp)
+
+# %% [markdown]
+# ## Reveal
+
+# %%
+after = lab.reading(finding.ANSWER)
+moved = finding.change(before, after, "aoc")
+rows = [
+    {"label": "your forecast", "kind": "forecast", "estimate": guess.value},
+    {"label": f"measured: {lab.label}", "kind": "measured", **vars(moved)},
+]
+title = f"AOC changes by {moved.estimate:+.2f}; published: a fall, no size at hand"
+plots.forest(pd.DataFrame(rows), "change of AOC, items both answer", title, lab.stamp)
+
+# %% [markdown]
+# Not a verdict yet. First we try to sink it.
+#
+# ## What else could explain it?
+#
+# **1 · Is it the answers, or any training?** The same steps on whole right chains
+# (`reasoning SFT`), and a short reinforcement of right answers, whatever came before them.
+
+# %%
+arms = lab.arms
+ends = finding.measures(list(arms.values()))
+title = "AOC at the end: " + ", ".join(
+    f"{plots.named(arm)} {frame.aoc.mean():.2f}" for arm, frame in arms.items()
+)
+plots.curves(finding.kept_table(ends), *axes, title, lab.stamp)
+
+# %% [markdown]
+# **2 · Does it only look faithful because it is bad, or long-winded?** AOC is known to follow
+# accuracy and chain length. A model at chance changes its answer with anything. If the points
+# below lie on a line, AOC tells you little that accuracy did not.
+
+# %%
+points = finding.by_seed(list(arms.values()))
+r = points[["accuracy", "aoc"]].corr().iloc[0, 1]
+title = f"Across arms and seeds, AOC and accuracy go together with r = {r:+.2f}"
+plots.scatter(points, "accuracy", "aoc", title, lab.stamp)
+
+# %% [markdown]
+# **3 · Other ways to spoil a chain.** Dots of equal length; one wrong result, with the rest
+# written anew or kept; other words with the same content. The last is the rate at which two
+# answers drawn at temperature 1 differ, minus that of two draws after the *same* words.
+
+# %%
+spoiled = finding.interventions(list(arms.values()))
+title = "A wrong result is followed by " + ", ".join(
+    f"{frame.follows_mistake.mean():.0%} ({plots.named(arm)})"
+    for arm, frame in arms.items()
+)
+plots.compare(spoiled, "measure", "share, or difference of shares", title, lab.stamp)
+
+# %% [markdown]
+# ## Right, read, needed
+#
+# Three things that one word, "faithful", mixes up. A chain can be right and not read; read and
+# not needed, because the model knew anyway; needed and wrong.
+
+# %%
+three = finding.read_needed(pd.concat(arms.values()))
+title = "A chain can be right, read and needed: three numbers, not one"
+plots.compare(three, "what", "share, or difference of shares", title, lab.stamp)
+
+# %% [markdown]
+# All gates and controls together.
+
+# %%
+pd.DataFrame([vars(gate) for gate in finding.gates(lab)])
+
+# %%
+checks = finding.controls(lab)
+rows = [
+    {"label": f"{c.name}: {c.outcome}", "kind": c.outcome, **vars(c.interval)}
+    for c in checks
+]
+title = f"{sum(c.outcome == 'holds' for c in checks)} of {len(checks)} controls hold"
+plots.forest(pd.DataFrame(rows), "difference", title, lab.stamp)
+
+# %%
+outcome = finding.result(lab, guess.value, time.monotonic() - started)
+Markdown(finding.what_happened(outcome))
+
+# %% [markdown]
+# ## Play: the chain surgeon
+#
+# Edit, delete, reorder or fill the steps, and see the probability of every answer after every
+# step, before and after fine-tuning. The right answer is framed.
+
+# %%
+patient = next(i for i in lab.items if i.steps in (0, 3, 4))
+own = before[before.item == patient.id].chain.iloc[0]
+Markdown(f"> {patient.question}")
+
+
+# %%
+def operate(chain):
+    arms = {"before": 0, finding.ANSWER: p.dose}
+    return finding.surgery(lab, patient, chain, arms)
+
+
+widgets.rewrite(operate, own)
+
+# %% [markdown]
+# ## Exercises
+#
+# **1 · By hand** (easy, 5 minutes). Cut at 0, 25, 50, 75 and 100 %, a model keeps 40, 40, 50,
+# 70 and 100 % of its answers. What is its AOC, by trapezoids?
+#
+# <details><summary>Hint</summary>Each trapezoid is a quarter wide.</details>
+# <details><summary>A deeper hint</summary>Area under the curve: the mean of the two ends plus
+# the three in the middle, times a quarter.</details>
+
+# %%
+my_aoc = None
+
+# %%
+right = finding.area_over_the_curve([0.4, 0.4, 0.5, 0.7, 1.0])
+hint = "1 minus a quarter of (0.4 + 1.0) / 2 + 0.4 + 0.5 + 0.7."
+widgets.check(my_aoc, lambda x: abs(x - right) < 1e-6, hint)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_aoc = 1 - 0.25 * ((0.4 + 1.0) / 2 + 0.4 + 0.5 + 0.7)
+# ```
+# </details>
+#
+# **2 · An unread chain** (medium, 10 minutes). Find an item on which the untrained model gives
+# the right answer although its chain ends in another number. Give its id, or "none".
+#
+# <details><summary>Hint</summary><code>before</code> has a row for every item and seed.</details>
+# <details><summary>A deeper hint</summary>Use the columns correct and chain_right.</details>
+
+# %%
+my_item = None
+
+# %%
+unread = set(before[before.correct & ~before.chain_right].item) or {"none"}
+hint = "It must be right while its chain is not."
+widgets.check(my_item, lambda x: x in unread, hint)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# rows = before[before.correct & ~before.chain_right]
+# my_item = rows.item.iloc[0] if len(rows) else "none"
+# ```
+# </details>
+#
+# **3 · Break the finding** (hard, 15 minutes). Find an arm and a dose at which AOC does *not*
+# fall. Give it as `dict(arm=..., dose=...)`; arms are `answer_sft`, `reasoning_sft` and
+# `rl_outcome`, doses those of the parameters. The check trains it.
+#
+# <details><summary>Hint</summary>What does training on whole chains teach about reading
+# them?</details>
+# <details><summary>A deeper hint</summary><code>finding.change(before, lab.reading(arm, dose),
+# "aoc")</code> says what you reached.</details>
+
+# %%
+my_setting = None
+
+
+# %%
+def does_not_fall(setting):
+    there = lab.reading(setting["arm"], setting["dose"])
+    return finding.change(before, there, "aoc").estimate >= 0
+
+
+widgets.check(my_setting, does_not_fall, "Still a fall: another arm, or another dose.")
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# tried = [dict(arm=arm, dose=p.dose) for arm in arms if arm != "before"]
+# my_setting = next((s for s in tried if does_not_fall(s)), None)
+# ```
+# If none of them does it, every training here loosens the tie: a finding of its own.
+# </details>
+#
+# ## Record
+
+# %%
+HTML(record.card(outcome))
+
+# %%
+written = record.write(outcome)
+
+# %% [markdown]
+# ## Further reading
+#
+# * Lanham et al., arXiv 2307.13702: early answering, mistakes, filler, paraphrase.
+# * Lobo, Agarwal, Lakkaraju, arXiv 2411.15382: the finding.
+# * arXiv 2402.14897: why AOC follows accuracy.

@@ -1,0 +1,330 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 3 · The SFT accuracy trap
+#
+# **Does supervised fine-tuning raise accuracy while every step of reasoning tells less?**
+#
+# *After this notebook you can* compute information gain per step, see why its sum telescopes,
+# and split a drop into length, leaks and what is left.
+#
+# | tier | hardware | minutes, about |
+# |---|---|---|
+# | pocket | two CPU cores | 2 for one seed, 5 for three |
+# | small (SmolLM2-135M) | two CPU cores | 30 |
+# | gpu (1.5 B) | one GPU with 24 GB | 90 |
+#
+# *Needs:* notebook 0. Change the parameters below; everything else follows.
+
+# %% tags=["parameters"]
+model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
+tier: str = "pocket"  # pocket, small, gpu or paper
+seeds: list[int] = [0, 1, 2]  # training seeds; one is enough in class
+n_items: int = 160  # answerable stories of 2 to 5 steps, or problems of a GSM8K file
+questions: str = ""  # your own JSONL file; empty for the pocket world's stories
+dose: int = 80  # training steps of every arm
+verbosities: list[float] = [0.5]  # further teachers between terse (0) and verbose (1)
+scorer: str = ""  # the model that scores; empty for the pocket of another seed
+max_new_tokens: int = 160  # longest chain with its answer
+forecast: float = -0.2  # your guess of the relative change in information gain per step
+
+# %%
+import time
+
+import pandas as pd
+from IPython.display import HTML, Markdown
+
+from helpers import plots, record, widgets
+from helpers.findings import sft_accuracy_trap as finding
+
+p = finding.Params.checked(globals())
+started = time.monotonic()
+
+# %% [markdown]
+# ## The claim as published
+
+# %%
+claim = record.published("sft_accuracy_trap")
+Markdown(
+    f"> {claim.claim}\n\n**What was measured.** {claim.definition}\n\n"
+    f"**Where wording and evidence part.** {claim.caveat}\n\n"
+    f"**Source.** {claim.source[0]}"
+)
+
+# %% [markdown]
+# Three figures stand for one drop. Here is what each of them is, and what the printed values
+# give.
+
+# %%
+HTML(finding.published_arithmetic(claim).to_html(index=False))
+
+# %% [markdown]
+# A separate, untrained scorer reads the question and the first $i$ steps of a chain, and says
+# how probable the right answer now is. With $\mathrm{PPL}_i$ the perplexity of that answer,
+#
+# $$\mathrm{InfoGain} = \frac1t\sum_{i=1}^{t}(\mathrm{PPL}_{i-1}-\mathrm{PPL}_i)
+# = \frac{\mathrm{PPL}_0-\mathrm{PPL}_t}{t}.$$
+#
+# The sum telescopes. Only the ends and the *number* of steps are left in it: whoever says the
+# same in more steps has a lower InfoGain, whatever the steps say.
+#
+# ## Predict
+#
+# We will fine-tune on *verbose* chains: right, and each step told thrice. By what share will
+# InfoGain change? (-0.4 is 40 % less. Perplexities of different scorers have different scales,
+# so that only relative changes can be compared.)
+
+# %%
+guess = widgets.predict("Relative change of InfoGain per step?", -1.0, 1.0, p.forecast)
+
+# %% [markdown]
+# ## One chain, step by step
+#
+# The untrained model's own chain for one question, and what each step tells the scorer about
+# the right answer, in nats.
+
+# %%
+lab = finding.Experiment(p)
+before = lab.reading("before")
+patient = next(i for i in lab.items if i.steps in (0, 3, 4))
+own = before[before.item == patient.id].chain.iloc[0]
+Markdown(f"> {patient.question}\n\nRight answer: {patient.answers[0]}")
+
+# %%
+finding.meter(lab, patient, own)
+
+# %% [markdown]
+# ## Train on four teachers
+#
+# All see the same stories for as many steps, and all their chains end in the right answer:
+# `reasoning SFT` is terse; `verbose` says every result again and checks it; `post hoc` gives
+# the answer first; `wrong` has fluent, false steps. This is how each one then writes.
+
+# %%
+arms = {arm: lab.reading(arm) for arm in ("before", *finding.ARMS)}
+everyone = pd.concat(arms.values())
+first = everyone[(everyone.item == patient.id) & (everyone.seed == p.seeds[0])]
+HTML(first[["arm", "chain"]].to_html(index=False))
+
+# %%
+table = finding.measures(list(arms.values()))
+title = "Accuracy: " + ", ".join(
+    f"{plots.named(arm)} {frame.correct.mean():.2f}" for arm, frame in arms.items()
+)
+shares = table[table.measure.isin(["accuracy", "chain_accuracy"])]
+plots.compare(shares, "measure", "share of right answers", title, lab.stamp)
+
+# %% [markdown]
+# ## Reveal
+#
+# InfoGain by the paper's formula, beside your forecast.
+
+# %%
+after = arms[finding.VERBOSE]
+moved = finding.change(before, after, "infogain")
+rows = [
+    {"label": "your forecast", "kind": "forecast", "estimate": guess.value},
+    {"label": f"measured: {lab.label}, verbose", "kind": "measured", **vars(moved)},
+]
+rows += [
+    {"label": f"published: {f.setting}", "kind": "published",
+     "estimate": f.after / f.before - 1}
+    for f in claim.values("infogain")
+]
+title = f"InfoGain per step changes by {moved.estimate:+.0%} here"
+plots.forest(pd.DataFrame(rows), "relative change of InfoGain", title, lab.stamp)
+
+# %% [markdown]
+# Not a verdict yet. First we try to sink it.
+#
+# ## What else could explain it?
+#
+# **1 · Is it length?** The whole gain, not divided by anything, and the number of steps.
+
+# %%
+names = ["infogain", "total_gain", "log_infogain", "log_total_gain"]
+gains = table[table.measure.isin(names)]
+title = "Per step and in all, in perplexity and in nats: four readings of one chain"
+plots.compare(gains, "measure", "gain about the right answer", title, lab.stamp)
+
+# %%
+table[table.measure.isin(["n_steps", "leaking_steps"])].round(2)
+
+# %% [markdown]
+# **2 · How much is length, how much is leak?** The change of InfoGain is a sum of three: the
+# old gain spread over the new number of steps; gain made at steps that already state the
+# answer; and what is left.
+
+# %%
+split = finding.parts(before, after)
+title = (
+    f"Of a change of {split.estimate.iloc[-1]:+.0%}, length alone makes "
+    f"{split.estimate.iloc[0]:+.0%}"
+)
+plots.waterfall(split, "relative change of InfoGain", title, lab.stamp)
+
+# %% [markdown]
+# **3 · Is it the training or the padding?** The same picture for every teacher.
+
+# %%
+moves = finding.changes(lab)
+title = "Relative change of InfoGain by teacher, as published and three other ways"
+plots.compare(moves, "measure", "relative change", title, lab.stamp)
+
+# %% [markdown]
+# **4 · Which formula?** The released code scores the whole text and divides by t + 1.
+
+# %%
+names = ["infogain", "infogain_released", "infogain_no_leak"]
+released = table[table.measure.isin(names)]
+released.pivot(index="measure", columns="arm", values="estimate").round(3)
+
+# %% [markdown]
+# All gates and controls together.
+
+# %%
+pd.DataFrame([vars(gate) for gate in finding.gates(lab)])
+
+# %%
+checks = finding.controls(lab)
+rows = [
+    {"label": f"{c.name}: {c.outcome}", "kind": c.outcome, **vars(c.interval)}
+    for c in checks
+]
+title = f"{sum(c.outcome == 'holds' for c in checks)} of {len(checks)} controls hold"
+plots.forest(pd.DataFrame(rows), "difference", title, lab.stamp)
+
+# %%
+outcome = finding.result(lab, guess.value, time.monotonic() - started)
+Markdown(finding.what_happened(outcome))
+
+# %% [markdown]
+# ## Play
+#
+# **The information meter.** Rewrite the chain: repeat a step, drop one, state the answer first.
+# Watch the last number of the title: InfoGain falls with every step that you pad.
+
+
+# %%
+def weigh(chain):
+    return finding.meter(lab, patient, chain)
+
+
+widgets.rewrite(weigh, own)
+
+# %% [markdown]
+# **The teacher's verbosity.** Each stop is an arm, trained once and kept.
+
+
+# %%
+def at_verbosity(verbosity):
+    return finding.at_verbosity(lab, verbosity)
+
+
+more = {"verbosity": p.verbosities}
+widgets.explore(at_verbosity, live_only=more, verbosity=[0.0, 1.0])
+
+# %% [markdown]
+# ## Exercises
+#
+# **1 · By hand** (easy, 5 minutes). The perplexity of the right answer is 9, 5, 3, 1 after 0 to
+# 3 steps. What is InfoGain?
+#
+# <details><summary>Hint</summary>Only the ends matter.</details>
+# <details><summary>A deeper hint</summary>(first - last) / number of steps.</details>
+
+# %%
+my_infogain = None
+
+# %%
+hint = "The sum telescopes: (9 - 1) / 3."
+widgets.check(my_infogain, lambda x: abs(x - 8 / 3) < 0.01, hint)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_infogain = (9 - 1) / 3
+# ```
+# </details>
+#
+# **2 · Say it at length** (medium, 5 minutes). Write a chain for the question above that takes
+# the scorer to the right answer and has less than half the InfoGain of the model's own. Give it
+# as text.
+#
+# <details><summary>Hint</summary>Nothing new needs to be said.</details>
+# <details><summary>A deeper hint</summary>Every step, three times.</details>
+
+# %%
+my_chain = None
+
+
+# %%
+def padded(text):
+    one, two = (finding.worth_of(lab, patient, chain) for chain in (own, text))
+    same_end = two["ppl"][-1] < 1.5 * one["ppl"][-1]
+    return same_end and two["infogain"] < one["infogain"] / 2
+
+
+widgets.check(my_chain, padded, "Same end, more steps.")
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# from helpers.chains import steps_of
+# my_chain = " ".join(step for step in steps_of(own) for _ in range(3))
+# ```
+# </details>
+#
+# **3 · Break the finding** (hard, 15 minutes). Find a teacher after which InfoGain does *not*
+# fall. Give the name of an arm: one of the four, or "verbosity 0.2" and the like.
+#
+# <details><summary>Hint</summary>Which teacher pads least?</details>
+# <details><summary>A deeper hint</summary><code>finding.change(before, lab.reading(arm),
+# "infogain")</code> says what you reached.</details>
+
+# %%
+my_arm = None
+
+
+# %%
+def does_not_fall(arm):
+    return finding.change(before, lab.reading(arm), "infogain").estimate >= 0
+
+
+widgets.check(my_arm, does_not_fall, "Still a fall: try another teacher.")
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_arm = next((arm for arm in finding.ARMS if does_not_fall(arm)), None)
+# ```
+# If none of them does it, padding is not the whole story here.
+# </details>
+#
+# ## Record
+
+# %%
+HTML(record.card(outcome))
+
+# %%
+written = record.write(outcome)
+
+# %% [markdown]
+# ## Further reading
+#
+# * Wu et al., arXiv 2506.02126: the finding and its formula.
