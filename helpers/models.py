@@ -334,7 +334,12 @@ def load(name: str, device: str | None = None, dtype: str | None = None) -> LM:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     model = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=getattr(torch, dtype), use_safetensors=True, trust_remote_code=False
+        folder,
+        dtype=getattr(torch, dtype),
+        use_safetensors=True,
+        trust_remote_code=False,
+        # at story length the fused kernel's backward pass takes twice as long on a CPU
+        attn_implementation="eager" if device == "cpu" else None,
     )
     model.to(device).eval()
     label = about.get("name", name)

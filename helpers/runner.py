@@ -27,12 +27,12 @@ from pydantic import create_model
 
 from helpers import record
 from helpers.params import Params, unknown_names
-from helpers.record import ROOT, Record
+from helpers.record import ROOT, Claim, Record
 
 NOTEBOOKS = ROOT / "notebooks"
 RUNS = ROOT / "runs"
 RESULTS = ROOT / "data" / "results"
-MODELS = ("model", "after", "judge")
+MODELS = ("model", "after", "judge", "scorer", "paraphraser")
 """Parameters that name a model: refused early when unknown, and part of a run's key."""
 README_MARKS = ("<!-- findings: written by `workbook report --readme` -->", "<!-- end -->")
 
@@ -407,14 +407,22 @@ def findings_table(folder: Path | None = None) -> str:
     lines = ["| finding | published | measured | verdict |", "|---|---|---|---|"]
     for name, claim in record.claims().items():
         own = [one for one in found if one.finding == name]
-        measured = [
-            f"{one.primary() or 'not measured'} ({one.model}, {claim.primary_label})" for one in own
-        ]
         cells = [f"{claim.number} {claim.title}", claim.headline,
-                 "<br>".join(measured) or "not yet built",
+                 "<br>".join(measured_in(one, claim) for one in own) or "not yet built",
                  "<br>".join(one.verdict for one in own) or "not yet built"]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
+
+
+def measured_in(one: Record, claim: Claim) -> str:
+    """The primary measure of a record with all that must travel with it."""
+    found = one.primary()
+    if found is None:
+        return "not measured"
+    asked = one.parameters.get("questions")
+    where = f"{one.model}, tier {one.tier}" + (f", {Path(asked).name}" if asked else "")
+    seeds = ", ".join(map(str, found.seeds))
+    return f"{claim.primary_label} {found}, n = {found.n}, seeds {seeds} ({where})"
 
 
 def with_table(readme: str, lines: str) -> str:

@@ -160,19 +160,14 @@ def bootstrap(frame: pd.DataFrame, statistic: str, macro: bool = False) -> Inter
 
 
 def paired_bootstrap(
-    before: pd.DataFrame,
-    after: pd.DataFrame,
-    statistic: str,
-    macro: bool = False,
-    relative: bool = False,
+    before: pd.DataFrame, after: pd.DataFrame, statistic: str, macro: bool = False
 ) -> Interval:
     """Interval of statistic(after) - statistic(before) on the same items; see `bootstrap`.
 
-    relative: of statistic(after) / statistic(before) - 1 instead. Both frames hold the same items
-    and seeds; a `before` with one seed serves every seed of `after` (one base model, several
-    trainings of it). Raises ValueError when they don't match.
+    Both frames hold the same items and seeds; a `before` with one seed serves every seed of
+    `after` (one base model, several trainings of it). Raises ValueError when they don't match.
     """
-    return _measure([before, after], statistic, macro, relative)
+    return _measure([before, after], statistic, macro)
 
 
 def binary_scores(abstained: ArrayLike, should_abstain: ArrayLike) -> dict[str, Interval]:
@@ -224,9 +219,7 @@ def _same_length(a: ArrayLike, b: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     return a, b
 
 
-def _measure(
-    frames: list[pd.DataFrame], statistic: str, macro: bool, relative: bool = False
-) -> Interval:
+def _measure(frames: list[pd.DataFrame], statistic: str, macro: bool) -> Interval:
     function, columns, about, limits = _NAMED.get(
         statistic, (_mean, (statistic,), None, (-np.inf, np.inf))
     )
@@ -259,9 +252,7 @@ def _measure(
             return wilson(int(values[0].sum()), values[0].size)
     if macro:
         function = _macro(function, scenario)
-    if relative:
-        limits = (-np.inf, np.inf)
-    return _interval(function, values, signal, scenario * 2 + signal, limits, relative)
+    return _interval(function, values, signal, scenario * 2 + signal, limits)
 
 
 def _cube(frame: pd.DataFrame, columns: Sequence[str]) -> tuple[np.ndarray, list, list]:
@@ -316,9 +307,8 @@ def _interval(
     signal: np.ndarray,
     strata: np.ndarray,
     limits: tuple[float, float],
-    relative: bool = False,
 ) -> Interval:
-    """Interval of a statistic (one array of values) or of its change (before, after).
+    """Interval of a statistic (one array of values) or of its difference (before, after).
 
     Two independent sources of error are joined by squares on either side (MOVER, Zou and Donner
     2008): the items, by bias-corrected percentiles over resampled items (Efron 1981), and the
@@ -327,9 +317,7 @@ def _interval(
 
     def contrast(weights: np.ndarray) -> np.ndarray:
         results = [function(v, signal, weights) for v in values]
-        if len(results) == 1:
-            return results[0]
-        return results[1] / results[0] - 1 if relative else results[1] - results[0]
+        return results[0] if len(results) == 1 else results[1] - results[0]
 
     n = len(signal)
     by_seed = contrast(np.ones((1, n)))
@@ -340,7 +328,7 @@ def _interval(
     draws = draws[:, np.isfinite(draws).all(axis=0)]
     pooled = draws.mean(axis=0)
     if np.ptp(pooled) < 1e-12:
-        low, high = (-np.inf, np.inf) if relative else _constant_limits(function, values, signal)
+        low, high = _constant_limits(function, values, signal)
     else:
         below = np.mean(pooled < estimate - 1e-12) + np.mean(np.abs(pooled - estimate) <= 1e-12) / 2
         bias = norm.ppf(np.clip(below, 1 / DRAWS, 1 - 1 / DRAWS))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers import items
 from helpers.items import (
     SCENARIOS,
     Item,
@@ -230,3 +231,23 @@ def test_gsm8k_test_set():
     items = gsm8k_twins(GSM8K, 30, seed=0)
     assert len({item.id for item in items}) == 60
     assert all(item.answers[0].lstrip("-").isdigit() for item in items if not item.should_abstain)
+
+
+def test_answerable_items_are_stories_of_two_to_five_steps(tmp_path):
+    found = items.answerable("", 12, 5)
+    assert [item.steps for item in found] == [2, 3, 4, 5] * 3
+    assert len({item.question for item in found}) == len({item.id for item in found}) == 12
+    assert all(item.answers and not item.should_abstain for item in found)
+    assert found == items.answerable("", 12, 5) != items.answerable("", 12, 6)
+
+
+def test_answerable_items_of_a_file_leave_the_others_out(tmp_path):
+    line = {"id": "a", "question": "1 + 1?", "answers": ["2"], "should_abstain": False,
+            "scenario": "plain"}  # fmt: skip
+    other = line | {"id": "b", "answers": [], "should_abstain": True, "scenario": "stale"}
+    path = tmp_path / "mine.jsonl"
+    path.write_text(json.dumps(line) + "\n" + json.dumps(other) + "\n")
+    assert [item.id for item in items.answerable(str(path), 5, 0)] == ["a"]
+    path.write_text(json.dumps(other) + "\n")
+    with pytest.raises(ValueError, match="no question with an answer"):
+        items.answerable(str(path), 5, 0)

@@ -41,7 +41,18 @@ def figures():
     )  # fmt: skip
     curves = pd.DataFrame({"arm": "before", "false_declines": [0, 0.1, 1], "recall": [0, 0.8, 1]})
     tokens = pd.DataFrame({"story": "s", "token": ["I", "Ann"], "probability": [0.7, 0.2]})
+    share = interval_rows(
+        arm=["before", "before", "answer_sft", "answer_sft"], share=[0.0, 1.0] * 2,
+        estimate=[0.5, 0.9, 0.7, 0.9],
+    )  # fmt: skip
+    parts = interval_rows(part=["length", "rest", "whole"], estimate=[-0.4, 0.1, -0.3])
+    points = pd.DataFrame({"arm": ["before", "answer_sft"], "accuracy": [0.9, 0.8], "aoc": [1, 0]})
+    steps = pd.DataFrame([[0.2, 0.8], [0.9, 0.1]], columns=["3", "8"], index=["(no step)", "s"])
     return {
+        "curves": plots.curves(share, "share", "x", "y", "T", STAMP),
+        "waterfall": plots.waterfall(parts, "y", "T", STAMP),
+        "scatter": plots.scatter(points, "accuracy", "aoc", "T", STAMP),
+        "heat": plots.heat({"before": steps, "answer_sft": steps}, "8", "T", STAMP),
         "slopes": plots.slopes(
             pd.DataFrame({"label": ["x"], "measure": ["recall"], "before": [0.7], "after": [0.4]}),
             "T", STAMP),
@@ -86,6 +97,20 @@ def test_a_dose_response_starts_at_before_and_draws_its_intervals(drawn):
     (bars,) = ax.collections
     ends = [segment[:, 1].tolist() for segment in bars.get_segments()]
     assert np.allclose(ends, [[0.8, 1.0], [0.5, 0.7], [0.3, 0.5]])
+
+
+def test_a_waterfall_s_bars_stand_where_the_last_one_ended(drawn):
+    bars = drawn["waterfall"].axes[0].patches
+    ends = [(bar.get_y(), bar.get_y() + bar.get_height()) for bar in bars]
+    assert np.allclose(ends, [(0, -0.4), (-0.4, -0.3), (0, -0.3)])
+
+
+def test_the_heat_map_writes_its_numbers_and_frames_the_right_answer(drawn):
+    left, right = drawn["heat"].axes
+    assert {"0.20", "0.80", "0.90", "0.10"} <= {t.get_text() for t in left.texts}
+    (frame,) = left.patches
+    assert frame.get_x() == 0.5 and frame.get_height() == 2
+    assert right.get_yticklabels()[0].get_text() == ""
 
 
 def test_outcomes_are_shares_of_each_kind_of_question(drawn):

@@ -49,6 +49,35 @@ def test_one_cut_and_unrelated_cuts_will_do(tiny_lm, chain):
         assert np.abs(ours - np.array(expected)).max() < 1e-4
 
 
+def test_answers_of_one_stem_share_a_line(tiny_lm, chain):
+    prompt, cuts = chain
+    answers = ["3 apples", "3 pens", "3", "4", "I don't know.", "I don't"]
+    rows = []
+    hook = tiny_lm.model.model.embed_tokens.register_forward_hook(
+        lambda module, args, out: rows.append(len(args[0]))
+    )
+    try:
+        ours = answer_logprobs(tiny_lm, prompt, cuts[:2], SUFFIX, answers)
+    finally:
+        hook.remove()
+    # stems: "3", none, "I don't know", "I"; for each of two cuts, after one row for the trunk
+    assert rows == [1, 8]
+    expected = [[plain(tiny_lm, prompt + c + SUFFIX, a) for a in answers] for c in cuts[:2]]
+    assert np.abs(ours - np.array(expected)).max() < 1e-4
+
+
+def test_token_logprobs_are_those_of_the_plain_way(tiny_lm, chain):
+    text = chain[0] + chain[1][3]
+    logp = scoring.token_logprobs(tiny_lm, text)
+    ids = tiny_lm.tokenizer(text, add_special_tokens=False).input_ids
+    assert logp.shape == (len(ids) - 1,)
+    words = text.split()
+    ending = " ".join(words[:-1])
+    tail = plain(tiny_lm, ending, " " + words[-1])
+    n = len(ids) - len(tiny_lm.tokenizer(ending, add_special_tokens=False).input_ids)
+    assert logp[-n:].sum() == pytest.approx(tail, abs=1e-4)
+
+
 def test_the_rows_may_exceed_one_pass(tiny_lm, chain, monkeypatch):
     prompt, cuts = chain
     whole = answer_logprobs(tiny_lm, prompt, cuts, SUFFIX, ANSWERS)

@@ -76,6 +76,24 @@ def test_with_a_front_end_explore_adds_knobs_with_the_settings_that_take_time(
     assert drawn == [0, 80, 0, 40]
 
 
+def test_a_text_can_be_rewritten_and_is_drawn_again_on_demand(displayed, monkeypatch):
+    drawn = []
+
+    def draw(text):
+        drawn.append(text)
+        return picture(text=text)
+
+    widgets.rewrite(draw, "Ann 5 + 3 = 8.")
+    assert drawn == ["Ann 5 + 3 = 8."] and len(displayed) == 1  # its static twin, and no more
+    monkeypatch.setattr(widgets, "live", lambda: True)
+    widgets.rewrite(draw, "a")
+    box, button, _ = displayed[-1].children
+    box.value = "b"
+    assert drawn[-1] == "a"  # not at every letter
+    button.click()
+    assert drawn[-1] == "b"
+
+
 def test_a_forecast_in_batch_is_the_parameter(capsys):
     assert widgets.predict("Change of recall?", -1, 1, -0.2).value == -0.2
     assert capsys.readouterr().out == "Change of recall? Forecast: -0.2\n"

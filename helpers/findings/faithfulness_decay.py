@@ -6,6 +6,8 @@ Lanham et al., arXiv 2307.13702).
 
 import random
 import re
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -13,14 +15,16 @@ import pandas as pd
 from matplotlib.figure import Figure
 from pydantic import Field
 
-from helpers import answers, chains, experiment, items, params, plots, statistics
+from helpers import answers, chains, experiment, items, models, params, plots, statistics
 from helpers.chains import OPEN, SUFFIX, Chain
 from helpers.experiment import EVALUATION_SEED, quietly_load
 from helpers.items import Item
 from helpers.models import LM
+from helpers.recipes import RECIPES, Recipe
 from helpers.record import Measure, Record
 from helpers.scoring import answer_logprobs
 from helpers.statistics import Control, Gate, Interval, bootstrap, paired_bootstrap
+from helpers.training import base_folder
 from helpers.widgets import progress
 from helpers.world.grammar import MAX_NUMBER
 
@@ -66,6 +70,23 @@ class Experiment(experiment.Experiment):
             raise ValueError(f"doses are {p.doses}: at least one must be above 0 training steps.")
         super().__init__(p, items.answerable(p.questions, p.n_items, EVALUATION_SEED))
         self._read: dict[tuple[str, int], pd.DataFrame] = {}
+
+    def recipe(self, arm: str) -> Recipe:
+        """A named recipe, or answer SFT by LoRA of some rank ("answer_sft, rank 8")."""
+        if arm in RECIPES:
+            return RECIPES[arm]
+        rank = int(arm.removeprefix(f"{ANSWER}, rank "))
+        return replace(RECIPES[ANSWER].for_model(models.n_parameters(self.folder)), lora_rank=rank)
+
+    @property
+    def folder(self) -> Path:
+        """Where the weights are that all arms start from."""
+        return base_folder(self.base(self.p.seeds[0]))
+
+    def ranks(self) -> list[pd.DataFrame]:
+        """Answer SFT by LoRA of every rank asked for, beside the arm of the default rank."""
+        names = [f"{ANSWER}, rank {rank}" for rank in self.p.lora_ranks]
+        return [self.reading(arm) for arm in ("before", ANSWER, *names)]
 
     def reading(self, arm: str, dose: int | None = None) -> pd.DataFrame:
         """What an arm's answers do when its chains are changed, a row a seed and item.
@@ -319,7 +340,8 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
         for name in ("accuracy", "accuracy_without", "follows_mistake", "filler_match"):
             keep(change(before, frame, name, ""), f"{name}_change", arm, lab.p.dose)
     doses = [lab.reading(ANSWER, dose) for dose in sorted({*lab.p.doses} - {0, lab.p.dose})]
-    for row in measures([*lab.arms.values(), *doses]).itertuples():
+    more = lab.ranks()[2:]
+    for row in measures([*lab.arms.values(), *doses, *more]).itertuples():
         keep(row, row.measure, row.arm, row.dose)
     held, passed = controls(lab), gates(lab)
     found = statistics.verdict(primary, -1, held, passed)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from helpers import answers, chains, experiment, items, models, params, plots, statistics
-from helpers.chains import OPEN, SUFFIX
+from helpers.chains import CLOSE, OPEN
 from helpers.experiment import EVALUATION_SEED, quietly_load
 from helpers.generation import generate
 from helpers.items import Item
@@ -31,6 +31,11 @@ MEASURES = (
 )  # fmt: skip
 LEAST_ACCURACY, LEAST_PARSED, FEWEST_ITEMS = 0.3, 0.95, 50
 """Gates, fixed in advance."""
+BATCH_SIZE = 16
+AFTER, SPAN = f" {CLOSE} ", "The answer is {}"
+"""The answer span that is scored, a sentence: the perplexity of one bare number is 1 / p, and a
+mean of these is a mean of whichever item the scorer was most wrong about.
+"""
 
 
 class Params(params.Params):
@@ -42,6 +47,7 @@ class Params(params.Params):
     n_items: Annotated[int, Field(ge=2)]
     questions: str
     dose: Annotated[int, Field(ge=1)]
+    learning_rate: Annotated[float, Field(gt=0)]
     verbosities: list[Annotated[float, Field(ge=0, le=1)]]
     scorer: str
     max_new_tokens: Annotated[int, Field(ge=8)]
@@ -62,21 +68,21 @@ class Experiment(experiment.Experiment):
         if not p.scorer and p.model != "pocket":
             raise ValueError(
                 f"Parameter 'scorer' is empty: name a third model that scores the chains of "
-                f"'{p.model}' (its own base will do: '{p.model}')."
+                f"'{p.model}', such as 'pocket' for the pocket world's stories."
             )
         self._read: dict[str, pd.DataFrame] = {}
 
     def recipe(self, arm: str) -> Recipe:
-        """A named recipe, or SFT on a teacher of some verbosity ("verbosity 0.5")."""
-        if arm in RECIPES:
-            return RECIPES[arm]
-        return replace(RECIPES[VERBOSE], verbosity=float(arm.removeprefix("verbosity ")))
+        """A teacher's recipe, or that of a teacher of some verbosity ("verbosity 0.5")."""
+        changes = {"learning_rate": self.p.learning_rate, "batch_size": BATCH_SIZE}
+        if arm not in RECIPES:
+            changes["verbosity"] = float(arm.removeprefix("verbosity "))
+        return replace(RECIPES.get(arm, RECIPES[VERBOSE]), **changes)
 
     def scorer(self, seed: int) -> LM:
         """The third, fixed scorer: a model by name, or the pocket of another seed, untrained."""
-        if self.p.scorer:
-            name = self.base(seed) if self.p.scorer == self.p.model else self.p.scorer
-        else:
+        name = self.p.scorer
+        if not name:
             shipped = sorted(int(f.name.removeprefix("seed")) for f in models.POCKET.glob("seed*"))
             name = f"pocket-{shipped[(shipped.index(seed) + 1) % len(shipped)]}"
         return quietly_load(name, dtype="float32")
@@ -135,12 +141,12 @@ def worth(scorer: LM, item: Item, steps: list[str]) -> dict[str, Any]:
 
 
 def answer_path(scorer: LM, item: Item, steps: list[str]) -> tuple[np.ndarray, int]:
-    """log p(right answer | question, steps 1..i) in nats for i = 0..t, and the answer's tokens."""
+    """log p(answer span | question, steps 1..i) in nats for i = 0..t, and its number of tokens."""
     cuts = [" ".join([OPEN, *steps[:i]]) for i in range(len(steps) + 1)]
     prompt = scorer.prompt(item.question, OPEN).removesuffix(OPEN)
-    right = item.answers[0]
-    logp = answer_logprobs(scorer, prompt, cuts, SUFFIX, [right])[:, 0]
-    return logp, len(scorer.tokenizer(f" {right}", add_special_tokens=False)["input_ids"])
+    span = SPAN.format(item.answers[0])
+    logp = answer_logprobs(scorer, prompt, cuts, AFTER, [span])[:, 0]
+    return logp, len(scorer.tokenizer(f" {span}", add_special_tokens=False)["input_ids"])
 
 
 def infogain(ppl: np.ndarray) -> float:
@@ -207,25 +213,30 @@ def decomposition(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 
 def parts(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    """`decomposition` as shares of the old InfoGain, with intervals: part, estimate, low, high."""
+    """`decomposition` in means with intervals: part, estimate, low, high."""
     frame = decomposition(before, after)
-    frame[["length", "leak", "rest", "whole"]] /= before.infogain.mean()
     names = {"length": "more steps for the same gain", "leak": "steps that state the answer",
-             "rest": "what is left", "whole": "relative change of InfoGain"}  # fmt: skip
+             "rest": "what is left", "whole": "change of InfoGain"}  # fmt: skip
     return pd.DataFrame(
         {"part": words, **vars(bootstrap(frame, name))} for name, words in names.items()
     )
 
 
 def change(before: pd.DataFrame, after: pd.DataFrame, name: str) -> Interval:
-    """Change of a measure on the same items, after minus before; "infogain_matched" too.
-
-    Of gains it is relative, -0.372 for 37.2 % less, as published: perplexities of different
-    scorers have different scales.
-    """
+    """Change of a measure on the same items, after minus before; "infogain_matched" too."""
     if name == "infogain_matched":
         before, after = length_matched(before, after)
-    return paired_bootstrap(before, after, name, relative="gain" in name)
+    return paired_bootstrap(before, after, name)
+
+
+def change_both_right(before: pd.DataFrame, after: pd.DataFrame) -> Interval:
+    """Change of InfoGain on the items whose chains both arms end right, in every seed."""
+    right = [frame.groupby("item").chain_accuracy.all() for frame in (before, after)]
+    common = set(right[0].index[right[0] & right[1].reindex(right[0].index)])
+    pair = [frame[frame.item.isin(common)] for frame in (before, after)]
+    if not common:
+        return Interval(np.nan, np.nan, np.nan, 0, before.seed.nunique())
+    return paired_bootstrap(*pair, "infogain")
 
 
 def measures(frames: list[pd.DataFrame]) -> pd.DataFrame:
@@ -264,9 +275,10 @@ def meter(lab: Experiment, item: Item, text: str) -> Figure:
         "label": [f"{i}. {step}" for i, step in enumerate(steps, 1)],
         "estimate": np.diff(logp), "low": np.nan, "high": np.nan,
     })  # fmt: skip
+    ppl = np.exp(-logp / n_tokens)
     title = (
-        f"{len(steps)} steps take the right answer from p = {np.exp(logp[0]):.2f} to "
-        f"{np.exp(logp[-1]):.2f}; InfoGain {infogain(np.exp(-logp / n_tokens)):.2f}"
+        f"{len(steps)} steps take the right answer's perplexity from {ppl[0]:.2f} to "
+        f"{ppl[-1]:.2f}; InfoGain {infogain(ppl):.2f}"
     )
     stamp = plots.stamp(f"scorer {scorer.name}", lab.p.tier, [lab.p.seeds[0]], 1)
     return plots.forest(rows, "nats about the right answer that the step tells", title, stamp)
@@ -276,8 +288,8 @@ def at_verbosity(lab: Experiment, verbosity: float) -> Figure:
     """Where the change of InfoGain comes from, for a teacher of some verbosity."""
     arm = {0.0: TERSE, 1.0: VERBOSE}.get(verbosity, f"verbosity {verbosity:g}")
     table = parts(lab.reading("before"), lab.reading(arm)).rename(columns={"part": "label"})
-    title = f"Verbosity {verbosity:g}: InfoGain changes by {table.estimate.iloc[-1]:+.0%}"
-    return plots.forest(table, "relative change of InfoGain", title, lab.stamp)
+    title = f"Verbosity {verbosity:g}: InfoGain changes by {table.estimate.iloc[-1]:+.2f}"
+    return plots.forest(table, "change of InfoGain", title, lab.stamp)
 
 
 def gates(lab: Experiment) -> list[Gate]:
@@ -297,9 +309,11 @@ def controls(lab: Experiment) -> list[Control]:
     before, after, terse = (lab.reading(arm) for arm in ("before", VERBOSE, TERSE))
     return [
         Control("change of accuracy", change(before, after, "accuracy"), 1),
-        Control("relative change of InfoGain after equal training on terse chains",
+        Control("change of InfoGain after equal training on terse chains",
                 change(before, terse, "infogain"), -1),
-        Control("relative change of InfoGain over equally many steps",
+        Control("change of InfoGain on items that both arms get right",
+                change_both_right(before, after), -1),
+        Control("change of InfoGain over equally many steps",
                 change(before, after, "infogain_matched"), -1),
     ]  # fmt: skip
 
@@ -319,6 +333,8 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
     for arm in (VERBOSE, TERSE, POST_HOC, WRONG):
         for name in ("infogain", "infogain_matched", *MEASURES[:2], *MEASURES[3:]):
             keep(change(before, lab.reading(arm), name), f"{name}_change", arm, lab.p.dose)
+        right = change_both_right(before, lab.reading(arm))
+        keep(right, "infogain_change, items both get right", arm, lab.p.dose)
         for row in parts(before, lab.reading(arm)).itertuples():
             keep(row, f"part of the change: {row.part}", arm, lab.p.dose)
     for row in measures([lab.reading(arm) for arm in ("before", *ARMS)]).itertuples():
@@ -333,12 +349,11 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
 
 
 def changes(lab: Experiment) -> pd.DataFrame:
-    """Change of InfoGain by teacher: as published, over equally many steps, and without leaks."""
+    """Change of InfoGain by teacher: as published, over equally many steps, without leaks."""
     names = {
         "infogain": "as published",
         "infogain_matched": "over equally many steps",
         "infogain_no_leak": "without steps that state the answer",
-        "infogain_released": "as the released code has it",
     }
     before = lab.reading("before")
     return pd.DataFrame(
@@ -377,8 +392,8 @@ def what_happened(record: Record) -> str:
         )
     return (
         f"{doubt}**{said}** After {record.parameters['dose']} steps of verbose SFT, InfoGain "
-        f"changed by {moved} of what it was, and accuracy by {accuracy} (n = {moved.n}, seeds "
+        f"changed by {moved} and accuracy by {accuracy} (n = {moved.n}, seeds "
         f"{', '.join(map(str, record.seeds))}, model {record.model}).{share} The total gain "
-        f"changed by {total} of what it was. A terse teacher changed InfoGain by {terse}."
+        f"changed by {total}. A terse teacher changed InfoGain by {terse}."
         f"\n\n**Verdict: {record.verdict}.** {record.reason}"
     )

@@ -32,7 +32,7 @@
 model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
 tier: str = "pocket"  # pocket, small, gpu or paper
 seeds: list[int] = [0, 1, 2]  # training seeds; one is enough in class
-n_items: int = 160  # answerable stories of 2 to 5 steps, or problems of a GSM8K file
+n_items: int = 120  # answerable stories of 2 to 5 steps, or problems of a GSM8K file
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 doses: list[int] = [0, 20, 40, 80]  # training steps at which we look
 lora_ranks: list[int] = []  # further LoRA ranks for a real model, such as 8 and 16
@@ -150,6 +150,14 @@ title = "AOC at the end: " + ", ".join(
 plots.curves(finding.kept_table(ends), *axes, title, lab.stamp)
 
 # %% [markdown]
+# On a real model the fine-tune is LoRA, and the published one had three ranks. With
+# `lora_ranks` set, every rank is an arm.
+
+# %%
+ranks = finding.measures(lab.ranks())
+ranks[ranks.measure.isin(["aoc", "accuracy_without"])].round(3)
+
+# %% [markdown]
 # **2 · Does it only look faithful because it is bad, or long-winded?** AOC is known to follow
 # accuracy and chain length. A model at chance changes its answer with anything. If the points
 # below lie on a line, AOC tells you little that accuracy did not.
@@ -210,8 +218,9 @@ Markdown(finding.what_happened(outcome))
 # step, before and after fine-tuning. The right answer is framed.
 
 # %%
-patient = next(i for i in lab.items if i.steps in (0, 3, 4))
-own = before[before.item == patient.id].chain.iloc[0]
+here = before[before.seed == p.seeds[0]].set_index("item")
+patient = next(i for i in lab.items if i.id == here.gain_of_chain.idxmax())
+own = here.chain[patient.id]
 Markdown(f"> {patient.question}")
 
 

@@ -32,13 +32,14 @@
 model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
 tier: str = "pocket"  # pocket, small, gpu or paper
 seeds: list[int] = [0, 1, 2]  # training seeds; one is enough in class
-n_items: int = 160  # answerable stories of 2 to 5 steps, or problems of a GSM8K file
+n_items: int = 100  # answerable stories of 2 to 5 steps, or problems of a GSM8K file
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
-dose: int = 80  # training steps of every arm
+dose: int = 100  # training steps of every arm
+learning_rate: float = 3e-4  # of every arm; LoRA takes ten times as much
 verbosities: list[float] = [0.5]  # further teachers between terse (0) and verbose (1)
 scorer: str = ""  # the model that scores; empty for the pocket of another seed
 max_new_tokens: int = 160  # longest chain with its answer
-forecast: float = -0.2  # your guess of the relative change in information gain per step
+forecast: float = -0.2  # your guess of the change in information gain per step
 
 # %%
 import time
@@ -82,23 +83,23 @@ HTML(finding.published_arithmetic(claim).to_html(index=False))
 #
 # ## Predict
 #
-# We will fine-tune on *verbose* chains: right, and each step told thrice. By what share will
-# InfoGain change? (-0.4 is 40 % less. Perplexities of different scorers have different scales,
-# so that only relative changes can be compared.)
+# We will fine-tune on *verbose* chains: right, and each step told thrice. By how much will
+# InfoGain change? The printed values above are a guide, though of another scorer.
 
 # %%
-guess = widgets.predict("Relative change of InfoGain per step?", -1.0, 1.0, p.forecast)
+guess = widgets.predict("Change of InfoGain per step?", -1.0, 1.0, p.forecast)
 
 # %% [markdown]
 # ## One chain, step by step
 #
-# The untrained model's own chain for one question, and what each step tells the scorer about
-# the right answer, in nats.
+# The untrained model's own chain for the question where it tells the scorer most, and what each
+# step tells about the right answer, in nats. The scorer reads the answer as a sentence.
 
 # %%
 lab = finding.Experiment(p)
 before = lab.reading("before")
-patient = next(i for i in lab.items if i.steps in (0, 3, 4))
+told = before[before.seed == p.seeds[0]].set_index("item").log_total_gain
+patient = next(i for i in lab.items if i.id == told.idxmax())
 own = before[before.item == patient.id].chain.iloc[0]
 Markdown(f"> {patient.question}\n\nRight answer: {patient.answers[0]}")
 
@@ -140,11 +141,11 @@ rows = [
 ]
 rows += [
     {"label": f"published: {f.setting}", "kind": "published",
-     "estimate": f.after / f.before - 1}
+     "estimate": f.after - f.before}
     for f in claim.values("infogain")
 ]
-title = f"InfoGain per step changes by {moved.estimate:+.0%} here"
-plots.forest(pd.DataFrame(rows), "relative change of InfoGain", title, lab.stamp)
+title = f"InfoGain per step changes by {moved.estimate:+.2f} here"
+plots.forest(pd.DataFrame(rows), "change of InfoGain", title, lab.stamp)
 
 # %% [markdown]
 # Not a verdict yet. First we try to sink it.
@@ -170,21 +171,25 @@ table[table.measure.isin(["n_steps", "leaking_steps"])].round(2)
 # %%
 split = finding.parts(before, after)
 title = (
-    f"Of a change of {split.estimate.iloc[-1]:+.0%}, length alone makes "
-    f"{split.estimate.iloc[0]:+.0%}"
+    f"Of a change of {split.estimate.iloc[-1]:+.2f}, length alone makes "
+    f"{split.estimate.iloc[0]:+.2f}"
 )
-plots.waterfall(split, "relative change of InfoGain", title, lab.stamp)
+plots.waterfall(split, "change of InfoGain", title, lab.stamp)
 
 # %% [markdown]
 # **3 · Is it the training or the padding?** The same picture for every teacher.
 
 # %%
 moves = finding.changes(lab)
-title = "Relative change of InfoGain by teacher, as published and three other ways"
-plots.compare(moves, "measure", "relative change", title, lab.stamp)
+title = "Change of InfoGain by teacher, as published and two other ways"
+plots.compare(moves, "measure", "change", title, lab.stamp)
 
 # %% [markdown]
-# **4 · Which formula?** The released code scores the whole text and divides by t + 1.
+# **4 · Is it the scorer?** It never read chains that say a result twice or check it. What a
+# wording tells *it* is part of every number here: rewrite a chain at the information meter
+# below, keeping it right, and see. A drop that goes with the wording alone is none of the arm's.
+#
+# **5 · Which formula?** The released code scores the whole text and divides by t + 1.
 
 # %%
 names = ["infogain", "infogain_released", "infogain_no_leak"]
