@@ -83,17 +83,22 @@ def pocket_items(n_pairs: int, seed: int, steps: Sequence[int] = (1, 2, 3)) -> l
 
 
 def pocket_stories(n: int, seed: int, steps: Sequence[int] = (2, 3, 4, 5)) -> list[Item]:
+    """`stories` as items, in the same order."""
+    return [
+        Item(f"pocket-{seed}-{PLAIN}-{i}", s.text, (s.answer,), False, PLAIN, steps=s.steps)
+        for i, s in enumerate(stories(n, seed, steps))
+    ]
+
+
+def stories(n: int, seed: int, steps: Sequence[int] = (2, 3, 4, 5)) -> list[grammar.Story]:
     """`n` answerable stories that belong to no pair, their lengths in turn; none comes twice."""
     _at_least_one(n)
     rng = random.Random(f"stories {seed}")
-    stories: dict[str, grammar.Story] = {}
-    while len(stories) < n:
-        story = grammar.story(rng, steps[len(stories) % len(steps)])
-        stories[story.text] = story
-    return [
-        Item(f"pocket-{seed}-{PLAIN}-{i}", s.text, (s.answer,), False, PLAIN, steps=s.steps)
-        for i, s in enumerate(stories.values())
-    ]
+    found: dict[str, grammar.Story] = {}
+    while len(found) < n:
+        story = grammar.story(rng, steps[len(found) % len(steps)])
+        found[story.text] = story
+    return list(found.values())
 
 
 def read_jsonl(path: str | Path) -> list[Item]:

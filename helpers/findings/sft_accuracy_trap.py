@@ -3,6 +3,7 @@
 Claim and rule: data/published.yaml, `sft_accuracy_trap` (Wu et al., arXiv 2506.02126).
 """
 
+import random
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ from helpers.record import Claim, Measure, Record
 from helpers.scoring import answer_logprobs, token_logprobs
 from helpers.statistics import Control, Gate, Interval, bootstrap, paired_bootstrap
 from helpers.widgets import progress
+from helpers.world.teachers import taught
 
 TERSE, VERBOSE, POST_HOC, WRONG = "reasoning_sft", "verbose_sft", "post_hoc_sft", "wrong_chain_sft"
 ARMS = (TERSE, VERBOSE, POST_HOC, WRONG)
@@ -71,6 +73,7 @@ class Experiment(experiment.Experiment):
                 f"'{p.model}', such as 'pocket' for the pocket world's stories."
             )
         self._read: dict[str, pd.DataFrame] = {}
+        self._words: pd.DataFrame | None = None
 
     def recipe(self, arm: str) -> Recipe:
         """A teacher's recipe, or that of a teacher of some verbosity ("verbosity 0.5")."""
@@ -113,6 +116,39 @@ class Experiment(experiment.Experiment):
             rows.append(row | {"correct": right, "chain_accuracy": is_right(item, chain.answer),
                                "parsed": chain.closed and bool(chain.steps)})  # fmt: skip
         return pd.DataFrame(rows)
+
+
+    def wording(self) -> pd.DataFrame:
+        """InfoGain of the teachers' own chains, right by construction: what the words alone do to
+        the scorer. Columns: seed, item, terse, verbose; empty for questions of a file.
+        """
+        if self.p.questions:
+            return pd.DataFrame()
+        if self._words is None:
+            rows = []
+            told = items.stories(self.p.n_items, EVALUATION_SEED)
+            for seed in self.p.seeds:
+                scorer = self.scorer(seed)
+                for item, story in zip(self.items, told, strict=True):
+                    row = {"seed": seed, "item": item.id}
+                    for name, verbosity in (("terse", 0.0), ("verbose", 1.0)):
+                        text = taught(story, random.Random(item.id), verbosity=verbosity)
+                        chain = text.removeprefix(OPEN).partition(CLOSE)[0]
+                        logp, n = answer_path(scorer, item, chains.steps_of(chain))
+                        row[name] = infogain(np.exp(-logp / n))
+                    rows.append(row)
+            self._words = pd.DataFrame(rows)
+        return self._words
+
+
+def beyond_wording(lab: Experiment) -> Interval:
+    """Change of InfoGain after verbose SFT, beyond the difference that the teachers' own chains
+    make to the scorer on the same questions.
+    """
+    words = lab.wording()
+    after = lab.reading(VERBOSE).merge(words, on=["seed", "item"])
+    after["infogain"] -= after.verbose - after.terse
+    return paired_bootstrap(lab.reading("before"), after, "infogain")
 
 
 def is_right(item: Item, answer: str) -> bool:
@@ -307,7 +343,10 @@ def gates(lab: Experiment) -> list[Gate]:
 def controls(lab: Experiment) -> list[Control]:
     """What could sink the finding: the other half of the claim, and the arm without padding."""
     before, after, terse = (lab.reading(arm) for arm in ("before", VERBOSE, TERSE))
+    name = "change of InfoGain beyond what the teacher's wording does to the scorer"
+    words = [] if lab.wording().empty else [Control(name, beyond_wording(lab), -1)]
     return [
+        *words,
         Control("change of accuracy", change(before, after, "accuracy"), 1),
         Control("change of InfoGain after equal training on terse chains",
                 change(before, terse, "infogain"), -1),
@@ -337,6 +376,8 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
         keep(right, "infogain_change, items both get right", arm, lab.p.dose)
         for row in parts(before, lab.reading(arm)).itertuples():
             keep(row, f"part of the change: {row.part}", arm, lab.p.dose)
+    for name in [] if lab.wording().empty else ["terse", "verbose"]:
+        keep(bootstrap(lab.wording(), name), "infogain of the teacher's own chains", name)
     for row in measures([lab.reading(arm) for arm in ("before", *ARMS)]).itertuples():
         keep(row, row.measure, row.arm, 0 if row.arm == "before" else lab.p.dose)
     held, passed = controls(lab), gates(lab)

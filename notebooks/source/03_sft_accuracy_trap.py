@@ -185,10 +185,15 @@ title = "Change of InfoGain by teacher, as published and two other ways"
 plots.compare(moves, "measure", "change", title, lab.stamp)
 
 # %% [markdown]
-# **4 · Is it the scorer?** It never read chains that say a result twice or check it. What a
-# wording tells *it* is part of every number here: rewrite a chain at the information meter
-# below, keeping it right, and see. A drop that goes with the wording alone is none of the arm's.
-#
+# **4 · Is it the scorer?** It never read chains that say a result twice or check it. So we give
+# it the teachers' *own* chains, which are right by construction, on the same questions. A
+# difference here comes from the wording alone, and no training had a part in it.
+
+# %%
+words = lab.wording()
+words[["terse", "verbose"]].mean().round(3) if len(words) else "pocket stories only"
+
+# %% [markdown]
 # **5 · Which formula?** The released code scores the whole text and divides by t + 1.
 
 # %%

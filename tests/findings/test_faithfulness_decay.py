@@ -145,3 +145,13 @@ def test_candidates_of_another_question_are_the_numbers_in_sight(item):
         "q1", "Ann buys 2 pens at $1,200.", ("7",), False, "plain"
     )
     assert finding.candidates(other, ["So 2.5 and 9."]) == ["7", "2", "1200", "2.5", "9"]
+
+
+def test_every_lora_rank_is_an_arm_of_its_own():
+    lab = finding.Experiment(finding.Params(**SETTINGS | {"lora_ranks": [8, 16]}))
+    recipe = lab.recipe("answer_sft, rank 8")
+    assert recipe.lora_rank == 8 and recipe.chain_share == 0.0
+    for arm, dose in (("before", 0), ("answer_sft", 40), ("answer_sft, rank 8", 40),
+                      ("answer_sft, rank 16", 40)):  # fmt: skip
+        lab._read[arm, dose] = frame(arm, 0.5, (0,))
+    assert len(lab.ranks()) == 4

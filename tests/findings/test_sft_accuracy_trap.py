@@ -66,11 +66,16 @@ def rows(arm, seed, ppl, leaks, accuracy, n=60):
     return pd.DataFrame(made)
 
 
-def laboratory(**arms):
+def laboratory(wording=0.0, **arms):
     lab = finding.Experiment(finding.Params(**SETTINGS))
     for arm, (ppl, leaks, accuracy) in arms.items():
         frames = [rows(arm, seed, ppl, leaks, accuracy) for seed in lab.p.seeds]
         lab._read[arm] = pd.concat(frames, ignore_index=True)
+    lab._words = pd.DataFrame(
+        {"seed": seed, "item": f"i{i}", "terse": 0.5, "verbose": 0.5 + wording}
+        for seed in lab.p.seeds
+        for i in range(60)
+    )
     return lab
 
 
@@ -111,6 +116,25 @@ def test_a_planted_trap_replicates():
     record = finding.result(lab, -0.2, 1.0)
     assert record.verdict == "replicates", record.reason
     assert "fell" in finding.what_happened(record)
+
+
+def test_a_fall_that_the_wording_alone_explains_does_not_count():
+    trap = ([9, 7, 6, 5, 4, 3, 3], NEVER, 0.9)
+    lab = laboratory(
+        wording=-5.0, before=(SHORT, PLAIN, 0.5), reasoning_sft=([9, 6, 3], PLAIN, 0.9),
+        verbose_sft=trap, post_hoc_sft=trap, wrong_chain_sft=trap,
+    )  # fmt: skip
+    assert finding.beyond_wording(lab).low > 0
+    assert finding.result(lab, -0.2, 1.0).verdict == "inconclusive"
+
+
+def test_the_teachers_own_chains_are_scored_on_the_same_questions(tiny_path):
+    lab = finding.Experiment(finding.Params(**SETTINGS | {
+        "n_items": 3, "seeds": [0], "scorer": str(tiny_path),
+    }))  # fmt: skip
+    words = lab.wording()
+    assert words.item.tolist() == [item.id for item in lab.items]
+    assert (words.terse != words.verbose).all()
 
 
 def test_the_same_model_five_times_does_not_replicate():
