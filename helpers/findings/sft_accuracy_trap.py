@@ -151,6 +151,22 @@ def beyond_wording(lab: Experiment) -> Interval:
     return paired_bootstrap(lab.reading("before"), after, "infogain")
 
 
+def wording_table(lab: Experiment) -> pd.DataFrame:
+    """InfoGain of the teachers' own chains beside that of the arms: label, kind and interval."""
+    words = lab.wording()
+    rows = [
+        {"label": f"the {name} teacher's own chains", "kind": "teacher",
+         **vars(bootstrap(words, name))}
+        for name in ([] if words.empty else ["terse", "verbose"])
+    ]
+    rows += [
+        {"label": f"chains of {plots.named(arm)}", "kind": "arm",
+         **vars(bootstrap(lab.reading(arm), "infogain"))}
+        for arm in ("before", TERSE, VERBOSE)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 def is_right(item: Item, answer: str) -> bool:
     """Whether an answer is one of the accepted ones."""
     return any(answers.equal(answer, accepted) for accepted in item.answers)

@@ -190,8 +190,9 @@ plots.compare(moves, "measure", "change", title, lab.stamp)
 # difference here comes from the wording alone, and no training had a part in it.
 
 # %%
-words = lab.wording()
-words[["terse", "verbose"]].mean().round(3) if len(words) else "pocket stories only"
+told = finding.wording_table(lab)
+title = "What the wording alone does to the scorer, and what the arms' chains do"
+plots.forest(told, "InfoGain", title, lab.stamp)
 
 # %% [markdown]
 # **5 · Which formula?** The released code scores the whole text and divides by t + 1.
