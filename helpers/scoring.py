@@ -45,7 +45,7 @@ def answer_logprobs(
 
     Returns [len(cuts), len(answers)]. Context and answer are tokenized apart, white space at their
     border going to the answer, as when the model writes on from the context. What the contexts
-    share is computed once: one pass over the longest, then one over all that differs; answers that
+    share is computed once: a pass over the longest, then one over all that differs; answers that
     differ in their last token only share a line. Exact in float32 (load the model with
     dtype="float32" for numbers to report).
     """
@@ -56,7 +56,7 @@ def answer_logprobs(
     spans = [spans_after[space] for space in spaces]
     if not all(contexts) or not all(ids for row in spans for ids in row):
         raise ValueError("Every context and every answer needs at least one token.")
-    trunk = _trunk(contexts)
+    trunk = max(contexts, key=len)[:-1]
     rows = []
     for i, (context, row) in enumerate(zip(contexts, spans, strict=True)):
         # the context's last token is always run anew: its logits give the answer's first token
@@ -113,18 +113,6 @@ def _common(a: list[int], b: list[int]) -> int:
     """Length of the beginning that two lists share."""
     shorter = min(len(a), len(b))
     return next((i for i in range(shorter) if a[i] != b[i]), shorter)
-
-
-def _trunk(contexts: list[list[int]]) -> list[int]:
-    """The beginning of the longest context that is worth running once, apart from the branches.
-
-    Beyond what any other context shares with it, the longest one is a branch itself.
-    """
-    if len(contexts) == 1:
-        return contexts[0][:-1]
-    longest = max(contexts, key=len)
-    others = [c for c in contexts if c is not longest]
-    return longest[: max(_common(c, longest) for c in others)]
 
 
 def _check_window(lm: LM, length: int) -> None:
