@@ -17,7 +17,7 @@ from lm_eval.models.huggingface import HFLM
 from helpers import chains, models, scoring
 from helpers.world import grammar
 
-CHAINS, REPEATS, TOLERANCE = 8, 7, 1e-3
+CHAINS, REPEATS, TOLERANCE = 4, 5, 1e-3
 CUTS = 9
 
 
