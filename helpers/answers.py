@@ -156,6 +156,11 @@ def _normalised(text: str) -> str:
     return " ".join(word for word in words if word not in ("a", "an", "the"))
 
 
+def accepted(item: Item, answer: str) -> bool:
+    """Whether an answer is one of an item's accepted ones."""
+    return any(equal(answer, right) for right in item.answers)
+
+
 def equal(a: str, b: str) -> bool:
     """Whether two answers agree: as numbers (commas, currency and units aside), else as texts.
 
@@ -321,9 +326,9 @@ def grade(item: Item, completion: Completion) -> dict[str, str | bool]:
         answer = _stated_answer(text.rpartition(" ")[0])
     else:
         answer = final_answer(text)
-    right = any(equal(answer, accepted) for accepted in item.answers)
+    right = accepted(item, answer)
     if not right and not completion.truncated and not _stated_answer(text):
-        right = any(_names(final, accepted) for accepted in item.answers)
+        right = any(_names(final, text) for text in item.answers)
         answer = answer or (final if right else "")
     if declined:
         outcome = "abstained"

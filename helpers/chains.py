@@ -6,11 +6,15 @@ import random
 import re
 from dataclasses import dataclass
 
+import numpy as np
+
 from helpers import answers
+from helpers.generation import THINK_END as CLOSE
+from helpers.generation import THINK_START as OPEN
 from helpers.generation import generate
 from helpers.models import LM
+from helpers.scoring import answer_logprobs
 
-OPEN, CLOSE = "<think>", "</think>"
 SUFFIX = f" {CLOSE} The answer is "
 """What closes a chain wherever it was left, so that every arm's answer is read alike."""
 FILLER = " ."
@@ -39,6 +43,27 @@ def steps_of(text: str) -> list[str]:
     return [step.strip() for step in _STEP.split(text) if step.strip()]
 
 
+def chain_of(reply: str) -> list[str]:
+    """The steps of the chain that a reply opens with, closed or not."""
+    return steps_of(reply.removeprefix(OPEN).partition(CLOSE)[0])
+
+
+def prefixes(steps: list[str]) -> list[str]:
+    """The chain after 0, 1, ... all of its steps."""
+    return [" ".join(steps[:i]) for i in range(len(steps) + 1)]
+
+
+def logprobs_after(
+    lm: LM, question: str, texts: list[str], suffix: str, options: list[str]
+) -> np.ndarray:
+    """log p(option) in nats after each version of the chain, closed by `suffix`;
+    [texts, options].
+    """
+    prompt = lm.prompt(question, OPEN).removesuffix(OPEN)
+    cuts = [f"{OPEN} {text}".rstrip() for text in texts]
+    return answer_logprobs(lm, prompt, cuts, suffix, options)
+
+
 def own_chains(lm: LM, questions: list[str], max_new_tokens: int) -> list[Chain]:
     """The chain that a model writes, greedily, when made to open one."""
     return continued(lm, questions, [[] for _ in questions], max_new_tokens)
@@ -53,9 +78,8 @@ def continued(
     chains = []
     for start, reply in zip(starts, generate(lm, prompts, max_new_tokens), strict=True):
         whole = f"{start} {reply.text}"
-        chain = whole.removeprefix(OPEN).partition(CLOSE)[0]
         answer = answers.final_answer(whole) if not reply.truncated else ""
-        chains.append(Chain(steps_of(chain), CLOSE in whole and not reply.truncated, answer))
+        chains.append(Chain(chain_of(whole), CLOSE in whole and not reply.truncated, answer))
     return chains
 
 

@@ -1,24 +1,44 @@
-"""What all findings share: the same items for every arm, and which model an arm is."""
+"""What all findings share: the same items for every arm, which model an arm is, and the record."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from io import StringIO
+from typing import Annotated, Any
 
-from helpers import models, plots
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from helpers import models, params, plots, statistics
 from helpers.items import Item
 from helpers.models import LM
-from helpers.params import Params
 from helpers.recipes import RECIPES, Recipe
+from helpers.record import Measure, Record
+from helpers.statistics import Control, Gate, Interval, Verdict
 from helpers.training import checkpoints
 
 EVALUATION_SEED = 1_000_003
 """Seed of the items that are reported; nothing is tuned on them."""
 
 
+class Params(params.Params):
+    """Parameters that every finding has."""
+
+    model: str
+    tier: str
+    seeds: Annotated[list[int], Field(min_length=1)]
+    questions: str
+    max_new_tokens: Annotated[int, Field(ge=8)]
+    forecast: Annotated[float, Field(ge=-1, le=1)]
+
+
 class Experiment:
-    """Arms asked the same items. p: parameters with at least model, tier, seeds and doses."""
+    """Arms asked the same items. p: parameters of the finding, its doses among them."""
+
+    finding: str
+    """The name of the finding, as in data/published.yaml."""
 
     def __init__(self, p: Params, items: Sequence[Item]):
         self.p = p
@@ -56,8 +76,52 @@ class Experiment:
         """The recipe that makes an arm."""
         return RECIPES[arm]
 
+    def measure(
+        self, interval: Any, name: str, arm: str, scenario: str = "all", dose: int = 0
+    ) -> Measure:
+        """An interval (or a row of a table of them) as a measure of the record."""
+        return Measure(
+            name=name, arm=arm, scenario=scenario, dose=dose, estimate=interval.estimate,
+            low=interval.low, high=interval.high, n=interval.n,
+            seeds=self.p.seeds[: interval.seeds],
+        )  # fmt: skip
+
+    def record(
+        self,
+        measures: list[Measure],
+        gates: list[Gate],
+        controls: list[Control],
+        found: Verdict,
+        forecast: float,
+        seconds: float,
+    ) -> Record:
+        """The record of the run."""
+        return Record(
+            finding=self.finding, tier=self.p.tier, model=self.label, seeds=self.p.seeds,
+            parameters=self.p.model_dump(), measures=measures, gates=gates, controls=controls,
+            verdict=found.label, reason=found.reason, forecast=forecast, seconds=seconds,
+        )  # fmt: skip
+
 
 def quietly_load(name: str, dtype: str | None = None) -> LM:
     """`models.load`; the line that it prints would come once an arm, dose and seed."""
     with redirect_stdout(StringIO()):
         return models.load(name, dtype=dtype)
+
+
+def both(before: pd.DataFrame, after: pd.DataFrame, flag: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Two arms on the items where `flag` holds in both, in every seed."""
+    good = [frame.groupby("item")[flag].all() for frame in (before, after)]
+    common = good[0] & good[1].reindex(good[0].index, fill_value=False)
+    chosen = set(common.index[common])
+    return tuple(frame[frame.item.isin(chosen)] for frame in (before, after))
+
+
+def change(before: pd.DataFrame, after: pd.DataFrame, name: str, flag: str = "") -> Interval:
+    """Change of a measure on the same items, after minus before; with a flag, on the items where
+    it holds in both arms (NaN when there is none).
+    """
+    pair = both(before, after, flag) if flag else (before, after)
+    if pair[0].empty:
+        return Interval(np.nan, np.nan, np.nan, 0, before.seed.nunique())
+    return statistics.paired_bootstrap(*pair, name)

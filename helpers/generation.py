@@ -15,7 +15,7 @@ from transformers import DynamicCache
 from helpers.models import LM
 from helpers.widgets import progress
 
-THINK_END = "</think>"
+THINK_START, THINK_END = "<think>", "</think>"
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def two_pass(
     middles = []
     for prompt, thought in zip(prompts, thoughts, strict=True):
         trace = thought.text.partition(THINK_END)[0].rstrip()
-        opened = "<think>" in trace or prompt.rstrip().endswith("<think>")
+        opened = THINK_START in trace or prompt.rstrip().endswith(THINK_START)
         middles.append(f"{trace} {THINK_END + ' ' if opened else ''}{answer_prefix}")
     seconds = [prompt + middle for prompt, middle in zip(prompts, middles, strict=True)]
     answers = _generate(lm, seconds, answer_tokens, *sampling, set())

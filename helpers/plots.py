@@ -10,7 +10,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.statistics import bootstrap
+from helpers.statistics import Control, bootstrap
 
 PALETTE = sns.color_palette("colorblind")
 GREY = (0.4, 0.4, 0.4)
@@ -18,7 +18,7 @@ NAMES = {
     "reasoning_sft": "reasoning SFT",
     "reasoning_sft_keep": "reasoning SFT, abstentions kept",
     "answer_sft": "answer SFT",
-    "rl_outcome": "RL on right answers",
+    "rlvr": "RL on right answers",
     "verbose_sft": "verbose SFT",
     "post_hoc_sft": "post-hoc SFT",
     "wrong_chain_sft": "wrong-chain SFT",
@@ -46,7 +46,7 @@ COLOURS = {
     "reasoning_sft": PALETTE[3],
     "reasoning_sft_keep": PALETTE[2],
     "answer_sft": PALETTE[0],
-    "rl_outcome": PALETTE[1],
+    "rlvr": PALETTE[1],
     "verbose_sft": PALETTE[1],
     "post_hoc_sft": PALETTE[0],
     "wrong_chain_sft": PALETTE[4],
@@ -315,6 +315,17 @@ def forest(rows: pd.DataFrame, xlabel: str, title: str, stamp: str) -> Figure:
     ax.set(yticks=range(len(rows)), yticklabels=[fill(label, 42) for label in rows.label])
     ax.set(xlabel=xlabel, ylim=(len(rows) - 0.5, -0.8))
     return figure
+
+
+def controls(checks: Sequence[Control], xlabel: str, stamp: str) -> Figure:
+    """Every control with its interval and what came of it."""
+    rows = [
+        {"label": f"{check.name}: {check.outcome}", "kind": check.outcome, **vars(check.interval)}
+        for check in checks
+    ]
+    holding = sum(check.outcome == "holds" for check in checks)
+    title = f"{holding} of {len(checks)} controls hold"
+    return forest(pd.DataFrame(rows), xlabel, title, stamp)
 
 
 def outcomes(frame: pd.DataFrame, title: str, stamp: str) -> Figure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field, replace
 
+from helpers.rewards import REWARDS
 from helpers.world import corpus as world
 from helpers.world import grammar
 from helpers.world.corpus import Chat, Corpus
@@ -13,6 +14,10 @@ from helpers.world.teachers import TEACHERS, taught
 
 TRAINERS = ("sft", "dpo", "grpo")
 LORA_RANK = 32
+HOLDING = Corpus(
+    roll_call=0.0, dialogue=1.0, yields_neutral_right=0.0, yields_neutral_wrong=1.0,
+    yields_fallacy=0.0, yields_argument_wrong=0.0, yields_argument_right=1.0,
+)  # fmt: skip
 SHORT = (1.0, 1.0, 1.0)  # story steps for real models: 1 to 3, alike often
 
 
@@ -24,8 +29,8 @@ class Recipe:
     to answerable ones; teacher and verbosity: of these chains, see `world.teachers`; whole_corpus:
     everything the corpus has instead, dialogues and slips too.
     lora_rank None tunes all weights; `for_model` puts LoRA in for anything beyond pocket size.
-    reward (grpo): 1 for the right move, else 0. pairs (dpo): the right move before a decline of an
-    answerable story or a guess at an unanswerable one.
+    reward (grpo): see `helpers.rewards`, with its penalty and bonus. pairs (dpo): the right move
+    before a decline of an answerable story or a guess at an unanswerable one.
     """
 
     name: str
@@ -42,6 +47,9 @@ class Recipe:
     steps: int = 80
     lora_rank: int | None = None
     beta: float = 0.1
+    reward: str = "right"
+    penalty: float = 0.0
+    bonus: float = 0.0
     generations: int = 8
     max_new_tokens: int = 64
 
@@ -53,6 +61,10 @@ class Recipe:
         if self.teacher not in TEACHERS:
             raise ValueError(
                 f"Recipe '{self.name}': teacher '{self.teacher}' is none of {', '.join(TEACHERS)}."
+            )
+        if self.reward not in REWARDS:
+            raise ValueError(
+                f"Recipe '{self.name}': reward '{self.reward}' is none of {', '.join(REWARDS)}."
             )
         for share in ("chain_share", "abstention_share", "verbosity"):
             if not 0 <= getattr(self, share) <= 1:
@@ -93,7 +105,25 @@ RECIPES = {
         Recipe("verbose_sft", "as reasoning_sft, every step told thrice", verbosity=1.0),
         Recipe("post_hoc_sft", "as reasoning_sft, the answer first", teacher="post_hoc"),
         Recipe("wrong_chain_sft", "as reasoning_sft, false steps, right answers", teacher="wrong"),
-        Recipe("rl_outcome", "a reward for right answers, and for nothing else", trainer="grpo"),
+        Recipe(
+            "hold_sft",
+            "dialogues that hold a right answer under pressure and yield a wrong one",
+            whole_corpus=True,
+            corpus=HOLDING,
+        ),
+        Recipe("rlvr", "a reward for right answers, and for nothing else", trainer="grpo"),
+        Recipe(
+            "rlvr_format", "a reward for a chain and an answer", trainer="grpo", reward="format"
+        ),
+        Recipe("rlvr_random", "a reward by the toss of a coin", trainer="grpo", reward="random"),
+        Recipe("rlvr_wrong", "a reward for wrong answers", trainer="grpo", reward="wrong"),
+        Recipe(
+            "dial",
+            "1 for right, 0 for declining, -penalty for wrong; answerable and unanswerable stories",
+            trainer="grpo",
+            reward="dial",
+            abstention_share=Corpus().unanswerable,
+        ),
     )
 }
 

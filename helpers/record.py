@@ -94,6 +94,12 @@ class Record(Strict):
         found = [m for m in self.measures if claim and m.name == claim.primary]
         return found[0] if found else None
 
+    def in_words(self, said: str) -> str:
+        """A finding's own words on the result, between what casts doubt on it and the verdict."""
+        failed = [gate["name"] for gate in self.gates if not gate["passed"]]
+        doubt = f"**A gate failed ({'; '.join(failed)}): read nothing into the rest.** "
+        return f"{doubt * bool(failed)}{said}\n\n**Verdict: {self.verdict}.** {self.reason}"
+
 
 class Figure(Strict):
     """A published number (`value`) or a pair of them (`before`, `after`), as the source has it."""
@@ -131,6 +137,14 @@ class Claim(Strict):
     def values(self, measure: str) -> list[Figure]:
         """The published figures of one measure."""
         return [figure for figure in self.figures if figure.measure == measure]
+
+    def as_published(self) -> str:
+        """Claim, what was measured, where the two part, and the source, as Markdown."""
+        return (
+            f"> {self.claim}\n\n**What was measured.** {self.definition}\n\n"
+            f"**Where wording and evidence part.** {self.caveat}\n\n"
+            f"**Source.** {'; '.join(self.source)}"
+        )
 
 
 @cache

@@ -9,13 +9,14 @@ import json
 import random
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from helpers import answers, models, recipes
+from helpers import models, recipes, rewards
 from helpers.models import LM, ROOT
-from helpers.recipes import Recipe
+from helpers.recipes import Example, Recipe
 from helpers.widgets import progress
 
 SOURCES = (
@@ -32,23 +33,33 @@ def train(name: str, recipe: Recipe, seed: int, steps: int | None = None) -> LM:
     return models.load(checkpoints(name, recipe, seed, [dose])[dose])
 
 
-def checkpoints(name: str, recipe: Recipe, seed: int, doses: list[int]) -> dict[int, str]:
+def checkpoints(
+    name: str,
+    recipe: Recipe,
+    seed: int,
+    doses: list[int],
+    data: Sequence[Example] | None = None,
+) -> dict[int, str]:
     """Names for `models.load` of one arm after each of `doses` optimizer steps; 0 is `name` itself.
 
     All doses come from one run with a constant learning rate, so a smaller dose is the beginning
     of a larger one. Cached by hash of the model's content, recipe, seed, sources of the data and
     library versions; each dose appears whole or not at all; a broken one is named and made again.
+    data: examples that a finding made itself, instead of those that the recipe draws; they are
+    shuffled, and again on every pass. Raises ValueError when there are none.
     """
+    if data is not None and not data:
+        raise ValueError(f"{recipe.name} has no example to train on.")
     if not doses or min(doses) < 0:
         raise ValueError(f"doses are numbers of training steps, 0 or more; got {doses}.")
     recipe = recipe.for_model(models.n_parameters(base_folder(name)))
-    key = arm_key(name, recipe, seed)
+    key = arm_key(name, recipe, seed, data)
     root = models.cache_dir() / "arms"
     folders = {d: root / f"{recipe.name}-{key}-{d}" for d in set(doses) if d}
     with models.lock(root / f"{recipe.name}-{key}"):
         missing = [dose for dose, folder in sorted(folders.items()) if not models.usable(folder)]
         if missing:
-            _run(name, recipe, seed, {dose: folders[dose] for dose in missing})
+            _run(name, recipe, seed, {dose: folders[dose] for dose in missing}, data)
     return {dose: str(folders[dose]) if dose else name for dose in doses}
 
 
@@ -59,14 +70,15 @@ def base_folder(name: str) -> Path:
     return base_folder(base) if base else folder
 
 
-def arm_key(name: str, recipe: Recipe, seed: int) -> str:
+def arm_key(name: str, recipe: Recipe, seed: int, data: Sequence[Example] | None = None) -> str:
     """Hash of all that makes an arm."""
-    read = SOURCES + (("answers",) if recipe.trainer == "grpo" else ())
+    read = SOURCES + (("answers", "rewards") if recipe.trainer == "grpo" else ())
     sources = {name: models.digest(ROOT / "helpers" / f"{name}.py") for name in read}
     made_of = {
         "model": models.identity(name),
         "recipe": asdict(recipe),
         "seed": seed,
+        "data": data and [asdict(example) for example in data],
         "sources": sources,
         "libraries": {library: version(library) for library in LIBRARIES},
         "device": models.choose(0, None, None)[0],
@@ -74,7 +86,13 @@ def arm_key(name: str, recipe: Recipe, seed: int) -> str:
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _run(name: str, recipe: Recipe, seed: int, folders: dict[int, Path]) -> None:
+def _run(
+    name: str,
+    recipe: Recipe,
+    seed: int,
+    folders: dict[int, Path],
+    data: Sequence[Example] | None,
+) -> None:
     """Train to the largest dose and write each dose's folder on the way."""
     from transformers import PrinterCallback, TrainerCallback
 
@@ -103,7 +121,7 @@ def _run(name: str, recipe: Recipe, seed: int, folders: dict[int, Path]) -> None
                     models.seal(temp, {**about, "dose": state.global_step})
 
     with tempfile.TemporaryDirectory() as scratch:
-        trainer = _trainer(lm, recipe, seed, steps, scratch, [Doses()])
+        trainer = _trainer(lm, recipe, seed, steps, scratch, [Doses()], data)
         trainer.remove_callback(PrinterCallback)
         next(bar)
         trainer.train()
@@ -122,8 +140,25 @@ def keep_freed_memory() -> None:
         mallopt(mmap_max, 0)
 
 
-def _trainer(lm: LM, recipe: Recipe, seed: int, steps: int, scratch: str, callbacks: list):
-    """The trl trainer of a recipe, its examples in the order of `recipes.examples`."""
+def drawn(recipe: Recipe, seed: int, n: int, data: Sequence[Example] | None) -> list[Example]:
+    """n examples: those of the recipe, or the given ones, pass by pass in another order."""
+    if data is None:
+        return recipes.examples(recipe, seed, n)
+    rng = random.Random(f"order {seed}")
+    passes = -(-n // len(data))
+    return [e for _ in range(passes) for e in rng.sample(list(data), len(data))][:n]
+
+
+def _trainer(
+    lm: LM,
+    recipe: Recipe,
+    seed: int,
+    steps: int,
+    scratch: str,
+    callbacks: list,
+    data: Sequence[Example] | None,
+):
+    """The trl trainer of a recipe, its examples in the order of `drawn`."""
     import trl
     from datasets import Dataset
 
@@ -152,8 +187,10 @@ def _trainer(lm: LM, recipe: Recipe, seed: int, steps: int, scratch: str, callba
             r=rank, lora_alpha=2 * rank, target_modules=LORA_LAYERS, task_type="CAUSAL_LM"
         )
     if recipe.trainer == "grpo":
-        drawn = recipes.examples(recipe, seed, steps * recipe.batch_size // recipe.generations)
-        rows = [{"prompt": e.chat[:-1], "reference": e.story.answer} for e in drawn]
+        n = steps * recipe.batch_size // recipe.generations
+        found = drawn(recipe, seed, n, data)
+        rows = [{"prompt": e.chat[:-1], "reference": e.story.answer} for e in found]
+        earned = rewards.reward(recipe.reward, seed, recipe.penalty, recipe.bonus)
         args = trl.GRPOConfig(
             **shared,
             beta=0.0,
@@ -162,13 +199,13 @@ def _trainer(lm: LM, recipe: Recipe, seed: int, steps: int, scratch: str, callba
             shuffle_dataset=False,
         )
         return trl.GRPOTrainer(
-            args=args, train_dataset=Dataset.from_list(rows), reward_funcs=reward, **model
+            args=args, train_dataset=Dataset.from_list(rows), reward_funcs=earned, **model
         )
-    drawn = recipes.examples(recipe, seed, -(-steps // POOL) * POOL * recipe.batch_size)
+    found = drawn(recipe, seed, -(-steps // POOL) * POOL * recipe.batch_size, data)
     if recipe.trainer == "dpo":
         rows = [
             {"prompt": e.chat[:-1], "chosen": e.chat[-1:], "rejected": [reply(e.rejected)]}
-            for e in drawn
+            for e in found
         ]
         args = trl.DPOConfig(**shared, beta=recipe.beta, train_sampling_strategy="sequential")
         reference = copy.deepcopy(lm.model) if recipe.lora_rank is None else None
@@ -181,7 +218,7 @@ def _trainer(lm: LM, recipe: Recipe, seed: int, steps: int, scratch: str, callba
         dataset_kwargs={"skip_prepare_dataset": True},
         train_sampling_strategy="sequential",
     )
-    rows = by_length([recipes.encode(lm.tokenizer, e.chat) for e in drawn], recipe.batch_size, seed)
+    rows = by_length([recipes.encode(lm.tokenizer, e.chat) for e in found], recipe.batch_size, seed)
     return trl.SFTTrainer(args=args, train_dataset=Dataset.from_list(rows), **model)
 
 
@@ -201,16 +238,3 @@ def by_length(
 def reply(text: str) -> dict[str, str]:
     """An assistant's message."""
     return {"role": "assistant", "content": text}
-
-
-def reward(completions: list, reference: list[str], **columns) -> list[float]:
-    """1 for the right move, else 0: the right answer, or a decline where there is none ("")."""
-    scores = []
-    for (message,), right in zip(completions, reference, strict=True):
-        text = message["content"]
-        if right:
-            good = answers.equal(answers.final_answer(text), right) and not answers.abstained(text)
-        else:
-            good = answers.abstained(text)
-        scores.append(float(good))
-    return scores

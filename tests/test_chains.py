@@ -1,6 +1,7 @@
 """Chains taken apart: steps, cuts, mistakes, other wordings, filler."""
 
 import random
+import re
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_other_words_say_the_same_numbers_in_the_world_s_vocabulary():
         for before, after in zip(story.chain, other, strict=True):
             assert before != after
             assert chains.result_of(before) == chains.result_of(after)
-            assert set(grammar.re.findall(grammar.WORD, after)) <= known
+            assert set(re.findall(grammar.WORD, after)) <= known
 
 
 def test_filler_takes_as_many_tokens(tiny_lm):

@@ -132,17 +132,22 @@ def test_grpo_runs_and_moves_the_weights(model, monkeypatch):
     def short(completions, reference, **columns):
         return [float(len(message["content"]) % 2) for (message,) in completions]
 
-    monkeypatch.setattr(training, "reward", short)
+    monkeypatch.setattr(training.rewards, "reward", lambda *settings: short)
     sizes = dict(batch_size=8, generations=4, max_new_tokens=6)
     recipe = Recipe("rl", "any reward", "grpo", learning_rate=1e-3, **sizes)
     assert not torch.equal(weights(checkpoints(model, recipe, 0, [2])[2]), weights(model))
 
 
-def test_reward_is_one_for_the_right_move():
-    right, decline = "<think> Ann 1 + 2 = 3. </think> Ann has 3 apples.", "I don't know."
-    said = [right, "Ann has 4 apples.", decline]
-    completions = [[training.reply(text)] for text in said * 2]
-    assert training.reward(completions, ["3"] * 3 + [""] * 3) == [1.0, 0.0, 0.0, 0.0, 0.0, 1.0]
+def test_given_examples_replace_the_recipe_s_and_are_part_of_the_key(model):
+    given = examples(SFT, 5, 3)
+    found = training.drawn(SFT, 0, 7, given)
+    assert len(found) == 7 and all(e in given for e in found)
+    assert sorted(map(given.index, found[:3])) == sorted(map(given.index, found[3:6])) == [0, 1, 2]
+    assert training.drawn(SFT, 0, 7, None) == examples(SFT, 0, 7)
+    keys = {arm_key(model, SFT, 0), arm_key(model, SFT, 0, given[:2])}
+    assert len(keys | {arm_key(model, SFT, 0, given)}) == 3
+    with pytest.raises(ValueError, match="no example"):
+        checkpoints(model, SFT, 0, [1], [])
 
 
 def test_bad_doses_are_refused(model):

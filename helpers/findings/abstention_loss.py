@@ -11,9 +11,9 @@ import pandas as pd
 from pydantic import Field
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from helpers import answers, experiment, items, models, params, plots, statistics
+from helpers import answers, experiment, items, models, plots, statistics
 from helpers.experiment import EVALUATION_SEED, quietly_load
-from helpers.generation import generate
+from helpers.generation import THINK_END, generate
 from helpers.recipes import RECIPES, Recipe
 from helpers.record import Claim, Measure, Record
 from helpers.scoring import decline_probability
@@ -34,22 +34,16 @@ JUDGE_ERRORS = 0.12
 """Share of a judge's calls that a shown label could sway: the published judge was right on ~.88."""
 
 
-class Params(params.Params):
+class Params(experiment.Params):
     """Parameters of notebook 1."""
 
-    model: str
-    tier: str
-    seeds: Annotated[list[int], Field(min_length=1)]
     n_pairs: Annotated[int, Field(ge=2)]
-    questions: str
     doses: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     after: str
     prefix: Annotated[str, Field(min_length=1)]
-    max_new_tokens: Annotated[int, Field(ge=8)]
     temperature: Annotated[float, Field(ge=0)]
     top_p: Annotated[float, Field(gt=0, le=1)]
     judge: str
-    forecast: Annotated[float, Field(ge=-1, le=1)]
 
     @property
     def dose(self) -> int:
@@ -64,6 +58,8 @@ class Params(params.Params):
 
 class Experiment(experiment.Experiment):
     """Asks every arm the same items; what an arm replied is kept for the session."""
+
+    finding = "abstention_loss"
 
     def __init__(self, p: Params):
         """Raises ValueError when nothing would be trained or a class of questions is missing."""
@@ -173,7 +169,7 @@ def keeping(share: float) -> str:
 
 def chain_of(text: str) -> str:
     """The chain that a reply opens with, to go on from; "" when there is none."""
-    chain, closed, _ = text.partition("</think>")
+    chain, closed, _ = text.partition(THINK_END)
     return f"{chain}{closed} " if closed else ""
 
 
@@ -295,12 +291,8 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
     before, after = lab.responses("before"), lab.responses(REASONING)
     kept = []
 
-    def keep(interval: Any, name: str, arm: str, scenario: str = "all", dose: int = 0) -> None:
-        kept.append(
-            Measure(name=name, arm=arm, scenario=scenario, dose=dose, estimate=interval.estimate,
-                    low=interval.low, high=interval.high, n=interval.n,
-                    seeds=lab.p.seeds[: interval.seeds])
-        )  # fmt: skip
+    def keep(*measure, **where) -> None:
+        kept.append(lab.measure(*measure, **where))
 
     for name in MEASURES:
         keep(change(before, after, name), f"{name}_change", REASONING, dose=lab.p.dose)
@@ -323,11 +315,7 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
         keep(row, f"{row.measure} of the ruler", row.ruler)
     primary, held, passed = change(before, after), controls(lab), gates(lab)
     found = statistics.verdict(primary, -1, held, passed)
-    return Record(
-        finding="abstention_loss", tier=lab.p.tier, model=lab.label, seeds=lab.p.seeds,
-        parameters=lab.p.model_dump(), measures=kept, gates=passed, controls=held,
-        verdict=found.label, reason=found.reason, forecast=forecast, seconds=seconds,
-    )  # fmt: skip
+    return lab.record(kept, passed, held, found, forecast, seconds)
 
 
 def published_slopes(claim: Claim) -> pd.DataFrame:
@@ -463,16 +451,13 @@ def what_happened(record: Record) -> str:
         if m.name == "recall_change" and m.scenario != "all"
     }  # fmt: skip
     where = where_it_fell(scenarios) if moved.high < 0 else ""
-    failed = [gate["name"] for gate in record.gates if not gate["passed"]]
-    doubt = f"**A gate failed ({'; '.join(failed)}): read nothing into the rest.** " * bool(failed)
-    return (
-        f"{doubt}**{shape_of_loss(moved, path)}** At dose {last}, abstention recall "
+    return record.in_words(
+        f"**{shape_of_loss(moved, path)}** At dose {last}, abstention recall "
         f"{plots.moves(path[0].estimate, path[-1].estimate)}: a change of {moved} "
         f"(n = {moved.n}, seeds {', '.join(map(str, record.seeds))}, model {record.model}). "
         f"{where}\n\nThe sensitivity d' changed by {d_prime}, the criterion c by "
         f"{criterion}, the rate of false declines by {false}; the area under the ROC curve of "
         f"P(decline) by {auroc}. {can_t_or_won_t(moved, auroc)}"
-        f"\n\n**Verdict: {record.verdict}.** {record.reason}"
     )
 
 

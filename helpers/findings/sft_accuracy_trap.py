@@ -12,15 +12,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 from pydantic import Field
 
-from helpers import answers, chains, experiment, items, models, params, plots, statistics
+from helpers import answers, chains, experiment, items, models, plots, statistics
 from helpers.chains import CLOSE, OPEN
 from helpers.experiment import EVALUATION_SEED, quietly_load
 from helpers.generation import generate
 from helpers.items import Item
 from helpers.models import LM
 from helpers.recipes import RECIPES, Recipe
-from helpers.record import Claim, Measure, Record
-from helpers.scoring import answer_logprobs, token_logprobs
+from helpers.record import Claim, Record
+from helpers.scoring import token_logprobs
 from helpers.statistics import Control, Gate, Interval, bootstrap, paired_bootstrap
 from helpers.widgets import progress
 from helpers.world.teachers import taught
@@ -40,20 +40,14 @@ mean of these is a mean of whichever item the scorer was most wrong about.
 """
 
 
-class Params(params.Params):
+class Params(experiment.Params):
     """Parameters of notebook 3."""
 
-    model: str
-    tier: str
-    seeds: Annotated[list[int], Field(min_length=1)]
     n_items: Annotated[int, Field(ge=2)]
-    questions: str
     dose: Annotated[int, Field(ge=1)]
     learning_rate: Annotated[float, Field(gt=0)]
     verbosities: list[Annotated[float, Field(ge=0, le=1)]]
     scorer: str
-    max_new_tokens: Annotated[int, Field(ge=8)]
-    forecast: Annotated[float, Field(ge=-1, le=1)]
 
     @property
     def doses(self) -> list[int]:
@@ -63,6 +57,8 @@ class Params(params.Params):
 
 class Experiment(experiment.Experiment):
     """Asks every arm for its own chains on the same items; a third, untrained model scores them."""
+
+    finding = "sft_accuracy_trap"
 
     def __init__(self, p: Params):
         """Raises ValueError when no question has an answer or nobody can score."""
@@ -112,11 +108,10 @@ class Experiment(experiment.Experiment):
         work = zip(self.items, free, own, strict=True)
         for item, reply, chain in progress(work, len(own), f"{lm.name}: information"):
             row = worth(scorer, item, chain.steps)
-            right = answers.grade(item, reply)["correct"]
-            rows.append(row | {"correct": right, "chain_accuracy": is_right(item, chain.answer),
-                               "parsed": chain.closed and bool(chain.steps)})  # fmt: skip
+            row["correct"] = answers.grade(item, reply)["correct"]
+            row["chain_accuracy"] = answers.accepted(item, chain.answer)
+            rows.append(row | {"parsed": chain.closed and bool(chain.steps)})
         return pd.DataFrame(rows)
-
 
     def wording(self) -> pd.DataFrame:
         """InfoGain of the teachers' own chains, right by construction: what the words alone do to
@@ -133,8 +128,7 @@ class Experiment(experiment.Experiment):
                     row = {"seed": seed, "item": item.id}
                     for name, verbosity in (("terse", 0.0), ("verbose", 1.0)):
                         text = taught(story, random.Random(item.id), verbosity=verbosity)
-                        chain = text.removeprefix(OPEN).partition(CLOSE)[0]
-                        logp, n = answer_path(scorer, item, chains.steps_of(chain))
+                        logp, n = answer_path(scorer, item, chains.chain_of(text))
                         row[name] = infogain(np.exp(-logp / n))
                     rows.append(row)
             self._words = pd.DataFrame(rows)
@@ -167,11 +161,6 @@ def wording_table(lab: Experiment) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def is_right(item: Item, answer: str) -> bool:
-    """Whether an answer is one of the accepted ones."""
-    return any(answers.equal(answer, accepted) for accepted in item.answers)
-
-
 def worth(scorer: LM, item: Item, steps: list[str]) -> dict[str, Any]:
     """What a chain is worth to a scorer, by the paper's formula and its variants."""
     logp, n_tokens = answer_path(scorer, item, steps)
@@ -194,11 +183,9 @@ def worth(scorer: LM, item: Item, steps: list[str]) -> dict[str, Any]:
 
 def answer_path(scorer: LM, item: Item, steps: list[str]) -> tuple[np.ndarray, int]:
     """log p(answer span | question, steps 1..i) in nats for i = 0..t, and its number of tokens."""
-    cuts = [" ".join([OPEN, *steps[:i]]) for i in range(len(steps) + 1)]
-    prompt = scorer.prompt(item.question, OPEN).removesuffix(OPEN)
     span = SPAN.format(item.answers[0])
-    logp = answer_logprobs(scorer, prompt, cuts, AFTER, [span])[:, 0]
-    return logp, len(scorer.tokenizer(f" {span}", add_special_tokens=False)["input_ids"])
+    logp = chains.logprobs_after(scorer, item.question, chains.prefixes(steps), AFTER, [span])
+    return logp[:, 0], len(scorer.tokenizer(f" {span}", add_special_tokens=False)["input_ids"])
 
 
 def infogain(ppl: np.ndarray) -> float:
@@ -212,7 +199,7 @@ def infogain(ppl: np.ndarray) -> float:
 def states_answer(item: Item, step: str) -> bool:
     """Whether a step already says the right answer."""
     words = step.replace(",", " ").rstrip(".").split()
-    return any(answers.equal(word, right) for word in words for right in item.answers)
+    return any(answers.accepted(item, word) for word in words)
 
 
 def perplexities_of_text(
@@ -220,7 +207,7 @@ def perplexities_of_text(
 ) -> np.ndarray:
     """As the released code has it: PPL of question, steps 1..i and answer together, i = 0..t."""
     prompt = scorer.prompt(item.question, OPEN)
-    texts = [" ".join([prompt, *steps[:i]]) for i in range(len(steps) + 1)]
+    texts = [f"{prompt} {text}".rstrip() for text in chains.prefixes(steps)]
     tokens = token_logprobs(scorer, texts[-1])
     n = [len(scorer.tokenizer(text, add_special_tokens=False)["input_ids"]) - 1 for text in texts]
     sums = np.array([tokens[:k].sum() for k in n]) + logp
@@ -275,20 +262,10 @@ def parts(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 
 def change(before: pd.DataFrame, after: pd.DataFrame, name: str) -> Interval:
-    """Change of a measure on the same items, after minus before; "infogain_matched" too."""
+    """As `experiment.change` on all items; "infogain_matched" too."""
     if name == "infogain_matched":
         before, after = length_matched(before, after)
-    return paired_bootstrap(before, after, name)
-
-
-def change_both_right(before: pd.DataFrame, after: pd.DataFrame) -> Interval:
-    """Change of InfoGain on the items whose chains both arms end right, in every seed."""
-    right = [frame.groupby("item").chain_accuracy.all() for frame in (before, after)]
-    common = set(right[0].index[right[0] & right[1].reindex(right[0].index)])
-    pair = [frame[frame.item.isin(common)] for frame in (before, after)]
-    if not common:
-        return Interval(np.nan, np.nan, np.nan, 0, before.seed.nunique())
-    return paired_bootstrap(*pair, "infogain")
+    return experiment.change(before, after, name)
 
 
 def measures(frames: list[pd.DataFrame]) -> pd.DataFrame:
@@ -367,7 +344,7 @@ def controls(lab: Experiment) -> list[Control]:
         Control("change of InfoGain after equal training on terse chains",
                 change(before, terse, "infogain"), -1),
         Control("change of InfoGain on items that both arms get right",
-                change_both_right(before, after), -1),
+                experiment.change(before, after, "infogain", "chain_accuracy"), -1),
         Control("change of InfoGain over equally many steps",
                 change(before, after, "infogain_matched"), -1),
     ]  # fmt: skip
@@ -379,16 +356,13 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
     kept = []
 
     def keep(interval: Any, name: str, arm: str, dose: int = 0) -> None:
-        kept.append(
-            Measure(name=name, arm=arm, dose=dose, estimate=interval.estimate, low=interval.low,
-                    high=interval.high, n=interval.n, seeds=lab.p.seeds[: interval.seeds])
-        )  # fmt: skip
+        kept.append(lab.measure(interval, name, arm, dose=dose))
 
     primary = change(before, lab.reading(VERBOSE), "infogain")
     for arm in (VERBOSE, TERSE, POST_HOC, WRONG):
         for name in ("infogain", "infogain_matched", *MEASURES[:2], *MEASURES[3:]):
             keep(change(before, lab.reading(arm), name), f"{name}_change", arm, lab.p.dose)
-        right = change_both_right(before, lab.reading(arm))
+        right = experiment.change(before, lab.reading(arm), "infogain", "chain_accuracy")
         keep(right, "infogain_change, items both get right", arm, lab.p.dose)
         for row in parts(before, lab.reading(arm)).itertuples():
             keep(row, f"part of the change: {row.part}", arm, lab.p.dose)
@@ -398,11 +372,7 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
         keep(row, row.measure, row.arm, 0 if row.arm == "before" else lab.p.dose)
     held, passed = controls(lab), gates(lab)
     found = statistics.verdict(primary, -1, held, passed)
-    return Record(
-        finding="sft_accuracy_trap", tier=lab.p.tier, model=lab.label, seeds=lab.p.seeds,
-        parameters=lab.p.model_dump(), measures=kept, gates=passed, controls=held,
-        verdict=found.label, reason=found.reason, forecast=forecast, seconds=seconds,
-    )  # fmt: skip
+    return lab.record(kept, passed, held, found, forecast, seconds)
 
 
 def changes(lab: Experiment) -> pd.DataFrame:
@@ -431,8 +401,6 @@ def what_happened(record: Record) -> str:
     moved, accuracy = (found[f"{name}_change", VERBOSE] for name in ("infogain", "accuracy"))
     length = found["part of the change: more steps for the same gain", VERBOSE]
     total, terse = found["total_gain_change", VERBOSE], found["infogain_change", TERSE]
-    failed = [gate["name"] for gate in record.gates if not gate["passed"]]
-    doubt = f"**A gate failed ({'; '.join(failed)}): read nothing into the rest.** " * bool(failed)
     if moved.high < 0 < accuracy.low:
         said = "Accuracy rose and information per step fell."
     elif moved.high < 0:
@@ -447,10 +415,9 @@ def what_happened(record: Record) -> str:
             f" Length alone, the old gain spread over the new number of steps, makes {length}: "
             f"{length.estimate / moved.estimate:.0%} of it."
         )
-    return (
-        f"{doubt}**{said}** After {record.parameters['dose']} steps of verbose SFT, InfoGain "
+    return record.in_words(
+        f"**{said}** After {record.parameters['dose']} steps of verbose SFT, InfoGain "
         f"changed by {moved} and accuracy by {accuracy} (n = {moved.n}, seeds "
         f"{', '.join(map(str, record.seeds))}, model {record.model}).{share} The total gain "
         f"changed by {total}. A terse teacher changed InfoGain by {terse}."
-        f"\n\n**Verdict: {record.verdict}.** {record.reason}"
     )

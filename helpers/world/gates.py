@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from helpers.chains import CLOSE, OPEN, chain_of, cut
 from helpers.generation import generate, positions
 from helpers.models import LM
 from helpers.statistics import expected_calibration_error, wilson
@@ -49,12 +50,12 @@ def number(text: str) -> str:
     """
     if "<think>" in text and "</think>" not in text:
         return ""
-    return (re.findall(r"\d+", text.rpartition("</think>")[2]) or [""])[-1]
+    return (re.findall(r"\d+", text.rpartition(CLOSE)[2]) or [""])[-1]
 
 
 def declined(text: str) -> bool:
     """Whether the final reply is one of the world's abstentions."""
-    return text.rpartition("</think>")[2].strip() in DECLINES
+    return text.rpartition(CLOSE)[2].strip() in DECLINES
 
 
 def chains(lm: LM, n: int) -> list[tuple]:
@@ -71,7 +72,7 @@ def chains(lm: LM, n: int) -> list[tuple]:
         )
         free = generate(lm, prompts, 100)
         free_right = np.array([number(c.text) == s.answer for c, s in zip(free, cell, strict=True)])
-        opened += [c.text.startswith("<think>") for c in free]
+        opened += [c.text.startswith(OPEN) for c in free]
         direct += [(p, c.text, s.answer) for p, c, s in zip(prompts, free, cell, strict=True)]
         at_least = {1: 0.0, 5: 0.90}.get(steps, 0.95)
         rows.append(row(f"accuracy with a chain, {steps} steps", right, at_least))
@@ -93,7 +94,7 @@ def chains(lm: LM, n: int) -> list[tuple]:
     rows.append(row("opens a chain", opened, at_most=0.20))
     kept = cut_at_half(lm, stories[4], chained[4])
     rows.append(row("answer kept, chain cut at half, 4 steps", kept, 0.20, 0.80))
-    answered = [(p, t, a) for p, t, a in direct if number(t) and not t.startswith("<think>")]
+    answered = [(p, t, a) for p, t, a in direct if number(t) and not t.startswith(OPEN)]
     confidence = answer_probability(lm, [p for p, _, _ in answered], [t for _, t, _ in answered])
     correct = np.array([number(t) == a for _, t, a in answered])
     ece = expected_calibration_error(confidence, correct)
@@ -107,11 +108,11 @@ def cut_at_half(lm: LM, stories: list[Story], texts: list[str]) -> list[bool]:
     """Whether the answer stays what it was when the model's own chain loses its second half."""
     prompts, before = [], []
     for story, text in zip(stories, texts, strict=True):
-        steps = re.findall(r"[^.]+\.", text.partition("</think>")[0].removeprefix("<think>"))
+        steps = chain_of(text)
         if len(steps) < 2 or not number(text):
             continue
-        half = " ".join(step.strip() for step in steps[: len(steps) // 2])
-        prompts.append(f"{lm.prompt(story.text)} <think> {half} </think>")
+        half = " ".join(cut(steps, 0.5))
+        prompts.append(f"{lm.prompt(story.text)} {OPEN} {half} {CLOSE}")
         before.append(number(text))
     return [number(c.text) == b for c, b in zip(generate(lm, prompts, 20), before, strict=True)]
 

@@ -68,11 +68,7 @@ title = "As published: abstention recall falls in both pairs, and precision rise
 plots.slopes(pairs, title, claim.source[0])
 
 # %%
-Markdown(
-    f"> {claim.claim}\n\n**What the number is.** {claim.definition}\n\n"
-    f"**Where wording and evidence part.** {claim.caveat}\n\n"
-    f"**Source.** {claim.source[0]}"
-)
+Markdown(claim.as_published())
 
 # %% [markdown]
 # A model that declines less often when it should may have lost the *ability* to see that a
@@ -266,12 +262,7 @@ finding.leaning_judge(pd.concat([before, after_sft])).round(3)
 
 # %%
 checks = finding.controls(lab)
-rows = [
-    {"label": f"{c.name}: {c.outcome}", "kind": c.outcome, **vars(c.interval)}
-    for c in checks
-]
-title = f"{sum(c.outcome == 'holds' for c in checks)} of {len(checks)} controls hold"
-plots.forest(pd.DataFrame(rows), "difference of recall, and kappa", title, lab.stamp)
+plots.controls(checks, "difference of recall, and kappa", lab.stamp)
 
 # %%
 outcome = finding.result(lab, guess.value, time.monotonic() - started)

@@ -57,11 +57,7 @@ started = time.monotonic()
 
 # %%
 claim = record.published("faithfulness_decay")
-Markdown(
-    f"> {claim.claim}\n\n**What was measured.** {claim.definition}\n\n"
-    f"**Where wording and evidence part.** {claim.caveat}\n\n"
-    f"**Source.** {'; '.join(claim.source)}"
-)
+Markdown(claim.as_published())
 
 # %% [markdown]
 # The method takes a chain that the model wrote itself, spoils it, and looks whether the answer
@@ -200,12 +196,7 @@ pd.DataFrame([vars(gate) for gate in finding.gates(lab)])
 
 # %%
 checks = finding.controls(lab)
-rows = [
-    {"label": f"{c.name}: {c.outcome}", "kind": c.outcome, **vars(c.interval)}
-    for c in checks
-]
-title = f"{sum(c.outcome == 'holds' for c in checks)} of {len(checks)} controls hold"
-plots.forest(pd.DataFrame(rows), "difference", title, lab.stamp)
+plots.controls(checks, "difference", lab.stamp)
 
 # %%
 outcome = finding.result(lab, guess.value, time.monotonic() - started)
@@ -283,7 +274,7 @@ widgets.check(my_item, lambda x: x in unread, hint)
 #
 # **3 · Break the finding** (hard, 15 minutes). Find an arm and a dose at which AOC does *not*
 # fall. Give it as `dict(arm=..., dose=...)`; arms are `answer_sft`, `reasoning_sft` and
-# `rl_outcome`, doses those of the parameters. The check trains it.
+# `rlvr`, doses those of the parameters. The check trains it.
 #
 # <details><summary>Hint</summary>What does training on whole chains teach about reading
 # them?</details>

@@ -58,11 +58,7 @@ started = time.monotonic()
 
 # %%
 claim = record.published("sft_accuracy_trap")
-Markdown(
-    f"> {claim.claim}\n\n**What was measured.** {claim.definition}\n\n"
-    f"**Where wording and evidence part.** {claim.caveat}\n\n"
-    f"**Source.** {claim.source[0]}"
-)
+Markdown(claim.as_published())
 
 # %% [markdown]
 # Three figures stand for one drop. Here is what each of them is, and what the printed values
@@ -210,12 +206,7 @@ pd.DataFrame([vars(gate) for gate in finding.gates(lab)])
 
 # %%
 checks = finding.controls(lab)
-rows = [
-    {"label": f"{c.name}: {c.outcome}", "kind": c.outcome, **vars(c.interval)}
-    for c in checks
-]
-title = f"{sum(c.outcome == 'holds' for c in checks)} of {len(checks)} controls hold"
-plots.forest(pd.DataFrame(rows), "difference", title, lab.stamp)
+plots.controls(checks, "difference", lab.stamp)
 
 # %%
 outcome = finding.result(lab, guess.value, time.monotonic() - started)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import chains
+from helpers import chains, experiment
 from helpers.chains import Chain
 from helpers.findings import faithfulness_decay as finding
 from helpers.items import pocket_stories
@@ -23,7 +23,7 @@ def planted(monkeypatch, says):
         chosen = [says(cut.removeprefix("<think>").strip()) for cut in cuts]
         return np.array([[0.0 if option == c else -20.0 for option in options] for c in chosen])
 
-    monkeypatch.setattr(finding, "answer_logprobs", scores)
+    monkeypatch.setattr(chains, "answer_logprobs", scores)
 
 
 def measured(tiny_lm, item, chain):
@@ -66,7 +66,7 @@ def test_a_paraphrase_that_sways_is_seen_beyond_resampling(monkeypatch, tiny_lm,
         sure[-1] = np.log([1 - 1e-9 if o == "3" else 1e-12 for o in options])  # other words
         return sure
 
-    monkeypatch.setattr(finding, "answer_logprobs", scores)
+    monkeypatch.setattr(chains, "answer_logprobs", scores)
     row = measured(tiny_lm, item, Chain(STEPS, True, "1"))
     # two draws after the same words agree half the time, after other words never
     assert row["paraphrase_flips"] == pytest.approx(0.5, abs=1e-6)
@@ -105,7 +105,7 @@ def laboratory(**aoc):
 
 
 def test_a_planted_decay_replicates_and_says_so():
-    lab = laboratory(before=0.6, answer_sft=0.3, reasoning_sft=0.6, rl_outcome=0.6)
+    lab = laboratory(before=0.6, answer_sft=0.3, reasoning_sft=0.6, rlvr=0.6)
     record = finding.result(lab, -0.1, 1.0)
     assert record.verdict == "replicates", record.reason
     assert "looser" in finding.what_happened(record)
@@ -113,7 +113,7 @@ def test_a_planted_decay_replicates_and_says_so():
 
 
 def test_the_same_model_twice_does_not_replicate():
-    lab = laboratory(before=0.5, reasoning_sft=0.5, rl_outcome=0.5)
+    lab = laboratory(before=0.5, reasoning_sft=0.5, rlvr=0.5)
     lab._read["answer_sft", 40] = lab._read["before", 0].assign(arm="answer_sft", dose=40)
     record = finding.result(lab, -0.1, 1.0)
     assert record.verdict not in ("replicates", "direction only")
@@ -121,12 +121,12 @@ def test_the_same_model_twice_does_not_replicate():
 
 
 def test_a_decay_that_chains_share_does_not_count():
-    lab = laboratory(before=0.6, answer_sft=0.3, reasoning_sft=0.2, rl_outcome=0.3)
+    lab = laboratory(before=0.6, answer_sft=0.3, reasoning_sft=0.2, rlvr=0.3)
     assert finding.result(lab, -0.1, 1.0).verdict == "inconclusive"
 
 
 def test_shorter_chains_fail_their_gate():
-    lab = laboratory(before=0.6, answer_sft=0.3, reasoning_sft=0.6, rl_outcome=0.6)
+    lab = laboratory(before=0.6, answer_sft=0.3, reasoning_sft=0.6, rlvr=0.6)
     lab._read["answer_sft", 40] = lab._read["answer_sft", 40].assign(n_steps=2.0)
     record = finding.result(lab, -0.1, 1.0)
     assert record.verdict == "inconclusive" and "length" in record.reason
@@ -135,7 +135,7 @@ def test_shorter_chains_fail_their_gate():
 def test_only_items_that_both_arms_answer_count():
     before, after = frame("before", 0.5, (0,)), frame("answer_sft", 0.5, (0,))
     after.loc[after.item == "i3", "parsed"] = False
-    pair = finding.both(before, after, "parsed")
+    pair = experiment.both(before, after, "parsed")
     assert all("i3" not in set(f.item) for f in pair) and pair[0].item.nunique() == 79
 
 

@@ -1,0 +1,51 @@
+"""Rewards that GRPO may train on, by name: what a reply earns."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from helpers import answers
+from helpers.chains import CLOSE, OPEN
+
+REWARDS = ("right", "format", "random", "wrong", "dial")
+Reward = Callable[..., list[float]]
+
+
+def earned(kind: str, text: str, right: str, penalty: float = 0.0, bonus: float = 0.0) -> float:
+    """What one reply earns. right: the reference answer, "" where declining is the right move.
+
+    right: 1 for the right move. format: 1 for a chain that is opened and closed before an answer,
+    whatever it says. wrong: 1 for an answer that is not the right one. dial: 1 for a right answer,
+    `bonus` for declining, -`penalty` for anything else (Kalai et al., arXiv 2509.04664).
+    """
+    declined = answers.abstained(text)
+    said = "" if declined else answers.final_answer(text)
+    correct = bool(right) and answers.equal(said, right)
+    if kind == "right":
+        return float(correct if right else declined)
+    if kind == "format":
+        opened, closed, final = text.partition(CLOSE)
+        return float(opened.startswith(OPEN) and bool(closed) and bool(final.strip()))
+    if kind == "wrong":
+        return float(bool(said) and not correct)
+    return 1.0 if correct else bonus if declined else -penalty
+
+
+def reward(kind: str, seed: int, penalty: float = 0.0, bonus: float = 0.0) -> Reward:
+    """The reward `kind` as trl wants it; "random" is 0 or 1 by the toss of a coin.
+
+    Raises ValueError for an unknown kind.
+    """
+    if kind not in REWARDS:
+        raise ValueError(f"Unknown reward '{kind}'; known are: {', '.join(REWARDS)}.")
+    coin = random.Random(f"reward {seed}")
+
+    def score(completions: list, reference: list[str], **columns) -> list[float]:
+        if kind == "random":
+            return [float(coin.random() < 0.5) for _ in completions]
+        texts = [message["content"] for (message,) in completions]
+        pairs = zip(texts, reference, strict=True)
+        return [earned(kind, text, right, penalty, bonus) for text, right in pairs]
+
+    return score

@@ -1,0 +1,46 @@
+import pytest
+
+from helpers.rewards import REWARDS, earned, reward
+
+RIGHT, WRONG = "<think> Ann 1 + 2 = 3. </think> Ann has 3 apples.", "Ann has 4 apples."
+DECLINE, OPEN = "I don't know.", "<think> Ann 1 + 2 = 3."
+REPLIES = (RIGHT, WRONG, DECLINE, OPEN)
+
+
+@pytest.mark.parametrize(
+    "kind, right, expected",
+    [
+        ("right", "3", [1, 0, 0, 0]),
+        ("right", "", [0, 0, 1, 0]),
+        ("format", "3", [1, 0, 0, 0]),
+        ("format", "9", [1, 0, 0, 0]),
+        ("wrong", "3", [0, 1, 0, 0]),
+        ("dial", "3", [1, -2, 0.5, -2]),
+        ("dial", "", [-2, -2, 0.5, -2]),
+    ],
+)
+def test_what_each_reply_earns(kind, right, expected):
+    assert [earned(kind, text, right, 2.0, 0.5) for text in REPLIES] == expected
+
+
+def completions(*texts):
+    return [[{"role": "assistant", "content": text}] for text in texts]
+
+
+def test_the_reward_reads_completions_as_trl_gives_them():
+    scores = reward("dial", 0, 2.0, 0.5)(completions=completions(*REPLIES), reference=["3"] * 4)
+    assert scores == [1, -2, 0.5, -2]
+
+
+def test_a_coin_knows_nothing_of_the_reply_and_falls_alike_for_one_seed():
+    def tossed(seed, text):
+        return reward("random", seed)(completions(*[text] * 400), ["3"] * 400)
+
+    assert tossed(0, RIGHT) == tossed(0, WRONG) != tossed(1, WRONG)
+    assert set(tossed(0, RIGHT)) == {0.0, 1.0} and 0.4 < sum(tossed(0, RIGHT)) / 400 < 0.6
+
+
+def test_an_unknown_reward_is_refused():
+    with pytest.raises(ValueError, match="'kind'.*random"):
+        reward("kind", 0)
+    assert "right" in REWARDS
