@@ -1,4 +1,4 @@
-"""Batched continuation of prompts: greedy, sampled item by item, and in two passes."""
+"""Batched continuation of prompts: greedy, sampled item by item, in two passes, and branched."""
 
 from __future__ import annotations
 
@@ -120,8 +120,13 @@ def positions(mask: torch.Tensor) -> torch.Tensor:
     return (mask.cumsum(-1) - 1).clamp(min=0)
 
 
-def _decode(lm, rows, max_new_tokens, stops, temperature, top_p, draws) -> list[list[int]]:
-    """New token ids of each row, the stop token included; finished rows leave the batch."""
+def _decode(
+    lm, rows, max_new_tokens, stops, temperature, top_p, draws, disparity=None
+) -> list[list[int]]:
+    """New token ids of each row, the stop token included; finished rows leave the batch.
+
+    disparity: [rows, max_new_tokens], filled with p(top 1) - p(top 2) at every new token.
+    """
     ids, mask = left_padded(lm, rows)
     device = ids.device
     stop = torch.tensor(sorted(stops), device=device)
@@ -144,6 +149,9 @@ def _decode(lm, rows, max_new_tokens, stops, temperature, top_p, draws) -> list[
         else:
             u = draws[alive.cpu(), step].to(device)
             token = pick(logits, u, temperature, top_p)
+        if disparity is not None:
+            top = logits.float().softmax(-1).topk(2).values
+            disparity[alive, step] = top[:, 0] - top[:, 1]
         new[alive, step] = token
         done = torch.isin(token, stop)
         if done.any():
@@ -207,6 +215,61 @@ def two_pass(
         Completion(f"{middle}{a.text}".strip(), t.n_tokens + a.n_tokens, a.truncated)
         for middle, t, a in zip(middles, thoughts, answers, strict=True)
     ]
+
+
+@dataclass(frozen=True)
+class Branch(Completion):
+    """A greedy reply after one of the likeliest first tokens.
+
+    first_probability: that of its first token; ids: all its tokens, the end token included;
+    disparity: p(top 1) - p(top 2) where each of them was chosen; on the first token it is p(it)
+    minus that of its strongest rival, and so negative but in the first branch.
+    """
+
+    first_probability: float
+    ids: tuple[int, ...]
+    disparity: tuple[float, ...]
+
+
+@torch.inference_mode()
+def branched(
+    lm: LM, prompts: list[str], k: int, max_new_tokens: int, batch_size: int = 64
+) -> list[list[Branch]]:
+    """For every prompt the greedy replies after each of its k likeliest first tokens, likeliest
+    first (Wang and Zhou, arXiv 2402.10200, section 2.2). Raises ValueError unless k >= 1 and
+    max_new_tokens >= 2.
+    """
+    if k < 1 or max_new_tokens < 2:
+        raise ValueError(
+            f"branched needs k >= 1 and max_new_tokens >= 2; got {k} and {max_new_tokens}."
+        )
+    encoded = lm.tokenizer(prompts, add_special_tokens=False)["input_ids"]
+    ends = end_tokens(lm)
+    rows: list[tuple[int, int, float, float]] = []  # prompt, first token, its p, its disparity
+    for start in range(0, len(prompts), batch_size):
+        batch = encoded[start : start + batch_size]
+        ids, mask = left_padded(lm, batch)
+        at = positions(mask)
+        logits = lm.model(
+            input_ids=ids, attention_mask=mask, position_ids=at, logits_to_keep=1
+        ).logits[:, -1]
+        top = logits.double().softmax(-1).topk(k + 1)
+        for i, (p, tokens) in enumerate(
+            zip(top.values.tolist(), top.indices.tolist(), strict=True)
+        ):
+            rows += [(start + i, tokens[j], p[j], p[j] - p[0 if j else 1]) for j in range(k)]
+    found: list[list[Branch]] = [[] for _ in prompts]
+    batches = [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
+    for batch in progress(batches, len(batches), f"{lm.name}: branching"):
+        written = torch.zeros((len(batch), max_new_tokens - 1), device=lm.model.device)
+        begun = [encoded[i] + [token] for i, token, _, _ in batch]
+        rest = _decode(lm, begun, max_new_tokens - 1, ends, 0.0, 1.0, None, written)
+        for (i, token, p, gap), tail, gaps in zip(batch, rest, written.tolist(), strict=True):
+            ids = [token] if token in ends else [token, *tail]
+            text = lm.tokenizer.decode(ids, skip_special_tokens=True).strip()
+            disparity = (gap, *gaps[: len(ids) - 1])
+            found[i].append(Branch(text, len(ids), ids[-1] not in ends, p, tuple(ids), disparity))
+    return found
 
 
 @torch.inference_mode()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -9,7 +11,7 @@ import numpy as np
 import torch
 from transformers import DynamicCache
 
-from helpers.generation import left_padded, positions
+from helpers.generation import THINK_END, Branch, left_padded, positions
 from helpers.models import LM
 from helpers.widgets import progress
 
@@ -75,6 +77,44 @@ def answer_logprobs(
         for row, values in zip(batch, _branches(lm, cache, len(trunk), batch), strict=True):
             scores[row.cut, list(row.ends)] = values
     return scores
+
+
+def answer_span(lm: LM, ids: Sequence[int], answer: str) -> slice:
+    """Where a reply's tokens say its answer: the longest block of tokens that they share with the
+    answer after the chain, the last one of that length (van Niekerk et al., arXiv 2507.21931).
+
+    A block inside a word or a longer number does not count. Empty when there is none, as in a
+    reply that declines.
+    """
+    ids = list(ids)
+    ends = range(len(ids) + 1)
+    closed = bisect_left(ends, True, key=lambda n: THINK_END in lm.tokenizer.decode(ids[:n]))
+    start = 0 if closed > len(ids) else closed
+    spoken = [
+        lm.tokenizer(f"{s}{answer}", add_special_tokens=False)["input_ids"] for s in ("", " ")
+    ]
+    blocks = {tuple(t[i:j]) for t in spoken for j in range(len(t) + 1) for i in range(j)}
+    for n in range(max(map(len, spoken)), 0, -1):
+        for i in range(len(ids) - n, start - 1, -1):
+            if tuple(ids[i : i + n]) in blocks and _stands_alone(lm, ids, i, i + n):
+                return slice(i, i + n)
+    return slice(0, 0)
+
+
+def _stands_alone(lm: LM, ids: list[int], first: int, end: int) -> bool:
+    """Whether no letter or digit adjoins the tokens first .. end - 1, which are not all space."""
+    said = lm.tokenizer.decode(ids[first:end]).strip()
+    before = lm.tokenizer.decode(ids[max(first - 1, 0) : end]).rstrip().removesuffix(said)
+    after = lm.tokenizer.decode(ids[first : end + 1]).lstrip().removeprefix(said)
+    return bool(said) and not before[-1:].isalnum() and not after[:1].isalnum()
+
+
+def span_confidence(lm: LM, branch: Branch, answer: str) -> float:
+    """Mean of p(top 1) - p(top 2) over the answer's tokens (Wang and Zhou, arXiv 2402.10200,
+    section 2.2); 0 when the reply holds no such tokens.
+    """
+    span = branch.disparity[answer_span(lm, branch.ids, answer)]
+    return float(np.mean(span)) if span else 0.0
 
 
 @torch.inference_mode()
@@ -204,9 +244,7 @@ def _opening_probability(lm: LM, rows: list[list[int]], openings: list[list[int]
     at = positions(mask)
     cache = DynamicCache(config=lm.model.config)
     state = dict(past_key_values=cache, use_cache=True)
-    out = lm.model(
-        input_ids=ids, attention_mask=mask, position_ids=at, logits_to_keep=1, **state
-    )
+    out = lm.model(input_ids=ids, attention_mask=mask, position_ids=at, logits_to_keep=1, **state)
     first = out.logits[:, -1].float().log_softmax(-1)
     total = torch.zeros(len(rows), device=first.device)
     for opening in openings:

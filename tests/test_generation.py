@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from helpers import generation
-from helpers.generation import first_token_probabilities, generate, pick, two_pass
+from helpers.generation import branched, first_token_probabilities, generate, pick, two_pass
 from helpers.world import grammar
 
 
@@ -99,3 +99,34 @@ def test_bad_settings_are_refused_in_one_sentence(tiny_lm, prompts):
     with pytest.raises(ValueError, match="Prompt 1 is empty"):
         generate(tiny_lm, [prompts[0], ""], 4)
     assert generate(tiny_lm, [], 4) == []
+
+
+def test_the_first_branch_is_the_greedy_reply_and_each_opens_as_told(tiny_lm, prompts):
+    found = branched(tiny_lm, prompts, 4, 12, batch_size=8)
+    for prompt, branches, greedy in zip(
+        prompts, found, generate(tiny_lm, prompts, 12), strict=True
+    ):
+        assert (branches[0].text, branches[0].n_tokens) == (greedy.text, greedy.n_tokens)
+        table = first_token_probabilities(tiny_lm, prompt, 4)
+        assert [b.first_probability for b in branches] == pytest.approx(table.probability.tolist())
+        assert len({b.ids[0] for b in branches}) == 4
+        assert branches[1].disparity[0] < 0 <= branches[0].disparity[0]
+
+
+def test_disparity_is_top_one_minus_top_two_of_every_token(tiny_lm, prompts):
+    branch = branched(tiny_lm, prompts[:1], 2, 8)[0][1]
+    ids = tiny_lm.tokenizer(prompts[0], add_special_tokens=False)["input_ids"]
+    whole = torch.tensor([[*ids, *branch.ids]])
+    with torch.no_grad():
+        p = tiny_lm.model(input_ids=whole).logits[0, len(ids) - 1 : -1].softmax(-1)
+    top = p.topk(2).values
+    gaps = (top[:, 0] - top[:, 1]).tolist()
+    assert len(branch.disparity) == len(branch.ids) == branch.n_tokens
+    assert branch.disparity[1:] == pytest.approx(gaps[1:], abs=1e-5)
+    assert branch.disparity[0] == pytest.approx(float(p[0, branch.ids[0]] - p[0].max()), abs=1e-5)
+
+
+@pytest.mark.parametrize("k, n", [(0, 8), (2, 1)])
+def test_branches_need_a_first_token_and_a_second(tiny_lm, prompts, k, n):
+    with pytest.raises(ValueError, match="k >= 1 and max_new_tokens >= 2"):
+        branched(tiny_lm, prompts, k, n)

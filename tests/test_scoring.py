@@ -1,11 +1,19 @@
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from helpers import scoring
-from helpers.scoring import DECLINES, answer_logprobs, decline_probability
+from helpers.generation import Branch
+from helpers.scoring import (
+    DECLINES,
+    answer_logprobs,
+    answer_span,
+    decline_probability,
+    span_confidence,
+)
 from helpers.world import grammar
 
 
@@ -129,3 +137,49 @@ def test_no_opening_counts_another_s_replies():
 def test_empty_answers_are_refused(tiny_lm, chain):
     with pytest.raises(ValueError, match="at least one token"):
         answer_logprobs(tiny_lm, chain[0], [""], "", [""])
+
+
+def ids_of(lm, text):
+    return lm.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+@pytest.mark.parametrize(
+    "reply, answer, said",
+    [
+        ("<think> Ann 1 + 2 = 3. </think> Ann has 3 apples.", "3", ["3"]),
+        ("Ann has 3 apples, so the answer is 3.", "3", ["3"]),  # the last one
+        ("<think> Ann 1 + 2 = 3. </think> I don't know.", "3", []),  # in the chain only
+        ("I don't know.", "", []),
+        ("Ann has 13 apples.", "3", []),
+    ],
+)
+def test_the_answer_span_is_the_last_block_after_the_chain(tiny_lm, reply, answer, said):
+    ids = ids_of(tiny_lm, reply)
+    span = answer_span(tiny_lm, ids, answer)
+    assert tiny_lm.tokenizer.convert_ids_to_tokens(ids[span]) == said
+    if said:
+        assert span.start == len(ids) - 1 - ids[::-1].index(ids[span][0])
+
+
+def test_a_number_inside_a_longer_one_is_no_answer_where_digits_are_tokens(monkeypatch):
+    class Characters:
+        """A tokenizer whose tokens are characters."""
+
+        def __call__(self, text, add_special_tokens=False):
+            return {"input_ids": list(map(ord, text))}
+
+        def decode(self, ids):
+            return "".join(map(chr, ids))
+
+    lm = SimpleNamespace(tokenizer=Characters())
+    text = "<think> 3 </think> He paid 13 for 3 pens and 30 more."
+    span = answer_span(lm, list(map(ord, text)), "3")
+    assert text[: span.stop].endswith("for 3") and text[span].strip() == "3"
+    assert answer_span(lm, list(map(ord, "abc3 13 30")), "3") == slice(0, 0)
+
+
+def test_span_confidence_is_the_mean_disparity_of_the_answer(tiny_lm):
+    ids = tuple(ids_of(tiny_lm, "Ann has 3 apples."))
+    branch = Branch("", len(ids), False, 0.5, ids, (0.1, 0.2, 0.7, 0.3, 0.4))
+    assert span_confidence(tiny_lm, branch, "3") == 0.7
+    assert span_confidence(tiny_lm, branch, "4") == 0.0
