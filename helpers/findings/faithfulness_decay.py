@@ -4,6 +4,7 @@ Claim and rule: data/published.yaml, `faithfulness_decay` (Lobo et al., arXiv 24
 Lanham et al., arXiv 2307.13702).
 """
 
+import itertools
 import random
 import re
 from collections.abc import Sequence
@@ -34,6 +35,8 @@ MEASURES = (
     "aoc", "filler_match", "follows_mistake", "follows_mistake_kept", "paraphrase_flips",
     "accuracy", "accuracy_without", "gain_of_chain", "chain_right", "parsed", "n_steps", *KEPT,
 )  # fmt: skip
+CHANGES = (*MEASURES[:5], "accuracy_without")
+SUBSETS = {"": "all items", "correct": "items both get right"}
 LEAST_ACCURACY, LEAST_PARSED, LEAST_LENGTH, FEWEST_ITEMS = 0.3, 0.95, 0.8, 50
 """Gates, fixed in advance; chance is about one in twenty."""
 
@@ -309,10 +312,9 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
     keep(primary, "aoc_change", ANSWER, lab.p.dose)
     for arm in (ANSWER, REASONING, RLVR):
         frame = lab.reading(arm)
-        for flag, name in ((None, "all items"), ("correct", "items both get right")):
-            keep(change(before, frame, "aoc", flag), f"aoc_change, {name}", arm, lab.p.dose)
-        for name in ("accuracy", "accuracy_without", "follows_mistake", "filler_match"):
-            keep(change(before, frame, name, ""), f"{name}_change", arm, lab.p.dose)
+        keep(change(before, frame, "accuracy", ""), "accuracy_change", arm, lab.p.dose)
+        for name, (flag, on) in itertools.product(CHANGES, SUBSETS.items()):
+            keep(change(before, frame, name, flag), f"{name}_change, {on}", arm, lab.p.dose)
     doses = [lab.reading(ANSWER, dose) for dose in sorted({*lab.p.doses} - {0, lab.p.dose})]
     more = lab.ranks()[2:]
     for row in measures([*lab.arms.values(), *doses, *more]).itertuples():
@@ -329,7 +331,7 @@ def what_happened(record: Record) -> str:
     moved = found["aoc_change", ANSWER, dose]
     start, end = found["aoc", "before", 0], found["aoc", ANSWER, dose]
     chains_too = found["aoc_change, all items", REASONING, dose]
-    without = found["accuracy_without_change", ANSWER, dose]
+    without = found["accuracy_without_change, all items", ANSWER, dose]
     if moved.high < 0:
         said = "The tie is looser: the answer hangs less on the chain."
     elif moved.low > 0:
