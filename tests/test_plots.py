@@ -8,6 +8,7 @@ import pytest
 from helpers import plots
 from helpers.findings.abstention_loss import published_slopes
 from helpers.record import published
+from helpers.statistics import Control, Interval
 
 STAMP = plots.stamp("pocket", "pocket", [0, 1, 2], 480, 240)
 
@@ -139,3 +140,14 @@ def test_titles_say_which_way_a_number_moved():
     assert plots.moves(0.9, 0.55) == "falls from 0.90 to 0.55"
     assert plots.moves(0.5, 0.6) == "rises from 0.50 to 0.60"
     assert plots.moves(0.501, 0.499) == "stays at 0.50"
+
+
+def test_the_controls_figure_counts_those_that_hold():
+    checks = [
+        Control("one", Interval(-0.3, -0.4, -0.2, 50), -1),
+        Control("two", Interval(-0.1, -0.3, 0.1, 50), -1),
+        Control("three", Interval(0.2, 0.1, 0.3, 50), -1),
+    ]
+    said = texts(plots.controls(checks, "difference", STAMP))
+    assert "1 of 3 controls hold" in said and STAMP in " ".join(said).replace("\n", " ")
+    assert {"one: holds", "two: fails in size", "three: fails"} <= set(said)

@@ -142,3 +142,17 @@ def test_published_ratios_follow_from_the_published_counts():
 def test_an_unknown_claim_lists_the_known_ones():
     with pytest.raises(ValueError, match="'abstention'; known are: abstention_loss, "):
         record.published("abstention")
+
+
+def test_words_on_a_result_say_first_which_gate_failed_and_last_the_verdict():
+    gates = [Gate("items", 4, 50), Gate("accuracy", 0.9, 0.3)]
+    doubted = example(gates=gates).in_words("It fell.")
+    assert doubted.startswith("**A gate failed (items): read nothing into the rest.** It fell.")
+    assert doubted.endswith("**Verdict: replicates.** all held")
+    assert example(gates=gates[1:]).in_words("It fell.").startswith("It fell.")
+
+
+def test_a_claim_as_published_has_its_caveat_and_every_source():
+    claim = record.published("faithfulness_decay")
+    text = claim.as_published()
+    assert claim.caveat in text and all(source in text for source in claim.source)
