@@ -14,6 +14,10 @@ from helpers.world.teachers import TEACHERS, taught
 
 TRAINERS = ("sft", "dpo", "grpo")
 LORA_RANK = 32
+WARM = Corpus(
+    roll_call=0.0, dialogue=0.1, chain_drawn=0.45, skip=0.0, stop_early=0.0, slip=0.0,
+    decline_per_step=0.0,
+)  # fmt: skip
 HOLDING = Corpus(
     roll_call=0.0, dialogue=1.0, yields_neutral_right=0.0, yields_neutral_wrong=1.0,
     yields_fallacy=0.0, yields_argument_wrong=0.0, yields_argument_right=1.0,
@@ -28,6 +32,8 @@ class Recipe:
     abstention_share: share of unanswerable stories; chain_share: share of chains among the replies
     to answerable ones; teacher and verbosity: of these chains, see `world.teachers`; whole_corpus:
     everything the corpus has instead, dialogues and slips too.
+    schedule: of the learning rate, "constant" or "linear" (to zero); only after the former is a
+    smaller dose the beginning of a larger one.
     lora_rank None tunes all weights; `for_model` puts LoRA in for anything beyond pocket size.
     reward (grpo): see `helpers.rewards`, with its penalty and bonus. pairs (dpo): the right move
     before a decline of an answerable story or a guess at an unanswerable one.
@@ -43,6 +49,7 @@ class Recipe:
     whole_corpus: bool = False
     corpus: Corpus = field(default_factory=Corpus)
     learning_rate: float = 1e-4
+    schedule: str = "constant"
     batch_size: int = 32
     steps: int = 80
     lora_rank: int | None = None
@@ -92,8 +99,9 @@ RECIPES = {
             "warmup",
             "the whole corpus, so that a real model knows the stories",
             whole_corpus=True,
-            corpus=Corpus(dialogue=0.1, chain_drawn=0.4),
-            steps=120,
+            corpus=WARM,
+            steps=140,
+            schedule="linear",
         ),
         Recipe("reasoning_sft", "whole right chains on answerable stories only"),
         Recipe(

@@ -42,8 +42,8 @@ def checkpoints(
 ) -> dict[int, str]:
     """Names for `models.load` of one arm after each of `doses` optimizer steps; 0 is `name` itself.
 
-    All doses come from one run with a constant learning rate, so a smaller dose is the beginning
-    of a larger one. Cached by hash of the model's content, recipe, seed, sources of the data and
+    All doses come from one run; at a constant learning rate a smaller dose is the beginning of a
+    larger one. Cached by hash of the model's content, recipe, seed, sources of the data and
     library versions; each dose appears whole or not at all; a broken one is named and made again.
     data: examples that a finding made itself, instead of those that the recipe draws; they are
     shuffled, and again on every pass. Raises ValueError when there are none.
@@ -167,7 +167,7 @@ def _trainer(
         max_steps=steps,
         per_device_train_batch_size=recipe.batch_size,
         learning_rate=recipe.learning_rate,
-        lr_scheduler_type="constant",
+        lr_scheduler_type=recipe.schedule,
         seed=seed,
         use_cpu=lm.device == "cpu",
         bf16=True,  # autocast: the weights of a full tuning stay float32
