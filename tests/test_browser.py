@@ -1,4 +1,4 @@
-"""Notebook 1 in a real JupyterLab in a real browser: it runs, and a knob moves its figure."""
+"""Notebooks in a real JupyterLab in a real browser: they run, and their widgets redraw figures."""
 
 import json
 import os
@@ -18,13 +18,19 @@ import pytest
 
 from helpers.record import ROOT
 
-NOTEBOOK = ROOT / "notebooks" / "01_abstention_loss.ipynb"
-TINY = {"seeds": "[0]", "n_pairs": "2", "doses": "[0, 1, 2]"}
+TINY = {
+    "01_abstention_loss": {"seeds": "[0]", "n_pairs": "2", "doses": "[0, 1, 2]"},
+    "03_sft_accuracy_trap": {"seeds": "[0]", "n_items": "2", "dose": "1"},
+}
 MINUTES = 8
 LIVE_FIGURE = """
 return [...document.querySelectorAll('.widget-vbox')].filter(
     box => box.querySelector('.noUi-handle') && box.querySelector('img')
         && !box.querySelector('.widget-vbox'))"""
+EDITOR = """
+return [...document.querySelectorAll('.widget-vbox')].filter(
+    box => box.querySelector('textarea.widget-textarea, .widget-textarea textarea')
+        && box.querySelector('.widget-button, button.jupyter-button'))[0]"""
 OUTPUTS = """
 const cells = window.jupyterapp.shell.currentWidget.content.model.cells;
 return JSON.stringify([...cells].filter(c => c.type === 'code').map(c => c.outputs.toJSON()))"""
@@ -36,29 +42,28 @@ def missing() -> str:
     return f"{' and '.join(lacking)} not installed (make test-setup)" if lacking else ""
 
 
-def tiny_copy(folder: Path) -> Path:
+def tiny_copy(name: str, folder: Path) -> None:
     """The notebook with parameters small enough for a test."""
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     (cell,) = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
-    for name, value in TINY.items():
+    for parameter, value in TINY[name].items():
         cell.source, n = re.subn(
-            rf"^({name}: .*?= )[^#]*", rf"\g<1>{value}  ", cell.source, flags=re.M
+            rf"^({parameter}: .*?= )[^#]*", rf"\g<1>{value}  ", cell.source, flags=re.M
         )
-        assert n == 1, name
-    nbformat.write(notebook, folder / NOTEBOOK.name)
-    return folder / NOTEBOOK.name
+        assert n == 1, parameter
+    nbformat.write(notebook, folder / f"{name}.ipynb")
 
 
 @pytest.fixture
-def lab(tmp_path):
-    """The address of a JupyterLab whose root is a folder with the tiny copy."""
+def lab(tmp_path, request):
+    """The address of the tiny copy of a notebook (the test's `param`) in a JupyterLab."""
     settings = tmp_path / "settings" / "@jupyterlab" / "notebook-extension"
     settings.mkdir(parents=True)
     # every cell in the page, also those out of sight
     (settings / "tracker.jupyterlab-settings").write_text(json.dumps({"windowingMode": "none"}))
     root = tmp_path / "root"
     root.mkdir()
-    tiny_copy(root)
+    tiny_copy(request.param, root)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -102,7 +107,7 @@ def lab(tmp_path):
                 break
             except (urllib.error.URLError, OSError):
                 time.sleep(0.5)
-        yield f"{address}/lab/tree/{NOTEBOOK.name}?token={token}"
+        yield f"{address}/lab/tree/{request.param}.ipynb?token={token}"
     finally:
         server.terminate()
         server.wait(30)
@@ -154,10 +159,8 @@ def finished(browser) -> bool:
     return any("complete" in "".join(o.get("text", "")).split() for o in outputs)
 
 
-def test_notebook_1_runs_in_jupyterlab_and_a_knob_moves_its_figure(lab, browser, tmp_path):
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.common.keys import Keys
-
+def run_all(browser, lab) -> None:
+    """Open the notebook, run all its cells, and wait for its last line."""
     ready = (
         "return !!(window.jupyterapp?.shell?.currentWidget?.content?.model"
         " && window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel)"
@@ -166,20 +169,43 @@ def test_notebook_1_runs_in_jupyterlab_and_a_knob_moves_its_figure(lab, browser,
     wait("JupyterLab with a kernel", lambda: browser.execute_script(ready), 180)
     browser.execute_script("window.jupyterapp.commands.execute('notebook:run-all-cells')")
     wait("the notebook to complete", lambda: finished(browser), MINUTES * 60)
+
+
+def redrawn(box, image: str) -> bool:
+    """Whether the box shows another picture than `image`."""
+    images = box.find_elements("tag name", "img")
+    return bool(images) and images[0].get_attribute("src") not in ("", image)
+
+
+@pytest.mark.parametrize("lab", ["01_abstention_loss"], indirect=True)
+def test_notebook_1_runs_in_jupyterlab_and_a_knob_moves_its_figure(lab, browser, tmp_path):
+    from selenium.webdriver.common.keys import Keys
+
+    run_all(browser, lab)
     assert (tmp_path / "run" / "abstention_loss.json").exists()
 
     box = wait("a knob with a figure", lambda: browser.execute_script(LIVE_FIGURE))[0]
-    image = box.find_element(By.TAG_NAME, "img").get_attribute("src")
+    image = box.find_element("tag name", "img").get_attribute("src")
     assert image.startswith("data:image/png")
-    handle = box.find_element(By.CSS_SELECTOR, ".noUi-handle")
+    handle = box.find_element("css selector", ".noUi-handle")
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", handle)
     handle.send_keys(Keys.ARROW_RIGHT)
+    wait("the figure to follow its knob", lambda: redrawn(box, image))
 
-    def moved() -> bool:
-        images = box.find_elements(By.TAG_NAME, "img")
-        return bool(images) and images[0].get_attribute("src") not in ("", image)
 
-    wait("the figure to follow its knob", moved)
+@pytest.mark.parametrize("lab", ["03_sft_accuracy_trap"], indirect=True)
+def test_notebook_3_weighs_the_chain_that_the_reader_rewrites(lab, browser):
+    run_all(browser, lab)
+    box = wait("the editor", lambda: browser.execute_script(EDITOR))
+    text, button = (box.find_element("tag name", tag) for tag in ("textarea", "button"))
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
+    button.click()
+    wait("the first figure", lambda: redrawn(box, ""))
+    image = box.find_element("tag name", "img").get_attribute("src")
+    text.clear()
+    text.send_keys("Ann 1 + 1 = 2. Ann 1 + 1 = 2. Ann 1 + 1 = 2.\t")
+    button.click()
+    wait("the figure to follow the text", lambda: redrawn(box, image))
 
 
 if missing() and os.environ.get("CI") != "true":
