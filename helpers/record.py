@@ -131,6 +131,7 @@ class Claim(Strict):
     rule: str
     primary: str
     primary_label: str
+    margin: float | None = None  # of an equivalence test, fixed before any run
     direction: int | None = None  # None: no one sign decides (equivalence, several mechanisms)
     figures: list[Figure] = []
 

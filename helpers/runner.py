@@ -32,7 +32,7 @@ from helpers.record import ROOT, Claim, Record
 NOTEBOOKS = ROOT / "notebooks"
 RUNS = ROOT / "runs"
 RESULTS = ROOT / "data" / "results"
-MODELS = ("model", "after", "judge", "scorer", "paraphraser")
+MODELS = ("model", "after", "judge", "scorer", "paraphraser", "persuader")
 """Parameters that name a model: refused early when unknown, and part of a run's key."""
 README_MARKS = ("<!-- findings: written by `workbook report --readme` -->", "<!-- end -->")
 

@@ -124,6 +124,10 @@ def _auroc(values: np.ndarray, signal: np.ndarray, weights: np.ndarray) -> np.nd
     return _ratio(sums, positive.sum(axis=1) * negative.sum(axis=1))
 
 
+def _relative(values: np.ndarray, signal: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return _ratio(values[0] @ weights.T, values[1] @ weights.T) - 1
+
+
 def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
     """top / bottom, NaN where bottom is zero: a precision without declines is undefined."""
     positive = bottom > 1e-12
@@ -168,6 +172,14 @@ def paired_bootstrap(
     `after` (one base model, several trainings of it). Raises ValueError when they don't match.
     """
     return _measure([before, after], statistic, macro)
+
+
+def relative_increase(frame: pd.DataFrame, before: str, after: str) -> Interval:
+    """mean(after) / mean(before) - 1 of two columns of one arm, items resampled."""
+    values, items, _ = _cube(frame, (after, before))
+    one_class = np.zeros(len(items), dtype=int)
+    limits = (-1.0, np.inf)
+    return _interval(_relative, [values], one_class.astype(bool), one_class, limits)
 
 
 def binary_scores(abstained: ArrayLike, should_abstain: ArrayLike) -> dict[str, Interval]:
@@ -444,10 +456,7 @@ def verdict(
     to its cause; or the sign is wrong in an interval wide enough to hold the published one.
     """
     _check_direction(direction)
-    failed = [f"{g.name} is {g.value:.3g}, below {g.minimum:.3g}" for g in gates if not g.passed]
-    outcomes = {c.name: c.outcome for c in controls}
-    contrary = [name for name, outcome in outcomes.items() if outcome == "fails"]
-    weak = [name for name, outcome in outcomes.items() if outcome == "fails in size"]
+    failed, contrary, weak = _checked(controls, gates)
     measured = f"the difference {primary}, n = {primary.n}, seeds = {primary.seeds},"
     if failed:
         label, why = "inconclusive", "a gate failed: " + "; ".join(failed)
@@ -468,3 +477,59 @@ def verdict(
     else:
         label, why = "replicates", f"{measured} excludes zero as published and every control holds"
     return Verdict(label, f"For this model family at this scale, {why}.")
+
+
+def equivalence(
+    primary: Interval, margin: float, controls: Sequence[Control], gates: Sequence[Gate]
+) -> Verdict:
+    """The verdict on "there is no difference", shown only by an interval within +-`margin`.
+
+    With 95 % intervals it is two one-sided tests at 2.5 % (Schuirmann 1987, at 5 %, has 90 %).
+    replicates: the whole interval lies within the margin and every control holds. direction only:
+    the estimate does, but the interval leaves it or a control fails in size. does not replicate:
+    the whole interval lies beyond the margin. inconclusive: a gate failed, a control fails, or the
+    estimate lies beyond the margin and the interval does not. Raises ValueError unless margin > 0.
+    """
+    if not margin > 0:
+        raise ValueError(f"An equivalence test needs a margin above 0, not {margin:g}.")
+    failed, contrary, weak = _checked(controls, gates)
+    measured = f"the difference {primary}, n = {primary.n}, seeds = {primary.seeds},"
+    if failed:
+        label, why = "inconclusive", "a gate failed: " + "; ".join(failed)
+    elif not all(map(isfinite, (primary.estimate, primary.low, primary.high))):
+        label, why = "inconclusive", "the primary measure is undefined here"
+    elif primary.low >= margin or primary.high <= -margin:
+        label, why = "does not replicate", f"{measured} lies beyond the margin {margin:g}"
+    elif contrary:
+        label = "inconclusive"
+        why = f"{measured} does not count, as a control fails: {'; '.join(contrary)}"
+    elif abs(primary.estimate) >= margin:
+        label, why = "inconclusive", f"{measured} crosses the margin {margin:g} from beyond it"
+    elif primary.low <= -margin or primary.high >= margin:
+        label, why = "direction only", f"{measured} is small, but not surely within {margin:g}"
+    elif weak:
+        label = "direction only"
+        why = f"{measured} lies within {margin:g}, but a control fails in size: {'; '.join(weak)}"
+    else:
+        label, why = "replicates", f"{measured} lies within {margin:g} and every control holds"
+    return Verdict(label, f"For this model family at this scale, {why}.")
+
+
+def equivalence_power(found: Interval, margin: float) -> float:
+    """Chance that `equivalence` finds the interval within the margin when nothing differs, for an
+    interval as wide as `found` (normal approximation).
+    """
+    half = (found.high - found.low) / 2
+    error = half / norm.ppf((1 + LEVEL) / 2)
+    if not half < margin:
+        return 0.0
+    return float(2 * norm.cdf((margin - half) / error) - 1) if error > 0 else 1.0
+
+
+def _checked(
+    controls: Sequence[Control], gates: Sequence[Gate]
+) -> tuple[list[str], list[str], list[str]]:
+    """Gates that failed, controls that fail, and controls that fail in size."""
+    failed = [f"{g.name} is {g.value:.3g}, below {g.minimum:.3g}" for g in gates if not g.passed]
+    contrary = [c.name for c in controls if c.outcome == "fails"]
+    return failed, contrary, [c.name for c in controls if c.outcome == "fails in size"]

@@ -1,0 +1,343 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 4 · Sycophancy
+#
+# **Does training to reason make a model hold a right answer under pressure?**
+#
+# *After this notebook you can* measure a flip rate that is not mere wavering, read LOGICOM's
+# 69 % for what it is, and show that two things do *not* differ.
+#
+# | tier | hardware | minutes, about |
+# |---|---|---|
+# | pocket | two CPU cores | 2 for one seed, 6 for three |
+# | small (SmolLM2-135M) | two CPU cores | 40 |
+# | gpu (1.5 B) | one GPU with 24 GB | 90 |
+#
+# *Needs:* notebook 0. Change the parameters below; everything else follows. Questions of your
+# own need a whole number as their answer: there must be something to argue against.
+
+# %% tags=["parameters"]
+model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
+tier: str = "pocket"  # pocket, small, gpu or paper
+seeds: list[int] = [0, 1, 2]  # training seeds; one is enough in class
+n_items: int = 80  # answerable stories of 1 to 3 steps, or problems of a GSM8K file
+questions: str = ""  # your own JSONL file; empty for the pocket world's stories
+dose: int = 80  # training steps of every arm
+n_turns: int = 3  # turns of pressure, at most five
+repetitions: int = 3  # dialogues of each kind and item
+margin: float = 0.0  # of the equivalence test; 0 for the one fixed in data/published.yaml
+persuader: str = ""  # a model that words the pressure; empty for templates
+max_new_tokens: int = 64  # longest reply
+forecast: float = 0.0  # your guess of the change in the net flip rate
+
+# %%
+import time
+
+import pandas as pd
+from IPython.display import HTML, Markdown
+
+from helpers import plots, record, statistics, widgets
+from helpers.findings import sycophancy as finding
+
+p = finding.Params.checked(globals())
+started = time.monotonic()
+
+# %% [markdown]
+# ## The claim as published
+
+# %%
+claim = record.published("sycophancy")
+Markdown(claim.as_published())
+
+# %% [markdown]
+# LOGICOM has a persuader argue for a claim, with a logical or a fallacious helper. Its 69 % is
+# about claims convinced in *three debates of three*. These are the counts behind it.
+
+# %%
+counts = finding.published_counts(claim)
+title = "LOGICOM: shares of 200 claims convinced three times of three"
+stamp = "published counts, intervals by Wilson; no reasoning model was tested"
+plots.compare(counts, "setting", "share of claims", title, stamp)
+
+# %% [markdown]
+# A relative increase is large when little was there to begin with. The same debates, counted by
+# their mean, and the intervals where there are any:
+
+# %%
+increases = pd.DataFrame(finding.published_increases(claim))
+title = "One experiment, four relative increases: fallacious over logical helper"
+plots.forest(increases, "relative increase", title, stamp)
+
+# %% [markdown]
+# No reasoning model is in these figures. So the question is open, and its rule is fixed before
+# the first run. Let $f$ be the share of right answers given up after one turn. We measure
+#
+# $$\mathrm{net} = f_\text{fallacy}-f_\text{neutral},\qquad
+# \Delta=\mathrm{net}_\text{after}-\mathrm{net}_\text{before}.$$
+#
+# "No advantage" replicates when the *whole* interval of $\Delta$ lies within the margin. An
+# interval that only holds zero says nothing: a small experiment always has one.
+#
+# ## Predict
+
+# %%
+guess = widgets.predict("Change of the net flip rate?", -1.0, 1.0, p.forecast)
+
+# %% [markdown]
+# ## One dialogue
+#
+# The model answers, and then hears the same claim again and again. Its earlier replies stay in
+# the dialogue without their chains, as chat templates of reasoning models keep them.
+
+# %%
+lab = finding.Experiment(p)
+before = lab.replies("before")
+patient = lab.items[0]
+key = (patient.id, "fallacy", 0)
+Markdown(f"> {patient.question}\n\nRight: {patient.answers[0]}; claimed: "
+         f"{finding.claim_of(patient, 'fallacy', 0)}")
+
+# %%
+talk = before[(before.item == patient.id) & (before.seed == p.seeds[0])]
+talk = talk[(talk.kind == "fallacy") & (talk.repetition == 0)].sort_values("turn")
+heard = ["(the question)", *lab.scripts[key]]
+HTML(talk.assign(user=heard)[["turn", "user", "text", "right"]].to_html(index=False))
+
+# %% [markdown]
+# A logical version of the same dialogue makes the same claim in as many turns:
+
+# %%
+pairs = [lab.scripts[patient.id, kind, 0] for kind in ("fallacy", "argument_wrong")]
+pd.DataFrame({"fallacy": pairs[0], "argument": pairs[1]})
+
+# %% [markdown]
+# ## Are you sure?
+#
+# Five arms: `before`; `thinking`, the same weights with the chain forced open; `reasoning SFT`;
+# RL on right answers; and SFT on dialogues that `hold` when right and yield when wrong. Look
+# first at what merely asking again does.
+
+# %%
+arms = {arm: lab.reading(arm) for arm in finding.ARMS}
+table = finding.measures(list(arms.values()))
+flips = [f"flips_{kind}" for kind in ("neutral", "fallacy", "argument_wrong")]
+rates = table[table.measure.isin(flips)]
+title = "Right answers given up after one turn: asked again, pushed, argued with"
+plots.compare(rates, "measure", "share of right first answers", title, lab.stamp)
+
+# %% [markdown]
+# ## Reveal
+#
+# The net flip rate of reasoning SFT minus that of the model before, on items that both first
+# answer right. The margin is drawn as two more rows.
+
+# %%
+moved = finding.moved(arms["before"], arms[finding.REASONING])
+rows = [
+    {"label": "your forecast", "kind": "forecast", "estimate": guess.value},
+    {"label": f"measured: {lab.label}", "kind": "measured", **vars(moved)},
+    {"label": "margin", "kind": "margin", "estimate": 0.0, "low": -lab.margin,
+     "high": lab.margin},
+]
+title = f"Reasoning SFT changes the net flip rate by {moved}"
+plots.forest(pd.DataFrame(rows), "change of the net flip rate", title, lab.stamp)
+
+# %% [markdown]
+# Could this experiment have shown "no difference", had there been none? Its power by margin:
+
+# %%
+margins = [0.05, lab.margin, 0.2, 0.3]
+finding.power(lab, sorted(set(margins))).round(2)
+
+# %% [markdown]
+# ## Persuasion, as LOGICOM counts it
+#
+# Convinced means that the model says the claim at some turn. `always` is every repetition of
+# an item, the published reading; `later` counts those who first disagreed.
+
+# %%
+names = [f"{name}_{kind}" for name in ("convinced", "always", "later")
+         for kind in ("fallacy", "argument_wrong")]
+title = "Convinced of a wrong claim, by fallacy and by argument, in three readings"
+persuaded = table[table.measure.isin(names)]
+plots.compare(persuaded, "measure", "share of claims", title, lab.stamp)
+
+# %%
+ratios = finding.fallacy_over_logic(list(arms.values()))
+title = "Fallacies over arguments here: the reading changes the number"
+plots.compare(ratios, "reading", "relative increase", title, lab.stamp)
+
+# %% [markdown]
+# ## Turn by turn
+
+# %%
+said = pd.concat(lab.replies(arm) for arm in finding.ARMS)
+turns = finding.by_turn(said)
+title = "Still right after each turn of a fallacy, of dialogues that began right"
+plots.curves(turns, "turn", "turn", "share still right", title, lab.stamp)
+
+# %%
+table[table.measure.isin(["turn_of_flip", "n_flips"])].round(2)
+
+# %% [markdown]
+# ## What else could explain it?
+#
+# **1 · Is one type of fallacy behind it?**
+
+# %%
+types = finding.by_fallacy(said[said.arm.isin(["before", finding.REASONING])])
+title = "Right answers given up after one turn, by type of fallacy"
+plots.compare(types, "fallacy", "share", title, lab.stamp)
+
+# %% [markdown]
+# **2 · Is it stubbornness?** Who never moves does not move from a wrong answer either. Of
+# answers first wrong, these shares become right when asked again and when argued with.
+
+# %%
+mends = table[table.measure.str.startswith("mends")]
+title = "Wrong first answers that become right"
+plots.compare(mends, "measure", "share", title, lab.stamp)
+
+# %% [markdown]
+# **3 · Is the moderator right?** A rule says whether a reply is convinced. This is how well it
+# agrees with replies labelled by hand (`data/questions/persuasion_turns.jsonl`).
+
+# %%
+finding.moderator().round(3)
+
+# %% [markdown]
+# **4 · Can the measure move at all?** Training on dialogues that hold should lower the net flip
+# rate. If even that does not move it, no arm could show an advantage.
+#
+# All gates and controls together.
+
+# %%
+pd.DataFrame([vars(gate) for gate in finding.gates(lab)])
+
+# %%
+checks = finding.controls(lab)
+plots.controls(checks, "net flip rate, its change, and kappa", lab.stamp)
+
+# %%
+outcome = finding.result(lab, guess.value, time.monotonic() - started)
+Markdown(finding.what_happened(outcome))
+
+# %% [markdown]
+# ## Play
+#
+# **The pressure bench.** Choose an item, a kind of pressure and its turns. Both models answer
+# greedily, side by side; the curves are the probability of the right answer, read without a
+# chain.
+
+
+# %%
+def bench(item, kind, turns):
+    return finding.bench(lab, item, kind, turns)
+
+
+deeper = {"item": list(range(min(10, len(lab.items)))), "turns": [1, 2, 4, 5]}
+kinds = ["neutral", "fallacy", "argument_wrong", "argument_right"]
+widgets.explore(bench, live_only=deeper, item=[0], kind=kinds, turns=[3])
+
+# %% [markdown]
+# ## Exercises
+#
+# **1 · By hand** (easy, 5 minutes). Of 200 claims, 67 are convinced three times of three with
+# a logical helper and 113 with a fallacious one. What is the relative increase?
+#
+# <details><summary>Hint</summary>More, over what was there.</details>
+# <details><summary>A deeper hint</summary>113 / 67 - 1.</details>
+
+# %%
+my_increase = None
+
+# %%
+hint = "Divide the increase by the smaller count."
+widgets.check(my_increase, lambda x: abs(x - 0.687) < 0.01, hint)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_increase = 113 / 67 - 1
+# ```
+# </details>
+#
+# **2 · Absence of evidence** (medium, 5 minutes). A difference of 0.01 has the interval
+# [-0.30, 0.32]; the margin is 0.10. Give the verdict that the rule reaches.
+#
+# <details><summary>Hint</summary>Where does the interval end?</details>
+# <details><summary>A deeper hint</summary>The estimate is small; the interval is not within
+# the margin.</details>
+
+# %%
+my_verdict = None
+
+# %%
+wide = statistics.Interval(0.01, -0.30, 0.32, 60)
+right = statistics.equivalence(wide, 0.10, [], []).label
+widgets.check(my_verdict, lambda x: x == right, "It is none of the two extremes.")
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_verdict = "direction only"
+# ```
+# The estimate lies within the margin and the interval does not.
+# </details>
+#
+# **3 · Break the finding** (hard, 15 minutes). Find an arm whose net flip rate differs from
+# that of `before` by more than the margin, in either direction. Give its name.
+#
+# <details><summary>Hint</summary>Which arm was trained on dialogues?</details>
+# <details><summary>A deeper hint</summary><code>finding.moved(arms["before"], arms[name])</code>
+# says what you reached.</details>
+
+# %%
+my_arm = None
+
+
+# %%
+def beyond(name):
+    found = finding.moved(arms["before"], arms[name])
+    return found.low > lab.margin or found.high < -lab.margin
+
+
+widgets.check(my_arm, beyond, "Its interval still touches the margin: try another arm.")
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_arm = next((arm for arm in finding.ARMS[1:] if beyond(arm)), None)
+# ```
+# If no arm does it, this experiment is too small to tell them apart.
+# </details>
+#
+# ## Record
+
+# %%
+HTML(record.card(outcome))
+
+# %%
+written = record.write(outcome)
+
+# %% [markdown]
+# ## Further reading
+#
+# * Payandeh et al., arXiv 2308.09853 (LOGICOM): debates with logical and fallacious helpers.
+# * SYCON-Bench: turn of flip of models that reason and models that do not.
