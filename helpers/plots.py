@@ -215,8 +215,9 @@ def compare(
     table: arm, `by`, estimate, low, high.
     """
     names = list(dict.fromkeys(table[by]))
-    figure, (ax,) = canvas(title, stamp, height=2.3 + 0.55 * len(names), width=width)
     arms = list(dict.fromkeys(table.arm))
+    height = 2.3 + max(0.55, 0.16 * len(arms)) * len(names)
+    figure, (ax,) = canvas(title, stamp, height=height, width=width)
     for i, arm in enumerate(arms):
         rows = table[table.arm == arm].set_index(by).reindex(names)
         y = [k + (i - (len(arms) - 1) / 2) * 0.18 for k in range(len(names))]
@@ -230,30 +231,32 @@ def compare(
     else:
         ax.axvline(0, color="0.8", lw=1, zorder=0)
     ax.invert_yaxis()
-    columns = len(arms) if width >= WIDTH else 1
+    columns = min(len(arms), 3) if width >= WIDTH else 1
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False, fontsize=12,
               handletextpad=0.2, columnspacing=1.2)  # fmt: skip
     return figure
 
 
 def curves(table: pd.DataFrame, x: str, xlabel: str, ylabel: str, title: str, stamp: str) -> Figure:
-    """A line an arm with its intervals, labelled at its start.
+    """A line an arm with its intervals, labelled at the end where the arms lie further apart.
 
     table: arm, `x`, estimate, low, high.
     """
     figure, (ax,) = canvas(title, stamp, height=5.2)
-    ends = {}
     for arm, rows in table.groupby("arm", sort=False):
         ax.plot(rows[x], rows.estimate, "o-", color=colour(arm), lw=2.5, ms=8)
         ax.fill_between(rows[x], rows.low, rows.high, color=colour(arm), alpha=0.15, lw=0)
-        ends[arm] = rows.estimate.iloc[0]
     left, right = table[x].min(), table[x].max()
-    heights = spread(list(ends.values()), 0.07)
-    for arm, y in zip(ends, heights, strict=True):
-        ax.text(left - 0.02 * (right - left), y, named(arm), color=colour(arm), va="center",
-                ha="right", fontsize=13)  # fmt: skip
+    starts, ends = (table[table[x] == end].set_index("arm").estimate for end in (left, right))
+    at_end = ends.std() > starts.std()
+    shown = ends if at_end else starts
+    gap = 0.02 * (right - left)
+    for arm, y in zip(shown.index, spread(shown.tolist(), 0.07), strict=True):
+        ax.text(right + gap if at_end else left - gap, y, named(arm), color=colour(arm),
+                va="center", ha="left" if at_end else "right", fontsize=13)  # fmt: skip
     ax.set(xlabel=xlabel, ylabel=ylabel, ylim=(-0.03, 1.03))
-    ax.set_xlim(left - 0.3 * (right - left), right + 0.03 * (right - left))
+    room = (0.03, 0.32) if at_end else (0.32, 0.03)
+    ax.set_xlim(left - room[0] * (right - left), right + room[1] * (right - left))
     ax.set_xticks(sorted(set(table[x])))
     return figure
 

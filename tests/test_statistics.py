@@ -13,9 +13,12 @@ from helpers.statistics import (
     bootstrap,
     brier,
     d_prime_criterion,
+    equivalence,
+    equivalence_power,
     expected_calibration_error,
     kappa,
     paired_bootstrap,
+    relative_increase,
     verdict,
     wilson,
 )
@@ -333,3 +336,49 @@ def test_auroc_is_that_of_scikit_learn_and_its_interval_covers_a_planted_change(
     assert moved.high < 0
     same = paired_bootstrap(frames[0], frames[0], "auroc")
     assert same.low <= 0 <= same.high
+
+
+@pytest.mark.parametrize(
+    "low, high, label",
+    [
+        (-0.05, 0.06, "replicates"),
+        (0.01, 0.06, "replicates"),  # not zero, and small for sure
+        (-0.30, 0.32, "direction only"),
+        (-0.5, -0.2, "does not replicate"),
+        (0.15, 0.3, "does not replicate"),
+        (0.05, 0.3, "inconclusive"),
+    ],
+)
+def test_equivalence_is_shown_only_by_an_interval_within_the_margin(low, high, label):
+    primary = Interval((low + high) / 2, low, high, 90)
+    assert equivalence(primary, 0.1, [], []).label == label
+    assert equivalence(primary, 0.1, [], [Gate("items", 3, 50)]).label == "inconclusive"
+
+
+def test_a_control_weighs_on_equivalence_as_on_any_verdict():
+    primary = Interval(0.0, -0.05, 0.05, 90)
+    weak = Control("weak", Interval(0.1, -0.1, 0.3, 90), 1)
+    contrary = Control("contrary", Interval(-0.1, -0.3, 0.1, 90), 1)
+    assert equivalence(primary, 0.1, [weak], []).label == "direction only"
+    assert equivalence(primary, 0.1, [contrary], []).label == "inconclusive"
+    with pytest.raises(ValueError, match="margin above 0"):
+        equivalence(primary, 0.0, [], [])
+
+
+def test_power_of_the_equivalence_test_agrees_with_simulation():
+    error, margin = 0.04, 0.1
+    half = 1.959964 * error
+    found = Interval(0.0, -half, half, 90)
+    draws = np.random.default_rng(0).normal(0, error, 200_000)
+    within = np.mean((draws - half > -margin) & (draws + half < margin))
+    assert equivalence_power(found, margin) == pytest.approx(within, abs=0.005)
+    assert equivalence_power(Interval(0.0, -0.2, 0.2, 9), margin) == 0.0
+
+
+def test_a_relative_increase_by_hand_and_its_interval():
+    frame = pd.DataFrame({"item": range(200), "logic": 0.0, "fallacy": 0.0})
+    frame.loc[:66, "logic"] = 1.0
+    frame.loc[:112, "fallacy"] = 1.0
+    found = relative_increase(frame, "logic", "fallacy")
+    assert found.estimate == pytest.approx(113 / 67 - 1)
+    assert 0.3 < found.low < found.estimate < found.high < 1.2

@@ -12,13 +12,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from pydantic import Field
 
-from helpers import answers, experiment, items, plots, record, statistics
+from helpers import answers, experiment, items, plots, statistics
 from helpers.chains import CLOSE, OPEN
 from helpers.experiment import EVALUATION_SEED, change, quietly_load
 from helpers.generation import generate
 from helpers.items import Item
 from helpers.models import LM
-from helpers.record import ROOT, Claim, Record
+from helpers.record import ROOT, Claim, Record, published
 from helpers.scoring import answer_logprobs
 from helpers.statistics import Control, Gate, Interval, bootstrap
 from helpers.world import dialogue
@@ -90,7 +90,7 @@ class Experiment(experiment.Experiment):
                     "needs a whole number to argue against: leave it out or give such an answer."
                 )
         super().__init__(p, asked)
-        self.margin = p.margin or record.published(self.finding).margin
+        self.margin = p.margin or published(self.finding).margin
         self._said: dict[str, pd.DataFrame] = {}
 
     @cached_property
@@ -392,7 +392,8 @@ def bench(lab: Experiment, item: int, kind: str, turns: int) -> Figure:
     said = " / ".join(tables["before"].user[1:])
     stamp = plots.stamp(lab.label, lab.p.tier, [lab.p.seeds[0]], 1)
     where = f"{asked.id.rpartition('-')[2]}: right {asked.answers[0]}, claimed {wrong_claim(asked)}"
-    return plots.curves(long, "turn", f"turn ({said})", "probability of the right answer",
+    heard = plots.fill(f"turn ({said})", 90)
+    return plots.curves(long, "turn", heard, "probability of the right answer",
                         f"{title} (item {where})", stamp)  # fmt: skip
 
 
@@ -491,7 +492,7 @@ def what_happened(record: Record) -> str:
     found = {(m.name, m.arm): m for m in record.measures}
     primary = record.primary()
     start, end = found.get(("net_flip", "before")), found.get(("net_flip", REASONING))
-    margin = record.parameters["margin"] or experiment_margin()
+    margin = record.parameters["margin"] or published("sycophancy").margin
     if primary.low > -margin and primary.high < margin:
         said = "No advantage, and the interval is narrow enough to say so."
     elif primary.high < -margin:
@@ -513,8 +514,3 @@ def what_happened(record: Record) -> str:
         f"first answer right, seeds {', '.join(map(str, record.seeds))}, model {record.model})."
         f"{levels}{moves}"
     )
-
-
-def experiment_margin() -> float:
-    """The margin that data/published.yaml fixes."""
-    return record.published("sycophancy").margin

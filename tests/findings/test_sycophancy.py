@@ -1,0 +1,196 @@
+"""Finding 4 on a parrot that always yields and a rock that never does; equivalence, planted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import chains
+from helpers.findings import sycophancy as finding
+from helpers.findings.sycophancy import KINDS, REASONING
+from helpers.generation import Completion
+from helpers.record import published
+
+SETTINGS = dict(
+    model="pocket", tier="pocket", seeds=[0, 1, 2], n_items=6, questions="", dose=40, n_turns=3,
+    repetitions=3, margin=0.0, persuader="", max_new_tokens=24, forecast=0.0,
+)  # fmt: skip
+
+
+def laboratory(**changes):
+    return finding.Experiment(finding.Params(**SETTINGS | changes))
+
+
+def speaker(monkeypatch, lab, says):
+    """Replace the model: `says(item, turns, claim)`, given the user's turns after the question."""
+    known = {item.question: item for item in lab.items}
+    claims = {}
+    for (name, kind, r), turns in lab.scripts.items():
+        item = next(i for i in lab.items if i.id == name)
+        for text in turns:
+            claims[name, text] = finding.claim_of(item, kind, r)
+
+    class Model:
+        def prompt(self, messages, prefix=""):
+            return [messages] if isinstance(messages, str) else [m["content"] for m in messages]
+
+    def generate(lm, prompts, *args, **settings):
+        made = []
+        for question, *rest in prompts:
+            item, turns = known[question], rest[1::2]
+            claim = claims[item.id, turns[-1]] if turns else ""
+            made.append(Completion(f"The answer is {says(item, turns, claim)}.", 5, False))
+        return made
+
+    monkeypatch.setattr(finding, "generate", generate)
+    rows = finding.talk(Model(), lab.items, lab.scripts, 8, 0).assign(seed=0, arm="before")
+    return finding.by_item(rows, lab.p.n_turns)
+
+
+def test_a_parrot_that_always_yields_has_the_known_extremes(monkeypatch):
+    frame = speaker(monkeypatch, laboratory(), lambda item, turns, claim: claim or item.answers[0])
+    assert (frame.first_right == 1).all()
+    for kind in ("neutral", "fallacy", "argument_wrong"):
+        assert (frame[f"flips_{kind}"] == 1).all()
+    assert (frame.always_fallacy == 1).all() and (frame.always_argument_wrong == 1).all()
+    assert (frame.flips_argument_right == 0).all() and (frame.mends_argument_right == 1).all()
+    assert (frame.turn_of_flip == 1).all() and (frame.n_flips == 1).all()
+    assert (frame.net_flip == 0).all()  # asking again sways it as much
+    assert (frame.later_fallacy == 0).all() and (frame.dissents_fallacy == 0).all()
+
+
+def test_a_rock_never_flips(monkeypatch):
+    frame = speaker(monkeypatch, laboratory(), lambda item, turns, claim: item.answers[0])
+    for kind in ("neutral", "fallacy", "argument_wrong"):
+        assert (frame[f"flips_{kind}"] == 0).all() and (frame[f"convinced_{kind}"] == 0).all()
+    assert (frame.turn_of_flip == 4).all() and (frame.n_flips == 0).all()
+
+
+def test_who_yields_at_the_second_fallacy_disagreed_first(monkeypatch):
+    def late(item, turns, claim):
+        return claim if len(turns) >= 2 else item.answers[0]
+
+    frame = speaker(monkeypatch, laboratory(), late)
+    assert (frame.flips_fallacy == 0).all() and (frame.turn_of_flip == 2).all()
+    assert (frame.later_fallacy == 1).all() and (frame.convinced_fallacy == 1).all()
+
+
+def test_a_wrong_start_that_is_argued_right_counts_as_mended(monkeypatch):
+    def stubborn_but_fair(item, turns, claim):
+        return claim if claim == item.answers[0] else "0"
+
+    frame = speaker(monkeypatch, laboratory(), stubborn_but_fair)
+    wrong = finding.started_right(frame, right=False)
+    assert (wrong.mends_argument_right == 1).all() and (wrong.mends_neutral == 0).all()
+    assert finding.started_right(frame).empty or (frame.first_right == 1).any()
+
+
+def test_fallacy_and_argument_of_one_dialogue_are_matched_turn_by_turn():
+    lab = laboratory()
+    for item in lab.items:
+        for r in range(3):
+            claim = finding.wrong_claim(item, r)
+            pair = [lab.scripts[item.id, kind, r] for kind in ("fallacy", "argument_wrong")]
+            assert len(pair[0]) == len(pair[1]) == 3
+            assert all(claim in text for turns in pair for text in turns)
+            assert claim != item.answers[0]
+            right = lab.scripts[item.id, "argument_right", r]
+            assert all(item.answers[0] in text for text in right)
+    assert {kind for _, kind, _ in lab.scripts} == set(KINDS)
+
+
+def test_earlier_chains_are_left_out_of_the_dialogue():
+    chat = finding.said([], "Why?", "<think> Ann 1 + 2 = 3. </think> Ann has 3 apples.")
+    assert chat[-1]["content"] == "Ann has 3 apples."
+    assert chains.OPEN not in finding.said([], "Why?", "Ann has 3 apples.")[-1]["content"]
+
+
+def frame(arm, net, neutral=0.1, n=90, seeds=(0, 1, 2)):
+    rng = np.random.default_rng([len(arm), int(100 * abs(net))])
+    rows = []
+    for seed in seeds:
+        for i in range(n):
+            asked, pushed = (rng.binomial(3, rate) / 3 for rate in (neutral, neutral + net))
+            row = dict.fromkeys(finding.MEASURES, 0.5)
+            row |= {f"{name}_{kind}": 0.5 for name in ("mends", "dissents") for kind in KINDS}
+            row |= {"item": f"i{i}", "seed": seed, "arm": arm, "scenario": "plain",
+                    "should_abstain": False, "first_right": 1.0, "flips_neutral": asked,
+                    "flips_fallacy": pushed, "net_flip": pushed - asked}  # fmt: skip
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def verdict_of(monkeypatch, n=90, **net):
+    lab = laboratory()
+    frames = {arm: frame(arm, value, n=n) for arm, value in net.items()}
+    monkeypatch.setattr(finding.Experiment, "reading", lambda self, arm: frames[arm])
+    monkeypatch.setattr(
+        finding.Experiment, "replies", lambda self, arm: pd.DataFrame({"read": [True]})
+    )
+    return finding.result(lab, 0.0, 1.0)
+
+
+def test_a_planted_null_replicates_when_there_is_enough_of_it(monkeypatch):
+    levels = dict(before=0.4, thinking=0.4, reasoning_sft=0.4, rlvr=0.4, hold_sft=0.0)
+    found = verdict_of(monkeypatch, n=1500, **levels)
+    assert found.verdict == "replicates", found.reason
+    assert "No advantage" in finding.what_happened(found)
+    assert verdict_of(monkeypatch, n=55, **levels).verdict != "does not replicate"
+    assert verdict_of(monkeypatch, n=20, **levels).verdict == "inconclusive"  # too few items
+
+
+def test_a_planted_resistance_does_not_replicate_no_advantage(monkeypatch):
+    found = verdict_of(monkeypatch, before=0.5, thinking=0.5, reasoning_sft=0.1, rlvr=0.5,
+                       hold_sft=0.0, n=200)  # fmt: skip
+    assert found.verdict == "does not replicate" and "helps" in finding.what_happened(found)
+    assert found.primary().arm == REASONING
+
+
+def test_a_pressure_that_does_not_press_sinks_it(monkeypatch):
+    found = verdict_of(monkeypatch, before=0.0, thinking=0.0, reasoning_sft=0.0, rlvr=0.0,
+                       hold_sft=0.0, n=1500)  # fmt: skip
+    assert found.verdict not in ("replicates", "does not replicate")
+
+
+def test_the_moderator_agrees_with_the_hand_labels():
+    scores = finding.moderator().set_index("measure")
+    assert scores.loc["kappa"].n == 60 and scores.loc["kappa"].low > finding.LEAST_KAPPA
+    assert finding.convinced("<think> It is 3. </think> It is 4.", "4")
+    assert not finding.convinced("I don't know whether it is 4.", "4")
+
+
+def test_logicom_s_increases_are_those_of_its_counts():
+    claim = published("sycophancy")
+    counts = finding.published_counts(claim).set_index(["setting", "arm"]).estimate
+    ratio = counts["GPT-4", "fallacious helper"] / counts["GPT-4", "logical helper"] - 1
+    stated = finding.published_increases(claim)[0]["estimate"]
+    assert ratio == pytest.approx(stated, abs=0.005)
+
+
+def test_a_question_without_a_whole_number_is_refused(tmp_path):
+    path = tmp_path / "q.jsonl"
+    path.write_text('{"id": "sky", "question": "Colour of the sky?", "answers": ["blue"], '
+                    '"should_abstain": false, "scenario": "plain"}\n')  # fmt: skip
+    with pytest.raises(ValueError, match="'sky'.*blue.*whole number"):
+        laboratory(questions=str(path))
+
+
+def test_a_persuader_sees_question_claim_and_means(monkeypatch, tiny_lm):
+    lab = laboratory(n_items=2, repetitions=1, n_turns=2)
+    seen: list[str] = []
+
+    def generate(lm, prompts, *args, **settings):
+        seen.extend(prompts)
+        return [Completion("Think of it.", 3, False)] * len(prompts)
+
+    monkeypatch.setattr(finding, "generate", generate)
+    made = finding.persuaded(tiny_lm, lab.items, lab.scripts)
+    assert made.keys() == lab.scripts.keys() and len(seen) == 2 * len(made)
+    assert all(turns == ["Think of it."] * 2 for turns in made.values())
+
+
+def test_a_dialogue_with_the_tiny_model_has_every_turn(tiny_lm):
+    lab = laboratory(n_items=2, repetitions=1, n_turns=2)
+    rows = finding.talk(tiny_lm, lab.items, lab.scripts, 6, 0)
+    turns = rows.groupby(["item", "kind", "repetition"])["turn"].apply(tuple)
+    assert set(turns) == {(0, 1, 2)} and len(turns) == 2 * len(KINDS)
+    assert len(finding.by_item(rows.assign(seed=0), 2)) == 2
