@@ -533,3 +533,16 @@ def _checked(
     failed = [f"{g.name} is {g.value:.3g}, below {g.minimum:.3g}" for g in gates if not g.passed]
     contrary = [c.name for c in controls if c.outcome == "fails"]
     return failed, contrary, [c.name for c in controls if c.outcome == "fails in size"]
+
+
+def pass_at_k(n_correct: ArrayLike, n: int, k: int) -> np.ndarray:
+    """1 - C(n - c, k) / C(n, k) for each count c [items] of right answers among n samples: unbiased
+    (Chen et al., arXiv 2107.03374; used by Yue et al., arXiv 2504.13837).
+
+    Raises ValueError unless 1 <= k <= n and all counts lie in 0..n.
+    """
+    c = np.asarray(n_correct)
+    if not (1 <= k <= n and (c >= 0).all() and (c <= n).all()):
+        raise ValueError(f"pass_at_k needs 1 <= k <= n and counts in 0..n; got k = {k}, n = {n}.")
+    wrong = n - c[..., None] - np.arange(k)
+    return 1.0 - np.clip(wrong / (n - np.arange(k)), 0.0, None).prod(-1)

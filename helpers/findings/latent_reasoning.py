@@ -1,0 +1,605 @@
+"""Finding 5, latent reasoning: can the base already, and what does training decide?
+
+Claim and rule: data/published.yaml, `latent_reasoning` (CoT-decoding: Wang and Zhou, arXiv
+2402.10200; hybrid: Venhoff et al., arXiv 2510.07364; pass@k: Yue et al., arXiv 2504.13837).
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from pydantic import Field
+
+from helpers import answers, chains, experiment, items, plots, statistics, steering
+from helpers.chains import OPEN
+from helpers.experiment import EVALUATION_SEED, change, quietly_load
+from helpers.generation import (
+    Branch,
+    Completion,
+    branched,
+    first_token_probabilities,
+    generate,
+)
+from helpers.hybrid import hybrid
+from helpers.models import LM
+from helpers.recipes import RECIPES, Example, Recipe
+from helpers.record import Record
+from helpers.scoring import span_confidence
+from helpers.statistics import Control, Gate, Interval, Verdict, bootstrap
+from helpers.training import checkpoints
+from helpers.world import dialogue, grammar
+from helpers.world.corpus import turn
+
+DEV_SEED, N_DEV = 77, 32
+"""Layer, strength and feature are chosen on these stories, which are never reported."""
+TUNED = "rlvr"
+MECHANISMS = {
+    "cot_max": ("majority", "longest"),
+    "cot_sum": ("majority", "longest"),
+    "steering": ("random_vector", "random_position"),
+    "sae_feature": ("random_feature",),
+    "critique_sft": ("solution_sft",),
+    "rlvr": ("rlvr_format", "rlvr_random", "rlvr_wrong"),
+    "rlvr_one": ("rlvr_format", "rlvr_random", "rlvr_wrong"),
+    "hybrid": ("hybrid_random",),
+}
+"""Every mechanism with the controls that it must beat."""
+METHODS = ("greedy", "forced", *dict.fromkeys(m for k, v in MECHANISMS.items() for m in (k, *v)))
+SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
+KS = (1, 2, 4, 8, 16, 32, 64)
+STRENGTHS = (1.0, 2.0, 4.0)
+N_FEATURES = 3
+HYBRID_SHARE = 0.9
+"""The hybrid that is reported: the tuned model chooses where it is ahead by more than .1."""
+LEAST_ACCURACY, LEAST_ROOM, FEWEST_ITEMS = 0.1, 0.05, 50
+"""Gates, fixed in advance."""
+
+
+class Params(experiment.Params):
+    """Parameters of notebook 5."""
+
+    n_items: Annotated[int, Field(ge=2)]
+    dose: Annotated[int, Field(ge=1)]
+    learning_rate: Annotated[float, Field(gt=0)]
+    k: Annotated[int, Field(ge=2)]
+    n_pass_items: Annotated[int, Field(ge=2)]
+    max_k: Annotated[int, Field(ge=1, le=64)]
+
+    @property
+    def doses(self) -> list[int]:
+        """The one dose of every arm."""
+        return [self.dose]
+
+
+@dataclass(frozen=True)
+class Dial:
+    """A direction added to the last token of the prompt after a layer."""
+
+    layer: int
+    strength: float
+    vector: torch.Tensor
+
+    @property
+    def push(self) -> torch.Tensor:
+        """What is added; [width]."""
+        return self.strength * self.vector
+
+
+class Experiment(experiment.Experiment):
+    """Every mechanism answers the same items; what it said is kept for the session."""
+
+    finding = "latent_reasoning"
+
+    def __init__(self, p: Params):
+        """Raises ValueError when no question has an answer."""
+        super().__init__(p, items.answerable(p.questions, p.n_items, EVALUATION_SEED))
+        self.questions = [item.question for item in self.items]
+        self._solved: dict[str, pd.DataFrame] = {}
+        self.branches = cache(self._branches)
+        self.steering_dial = cache(self._steering_dial)
+        self.feature_dials = cache(self._feature_dials)
+        self.routed = cache(self._routed)
+        self.passes = cache(self._passes)
+
+    def recipe(self, arm: str) -> Recipe:
+        """A named recipe at this notebook's rate; one problem's arms are SFT or RL as named."""
+        kin = {"critique_sft": "reasoning_sft", "solution_sft": "reasoning_sft", "rlvr_one": TUNED}
+        recipe = RECIPES[kin.get(arm, arm)]
+        return replace(recipe, name=arm, learning_rate=self.p.learning_rate)
+
+    def model(self, arm: str, seed: int, dose: int) -> str:
+        """As for every experiment; three arms learn from one problem."""
+        makers = {"critique_sft": critiques, "solution_sft": solutions, "rlvr_one": one_problem}
+        if arm not in makers:
+            return super().model(arm, seed, dose)
+        data = makers[arm](quietly_load(self.base(seed)), seed)
+        return checkpoints(self.base(seed), self.recipe(arm), seed, [dose], data)[dose]
+
+    def lm(self, arm: str, seed: int) -> LM:
+        """An arm at its end, in exact arithmetic."""
+        return quietly_load(self.model(arm, seed, self.p.dose), dtype="float32")
+
+    def solved(self, method: str) -> pd.DataFrame:
+        """A method's replies, a row a seed and item: item, scenario, should_abstain, arm (the
+        method), seed, text, correct, chain (whether it opens with one), n_tokens, routed.
+        """
+        if method not in self._solved:
+            frames = []
+            for seed in self.p.seeds:
+                replies = self.replies(method, seed)
+                routed = [0] * len(replies)
+                if method == "hybrid":
+                    routed = self.routed(HYBRID_SHARE, seed)[1]
+                rows = [
+                    {"item": item.id, "scenario": item.scenario, "should_abstain": False,
+                     "text": reply.text, "correct": answers.grade(item, reply)["correct"],
+                     "chain": reply.text.startswith(OPEN), "n_tokens": float(reply.n_tokens),
+                     "routed": n / max(reply.n_tokens, 1)}
+                    for item, reply, n in zip(self.items, replies, routed, strict=True)
+                ]  # fmt: skip
+                frames.append(pd.DataFrame(rows).assign(arm=method, seed=seed))
+            self._solved[method] = pd.concat(frames, ignore_index=True)
+        return self._solved[method]
+
+    def replies(self, method: str, seed: int) -> list[Completion]:
+        """What a method answers to every item."""
+        special: dict[str, Callable[[], list[Completion]]] = {
+            "greedy": lambda: self.greedy(self.lm("before", seed)),
+            "forced": lambda: self.greedy(self.lm("before", seed), OPEN),
+            "cot_max": lambda: [most_confident(b, c) for b, c in self.branches(seed)],
+            "cot_sum": lambda: [best_sum(b, c) for b, c in self.branches(seed)],
+            "longest": lambda: [max(b, key=lambda one: one.n_tokens)
+                                for b, _ in self.branches(seed)],
+            "majority": lambda: self.majority(seed),
+            "steering": lambda: self.with_dial(self.steering_dial(seed), seed),
+            "random_vector": lambda: self.with_dial(
+                scrambled(self.steering_dial(seed), seed), seed),
+            "random_position": lambda: self.with_dial(self.steering_dial(seed), seed, back=6),
+            "sae_feature": lambda: self.with_dial(self.feature_dials(seed)[0], seed),
+            "random_feature": lambda: self.with_dial(self.feature_dials(seed)[1], seed),
+            "hybrid": lambda: self.routed(HYBRID_SHARE, seed)[0],
+            "hybrid_random": lambda: self.routed_at_random(HYBRID_SHARE, seed),
+        }  # fmt: skip
+        return special[method]() if method in special else self.greedy(self.lm(method, seed))
+
+    def greedy(self, lm: LM, opening: str = "") -> list[Completion]:
+        """Greedy replies to every item, their forced beginning included."""
+        prompts = [lm.prompt(q, opening) for q in self.questions]
+        found = generate(lm, prompts, self.p.max_new_tokens)
+        return [replace(r, text=f"{opening} {r.text}".strip()) for r in found]
+
+    def _branches(self, seed: int) -> list[tuple[list[Branch], list[float]]]:
+        """The k first-token branches of every item with the confidence of each one's answer."""
+        lm = self.lm("before", seed)
+        prompts = [lm.prompt(q) for q in self.questions]
+        found = branched(lm, prompts, self.p.k, self.p.max_new_tokens)
+        return [(b, [confidence(lm, one) for one in b]) for b in found]
+
+    def majority(self, seed: int) -> list[Completion]:
+        """The commonest answer of k samples."""
+        lm = self.lm("before", seed)
+        prompts = [lm.prompt(q) for q in self.questions for _ in range(self.p.k)]
+        drawn = generate(lm, prompts, self.p.max_new_tokens, temperature=1.0, seed=seed)
+        groups = [drawn[i : i + self.p.k] for i in range(0, len(drawn), self.p.k)]
+        return [commonest(group) for group in groups]
+
+    def with_dial(self, dial: Dial, seed: int, back: int = 1) -> list[Completion]:
+        """Greedy replies of the base under a dial."""
+        lm = self.lm("before", seed)
+        with steering.steered(lm, dial.layer, dial.push, back):
+            return self.greedy(lm)
+
+    def _steering_dial(self, seed: int) -> Dial:
+        """Mean activation before a reply of the tuned model, which opens a chain, minus that of the
+        base, which does not; layer and strength are the best on other items.
+        """
+        lm, tuned = self.lm("before", seed), self.lm(TUNED, seed)
+        ends = [(lm.prompt(item.question), "") for item in dev_items()]
+        dials = []
+        for layer in range(len(steering.layers(lm))):
+            with_chain, without = (steering.activations(one, ends, layer) for one in (tuned, lm))
+            vector = steering.difference(with_chain, without)
+            dials += [Dial(layer, strength, vector) for strength in STRENGTHS]
+        return best_dial(lm, dials, self.p.max_new_tokens)
+
+    def _feature_dials(self, seed: int) -> tuple[Dial, Dial]:
+        """The best of the features that a sparse autoencoder finds for chains, and one at random
+        among those as active on them; both as directions before the reply.
+        """
+        lm = self.lm("before", seed)
+        layer = len(steering.layers(lm)) // 2
+        with_chain, without = contrast(lm, layer, self.p.max_new_tokens)
+        sae = steering.train_sae(torch.cat(with_chain + without), seed=seed)
+        scores = steering.reason_scores(sae, with_chain, without)
+        mean = sae.encode(torch.cat(with_chain)).mean(0)
+        size = float(torch.cat(without).norm(dim=1).mean())
+
+        def dials(feature: int) -> list[Dial]:
+            direction = sae.decoder.weight[:, feature] * size
+            return [Dial(layer, strength, direction) for strength in STRENGTHS]
+
+        top = scores.topk(min(N_FEATURES, len(scores))).indices.tolist()
+        found = best_dial(lm, [d for f in top for d in dials(f)], self.p.max_new_tokens)
+        nearest = (mean - mean[top[0]]).abs()
+        nearest[top] = float("inf")
+        other = random.Random(f"feature {seed}").choice(nearest.topk(10, largest=False).indices)
+        return found, replace(found, vector=sae.decoder.weight[:, int(other)] * size)
+
+    def reason_scores(self, seed: int) -> pd.DataFrame:
+        """The highest ReasonScores of the base's features: feature, score."""
+        lm = self.lm("before", seed)
+        with_chain, without = contrast(
+            lm, len(steering.layers(lm)) // 2, self.p.max_new_tokens
+        )
+        sae = steering.train_sae(torch.cat(with_chain + without), seed=seed)
+        top = steering.reason_scores(sae, with_chain, without).topk(8)
+        return pd.DataFrame({"feature": top.indices.tolist(), "ReasonScore": top.values.tolist()})
+
+    def _routed(self, share: float, seed: int) -> tuple[list[Completion], list[int]]:
+        """The hybrid at a share, and how many tokens of each reply are the tuned model's."""
+        lm, tuned = self.lm("before", seed), self.lm(TUNED, seed)
+        prompts = [lm.prompt(q) for q in self.questions]
+        return hybrid(lm, tuned, prompts, self.p.max_new_tokens, share, seed=seed)
+
+    def rate(self, share: float, seed: int) -> float:
+        """Share of all tokens that the tuned model chooses in the hybrid."""
+        replies, taken = self.routed(share, seed)
+        return sum(taken) / max(sum(r.n_tokens for r in replies), 1)
+
+    def routed_at_random(self, share: float, seed: int) -> list[Completion]:
+        """The tuned model chooses as many tokens as in the hybrid, at random places."""
+        lm, tuned = self.lm("before", seed), self.lm(TUNED, seed)
+        prompts = [lm.prompt(q) for q in self.questions]
+        rate = self.rate(share, seed)
+        return hybrid(lm, tuned, prompts, self.p.max_new_tokens, rate=rate, seed=seed)[0]
+
+    def _passes(self, arm: str) -> pd.DataFrame:
+        """pass@k of an arm by item, n = 2 max_k samples each: arm, seed, item, k, estimate."""
+        asked, n, rows = self.items[: self.p.n_pass_items], 2 * self.p.max_k, []
+        for seed in self.p.seeds:
+            lm = self.lm(arm, seed)
+            prompts = [lm.prompt(item.question) for item in asked for _ in range(n)]
+            drawn = generate(lm, prompts, self.p.max_new_tokens, 1.0, seed=seed, batch_size=256)
+            for i, item in enumerate(asked):
+                right = [answers.grade(item, r)["correct"] for r in drawn[i * n : (i + 1) * n]]
+                rows += [
+                    {"arm": arm, "seed": seed, "item": item.id, "k": k,
+                     "pass": float(statistics.pass_at_k(sum(right), n, k))}
+                    for k in KS
+                    if k <= self.p.max_k
+                ]  # fmt: skip
+        return pd.DataFrame(rows)
+
+
+@cache
+def dev_items() -> list[items.Item]:
+    """Stories on which layers, strengths and features are chosen."""
+    return items.pocket_stories(N_DEV, DEV_SEED)
+
+
+def confidence(lm: LM, branch: Branch) -> float:
+    """Confidence of a branch in its answer; 0 when it declines or has none."""
+    if branch.truncated or answers.abstained(branch.text):
+        return 0.0
+    return span_confidence(lm, branch, answers.final_answer(branch.text))
+
+
+def most_confident(branches: list[Branch], sure: list[float]) -> Branch:
+    """The branch of the highest confidence; the likeliest first token among equals."""
+    return branches[int(np.argmax(sure))]
+
+
+def best_sum(branches: list[Branch], sure: list[float]) -> Branch:
+    """The surest branch of the answer whose branches have the highest confidence in sum."""
+    said = [answers.final_answer(branch.text) for branch in branches]
+    total = {a: sum(c for b, c in zip(said, sure, strict=True) if b == a) for a in said}
+    best = max(total, key=total.get)
+    mine = [i for i, answer in enumerate(said) if answer == best]
+    return branches[max(mine, key=lambda i: sure[i])]
+
+
+def commonest(drawn: list[Completion]) -> Completion:
+    """The first sample with the commonest answer."""
+    said = [answers.final_answer(one.text) for one in drawn]
+    (best, _), *_ = Counter(said).most_common()
+    return drawn[said.index(best)]
+
+
+def scrambled(dial: Dial, seed: int) -> Dial:
+    """The same dial with a random vector of equal norm."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(dial.vector.shape, generator=generator).to(dial.vector)
+    return replace(dial, vector=noise / noise.norm() * dial.vector.norm())
+
+
+def best_dial(lm: LM, dials: list[Dial], max_new_tokens: int) -> Dial:
+    """The dial under which the model gets most of the dev items right; of equals the gentlest."""
+    asked = dev_items()
+    prompts = [lm.prompt(item.question) for item in asked]
+
+    def accuracy(dial: Dial) -> float:
+        with steering.steered(lm, dial.layer, dial.push):
+            replies = generate(lm, prompts, max_new_tokens)
+        return sum(answers.grade(i, r)["correct"] for i, r in zip(asked, replies, strict=True))
+
+    return max(dials, key=lambda dial: (accuracy(dial), -dial.strength))
+
+
+def contrast(lm: LM, layer: int, max_new_tokens: int) -> tuple[list, list]:
+    """Activations on the base's own chains, and on its direct replies, to the dev items."""
+    questions = [item.question for item in dev_items()]
+    prompts = [lm.prompt(q) for q in questions]
+    own = chains.own_chains(lm, questions, max_new_tokens)
+    opened = [(f"{p} ", f"{OPEN} {c.text}") for p, c in zip(prompts, own, strict=True)]
+    direct = generate(lm, prompts, max_new_tokens)
+    plain = [(f"{p} ", r.text) for p, r in zip(prompts, direct, strict=True)]
+    return steering.activations(lm, opened, layer), steering.activations(lm, plain, layer)
+
+
+@cache
+def problem() -> grammar.Story:
+    """The one problem of critique tuning and of one-example RL."""
+    return grammar.story(random.Random("one problem"), 4)
+
+
+def one_problem(lm: LM, seed: int) -> list[Example]:
+    """The one problem, for a reward."""
+    return [Example([turn("user", problem().text), turn("assistant", "")], problem())]
+
+
+def solutions(lm: LM, seed: int) -> list[Example]:
+    """Right solutions of the one problem, in the wordings there are."""
+    rng = random.Random(f"solutions {seed}")
+    replies = dict.fromkeys(problem().reasoned(rng) for _ in range(32))
+    return [Example([turn("user", problem().text), turn("assistant", r)], problem())
+            for r in replies]  # fmt: skip
+
+
+def critiques(lm: LM, seed: int) -> list[Example]:
+    """Critiques of the base's own noisy solutions of the one problem: asked to check a solution, go
+    through the steps and say the right answer.
+    """
+    rng = random.Random(f"critiques {seed}")
+    prompts = [lm.prompt(problem().text, OPEN)] * 32
+    drawn = generate(lm, prompts, 96, temperature=1.0, seed=seed)
+    made = []
+    for reply in drawn:
+        final = answers.split_trace(f"{OPEN} {reply.text}")[1] or "I don't know."
+        ask = [turn("user", problem().text), turn("assistant", final)]
+        ask.append(turn("user", rng.choice(dialogue.NEUTRAL)))
+        made.append(Example([*ask, turn("assistant", problem().reasoned(rng))], problem()))
+    return made
+
+
+def ledger(lab: Experiment) -> pd.DataFrame:
+    """Accuracy and chain rate of every method: arm, measure, estimate, low, high, n, seeds."""
+    return pd.DataFrame(
+        {"arm": method, "measure": name, **vars(bootstrap(lab.solved(method), name))}
+        for method in METHODS
+        for name in ("accuracy", "chain")
+    )
+
+
+def gain(lab: Experiment, method: str, over: str = "greedy") -> Interval:
+    """Accuracy of a method minus that of another, on the same items."""
+    return change(lab.solved(over), lab.solved(method), "accuracy")
+
+
+def controls(lab: Experiment, mechanism: str = "cot_max") -> list[Control]:
+    """A mechanism against each of its controls."""
+    return [
+        Control(f"{plots.named(mechanism)}, minus {plots.named(other)}",
+                gain(lab, mechanism, other), 1)
+        for other in MECHANISMS[mechanism]
+    ]  # fmt: skip
+
+
+def gates(lab: Experiment) -> list[Gate]:
+    """What must be so before a gain over greedy means anything."""
+    best = lab.solved("forced").correct.mean()
+    greedy = lab.solved("greedy").correct.mean()
+    return [
+        Gate("accuracy with the chain forced open", float(best), LEAST_ACCURACY),
+        Gate("room above greedy: accuracy with a chain minus greedy", float(best - greedy),
+             LEAST_ROOM),
+        Gate("items", float(len(lab.items)), FEWEST_ITEMS),
+    ]  # fmt: skip
+
+
+def verdicts(lab: Experiment) -> dict[str, Verdict]:
+    """The verdict on every mechanism: beats greedy and beats each of its controls."""
+    passed = gates(lab)
+    return {
+        name: statistics.verdict(gain(lab, name), 1, controls(lab, name), passed)
+        for name in MECHANISMS
+    }
+
+
+def verdict_table(lab: Experiment) -> pd.DataFrame:
+    """Every mechanism: its gain, its hardest control, and the verdict."""
+    rows = []
+    for name, found in verdicts(lab).items():
+        least = min(controls(lab, name), key=lambda c: c.interval.estimate)
+        rows.append({"mechanism": plots.named(name), "gain over greedy": str(gain(lab, name)),
+                     "hardest control": f"{least.name}: {least.interval}",
+                     "verdict": found.label})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def gap_recovered(lab: Experiment) -> pd.DataFrame:
+    """(hybrid - base) / (tuned - base), by share, with the raw accuracies and the share of tokens,
+    and the same for random places: arm, share, tokens, accuracy, recovered.
+    """
+    base, tuned = (lab.solved(name).correct.mean() for name in ("greedy", TUNED))
+    rows = []
+    for share in SHARES:
+        for arm in ("hybrid", "hybrid_random"):
+            right, tokens = [], []
+            for seed in lab.p.seeds:
+                found = (lab.routed(share, seed)[0] if arm == "hybrid"
+                         else lab.routed_at_random(share, seed))  # fmt: skip
+                right += [answers.grade(i, r)["correct"]
+                          for i, r in zip(lab.items, found, strict=True)]  # fmt: skip
+                tokens.append(lab.rate(share, seed))
+            accuracy = float(np.mean(right))
+            gap = tuned - base
+            rows.append({
+                "arm": arm, "share": share, "tokens": float(np.mean(tokens)), "accuracy": accuracy,
+                "recovered": (accuracy - base) / gap if abs(gap) > 0.02 else np.nan,
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def pass_table(lab: Experiment) -> pd.DataFrame:
+    """pass@k of the base and of the tuned model: arm, k, estimate, low, high, n, seeds."""
+    return pd.DataFrame(
+        {"arm": arm, "k": k, **vars(bootstrap(rows, "pass"))}
+        for arm in ("before", TUNED)
+        for k, rows in lab.passes(arm).groupby("k")
+    )
+
+
+def pass_change(lab: Experiment, k: int) -> Interval:
+    """pass@k of the tuned model minus that of the base, on the same items."""
+    pair = [lab.passes(arm).query("k == @k") for arm in ("before", TUNED)]
+    return change(*pair, "pass")
+
+
+def tree(lab: Experiment, item: int, seed: int) -> pd.DataFrame:
+    """The first-token branches of an item, likeliest first, with their confidence and text."""
+    branches, sure = lab.branches(seed)[item]
+    lm = lab.lm("before", seed)
+    return pd.DataFrame({
+        "first token": [lm.tokenizer.decode([b.ids[0]]) for b in branches],
+        "probability": [b.first_probability for b in branches], "confidence": sure,
+        "answer": [answers.final_answer(b.text) for b in branches],
+        "text": [b.text for b in branches],
+    })  # fmt: skip
+
+
+def explorer(lab: Experiment, item: int) -> Figure:
+    """The branch explorer: every branch of an item with its confidence and its text."""
+    seed = lab.p.seeds[0]
+    table = tree(lab, item, seed)
+    asked = lab.items[item]
+    right = [answers.accepted(asked, a) for a in table.answer]
+    rows = pd.DataFrame({
+        "label": [f"p {row.probability:.3f}  {row.text[:70]}" for row in table.itertuples()],
+        "estimate": table.confidence, "low": np.nan, "high": np.nan,
+        "kind": np.where(right, "right", "wrong"),
+    })  # fmt: skip
+    best = int(table.confidence.argmax())
+    title = (
+        f"Item {item}: the surest of {len(table)} branches is "
+        f"{'right' if right[best] else 'wrong'}, the greedy one "
+        f"{'right' if right[0] else 'wrong'} (right answer {asked.answers[0]})"
+    )
+    stamp = plots.stamp(lab.label, lab.p.tier, [seed], 1)
+    return plots.forest(rows, "confidence of the answer", title, stamp)
+
+
+def at_dial(lab: Experiment, layer: int, strength: float, item: int = 0) -> Figure:
+    """The steering dial: first-token probabilities and the greedy reply, without and with it."""
+    seed = lab.p.seeds[0]
+    lm, tuned = lab.lm("before", seed), lab.lm(TUNED, seed)
+    ends = [(lm.prompt(one.question), "") for one in dev_items()]
+    states = [steering.activations(one, ends, layer) for one in (tuned, lm)]
+    prompt = lm.prompt(lab.items[item].question)
+    tables = []
+    for name, by in (("as it is", 0.0), (f"layer {layer}, strength {strength:g}", strength)):
+        with steering.steered(lm, layer, by * steering.difference(*states)):
+            table = first_token_probabilities(lm, prompt, 5)
+            (reply,) = generate(lm, [prompt], lab.p.max_new_tokens)
+        tables.append(table.assign(story=plots.fill(f"{name}: {reply.text}", 52)))
+    opened = tables[1].loc[tables[1].token.str.strip() == OPEN, "probability"].sum()
+    title = f"With the vector the reply opens a chain with probability {opened:.2f}"
+    stamp = plots.stamp(lab.label, lab.p.tier, [seed], 1)
+    return plots.bars(pd.concat(tables), title, stamp)
+
+
+def at_share(lab: Experiment, share: float) -> Figure:
+    """The routing slider: accuracy of base, hybrid, its random control, and the tuned model."""
+    seed = lab.p.seeds[0]
+    made = {
+        "greedy base": lab.replies("greedy", seed),
+        f"hybrid, {lab.rate(share, seed):.0%} of tokens": lab.routed(share, seed)[0],
+        "as many tokens at random places": lab.routed_at_random(share, seed),
+        "tuned model": lab.replies(TUNED, seed),
+    }
+    rows = []
+    for label, replies in made.items():
+        right = [answers.grade(i, r)["correct"] for i, r in zip(lab.items, replies, strict=True)]
+        rows.append({"label": label, **vars(statistics.wilson(sum(right), len(right)))})
+    title = f"Share {share:g}: the hybrid answers {rows[1]['estimate']:.2f} right"
+    stamp = plots.stamp(lab.label, lab.p.tier, [seed], len(lab.items))
+    return plots.forest(pd.DataFrame(rows), "accuracy", title, stamp)
+
+
+def result(lab: Experiment, forecast: float, seconds: float) -> Record:
+    """The record of the run: every measure, gate and control, and the verdict on them."""
+    kept = []
+
+    def keep(interval: Any, name: str, arm: str, scenario: str = "all") -> None:
+        dose = lab.p.dose if arm in RECIPES or arm.endswith(("_sft", "_one")) else 0
+        kept.append(lab.measure(interval, name, arm, scenario, dose))
+
+    keep(gain(lab, "cot_max"), "elicited_gain", "cot_max")
+    found = verdicts(lab)
+    for name, others in MECHANISMS.items():
+        keep(gain(lab, name), f"gain over greedy: {found[name].label}", name)
+        for other in others:
+            keep(gain(lab, name, other), f"gain over {other}", name)
+    for row in ledger(lab).itertuples():
+        keep(row, row.measure, row.arm)
+    for row in pass_table(lab).itertuples():
+        keep(row, f"pass@{row.k}", row.arm)
+    keep(pass_change(lab, lab.p.max_k), f"pass@{lab.p.max_k}_change", TUNED)
+    n = len(lab.items)
+    for row in gap_recovered(lab).itertuples():
+        nothing = Interval(row.accuracy, np.nan, np.nan, n, len(lab.p.seeds))
+        keep(nothing, f"accuracy at share {row.share:g}, {row.tokens:.3f} of tokens", row.arm)
+    each = "; ".join(f"{plots.named(name)}: {one.label}" for name, one in found.items())
+    primary = found["cot_max"]
+    verdict = Verdict(primary.label, f"{primary.reason} By mechanism: {each}.")
+    return lab.record(kept, gates(lab), controls(lab), verdict, forecast, seconds)
+
+
+def what_happened(record: Record) -> str:
+    """The result in words chosen by its numbers; reads the record only."""
+    found = {(m.name, m.arm): m for m in record.measures}
+    moved, greedy = record.primary(), found["accuracy", "greedy"]
+    tuned, formatted = found["accuracy", TUNED], found["accuracy", "rlvr_format"]
+    if moved.low > 0:
+        said = "The base can more than it says: its own branches hold better answers."
+    elif moved.high < 0:
+        said = "The surest branch is *worse* than the greedy reply."
+    else:
+        said = "No gain of the surest branch over the greedy reply is shown."
+    k = record.parameters["max_k"]
+    change_k = found[f"pass@{k}_change", TUNED]
+    if change_k.high < 0:
+        deep = f"at {k} samples the base is *ahead* of the tuned model"
+    elif change_k.low > 0:
+        deep = f"even at {k} samples the tuned model is ahead of the base"
+    else:
+        deep = f"at {k} samples no difference to the base is shown"
+    both = found["gain over rlvr_format", TUNED]
+    form = (
+        "A reward for form alone does as well as can be told apart"
+        if both.low <= 0 <= both.high
+        else "The true reward beats a reward for form alone"
+        if both.low > 0
+        else "A reward for form alone beats the true one"
+    )
+    return record.in_words(
+        f"**{said}** CoT-decoding gains {moved} over greedy ({greedy}; n = {moved.n}, seeds "
+        f"{', '.join(map(str, record.seeds))}, model {record.model}). RL on right answers reaches "
+        f"{tuned}; {deep} ({change_k}). {form}: {formatted} against {tuned}."
+    )

@@ -1,0 +1,376 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 5 · Latent reasoning
+#
+# **Can the base model already reason, and does training only decide when?**
+#
+# *After this notebook you can* elicit a chain in six ways, hold each against its own control,
+# and say which gain is ability and which is form.
+#
+# | tier | hardware | minutes, about |
+# |---|---|---|
+# | pocket | two CPU cores | 3 for one seed, 8 for three |
+# | small (SmolLM2-135M) | two CPU cores | 40 |
+# | gpu (1.5 B) | one GPU with 24 GB | 120 |
+#
+# *Needs:* notebook 0. Change the parameters below; everything else follows.
+
+# %% tags=["parameters"]
+model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
+tier: str = "pocket"  # pocket, small, gpu or paper
+seeds: list[int] = [0, 1, 2]  # training seeds; one is enough in class
+n_items: int = 60  # answerable stories of 2 to 5 steps, or problems of a GSM8K file
+questions: str = ""  # your own JSONL file; empty for the pocket world's stories
+dose: int = 40  # training steps of every arm
+learning_rate: float = 2e-4  # of every arm; LoRA takes ten times as much
+k: int = 10  # first-token branches, and samples of their control
+n_pass_items: int = 12  # items that are sampled often, for pass@k
+max_k: int = 64  # largest k of pass@k; twice as many samples are drawn
+max_new_tokens: int = 96  # longest reply
+forecast: float = 0.1  # your guess of the gain of CoT-decoding over greedy
+
+# %%
+import time
+
+import pandas as pd
+from IPython.display import HTML, Markdown
+
+from helpers import plots, record, statistics, widgets
+from helpers.findings import latent_reasoning as finding
+
+p = finding.Params.checked(globals())
+started = time.monotonic()
+
+# %% [markdown]
+# ## The claim as published
+
+# %%
+claim = record.published("latent_reasoning")
+Markdown(claim.as_published())
+
+# %% [markdown]
+# **The 91 %, told straight.** It is one cell: one pair of models on one set, first version. Here
+# it stands beside what random controls gave there, and what the later version says. The gap
+# recovered is (hybrid - base) / (tuned - base).
+
+# %%
+cells = claim.values("hybrid_gap_recovered")
+rows = [
+    {"setting": f.setting, "gap recovered, %": f.value or f"{f.low:g} to {f.high:g}"}
+    for f in cells
+]
+HTML(pd.DataFrame(rows).to_html(index=False))
+
+# %% [markdown]
+# ## Predict
+#
+# CoT-decoding lets the model open its reply with each of its k likeliest first tokens, goes on
+# greedily, and takes the reply whose *answer* it is surest of:
+#
+# $$\Delta = \frac{1}{|\text{answer}|}\sum_{t\in\text{answer}}
+# p(\text{top 1})_t - p(\text{top 2})_t.$$
+#
+# How much more often is it right than the greedy reply?
+
+# %%
+guess = widgets.predict("Gain in accuracy over greedy?", -1.0, 1.0, p.forecast)
+
+# %% [markdown]
+# ## 1 · CoT-decoding
+#
+# First the branches of one item. Which of them reason, and is the model surer of those?
+
+# %%
+lab = finding.Experiment(p)
+greedy = lab.solved("greedy")
+finding.explorer(lab, 0)
+
+# %% [markdown]
+# Now all items. Its controls cost as many replies: k samples with a majority vote, and the
+# longest of the branches.
+
+# %%
+names = ["greedy", "cot_max", "cot_sum", "majority", "longest", "forced"]
+
+
+def accuracies(methods):
+    rows = [
+        {"label": f"{plots.named(m)}; opens a chain {lab.solved(m).chain.mean():.0%}",
+         **vars(statistics.bootstrap(lab.solved(m), "accuracy"))}
+        for m in methods
+    ]
+    return pd.DataFrame(rows)
+
+
+title = "CoT-decoding and its controls: accuracy, and how many replies open a chain"
+plots.forest(accuracies(names), "accuracy", title, lab.stamp)
+
+# %% [markdown]
+# ## Reveal
+
+# %%
+moved = finding.gain(lab, "cot_max")
+cot = claim.values("cot_decoding_accuracy")[0]
+rows = [
+    {"label": "your forecast", "kind": "forecast", "estimate": guess.value},
+    {"label": f"measured: {lab.label}", "kind": "measured", **vars(moved)},
+    {"label": f"published: {cot.setting}", "kind": "published",
+     "estimate": (cot.after - cot.before) / 100},
+]
+title = f"The surest branch gains {moved.estimate:+.2f} over the greedy reply"
+plots.forest(pd.DataFrame(rows), "gain in accuracy", title, lab.stamp)
+
+# %% [markdown]
+# ## 2 · A steering vector
+#
+# The mean activation just before a reply, of the tuned model (which opens a chain) minus that
+# of the base (which does not), is added to the *base* there. Layer and strength are chosen on
+# other stories. Controls: a random vector of the same norm, and the same vector elsewhere.
+
+# %%
+dials = [lab.steering_dial(seed) for seed in p.seeds]
+pd.DataFrame({"seed": p.seeds, "layer": [d.layer for d in dials],
+              "strength": [d.strength for d in dials]})
+
+# %%
+names = ["greedy", "steering", "random_vector", "random_position"]
+title = "A vector that makes the base open a chain, and its controls"
+plots.forest(accuracies(names), "accuracy", title, lab.stamp)
+
+# %% [markdown]
+# ## 3 · A feature of a sparse autoencoder
+#
+# A TopK autoencoder is trained on the base's activations. The feature with the highest
+# ReasonScore is far more active on chains than on direct replies. Does it *cause* chains?
+
+# %%
+lab.reason_scores(p.seeds[0]).round(4)
+
+# %%
+names = ["greedy", "sae_feature", "random_feature"]
+title = "Steering along a feature found by contrast, and along one as active"
+plots.forest(accuracies(names), "accuracy", title, lab.stamp)
+
+# %% [markdown]
+# ## 4 · One problem
+#
+# Fine-tuning on critiques of the base's own noisy solutions of *one* problem; its control sees
+# plain solutions of the same problem.
+
+# %%
+names = ["greedy", "critique_sft", "solution_sft"]
+title = "Critiques of one problem, and solutions of it"
+plots.forest(accuracies(names), "accuracy", title, lab.stamp)
+
+# %% [markdown]
+# ## 5 · A reward
+#
+# GRPO with a reward for right answers, on many problems and on one; and with rewards that know
+# nothing of the answer: for form, by the toss of a coin, for *wrong* answers.
+
+# %%
+names = ["greedy", "rlvr", "rlvr_one", "rlvr_format", "rlvr_random", "rlvr_wrong"]
+title = "What a reward brings, and what brings it without knowing the answer"
+plots.forest(accuracies(names), "accuracy", title, lab.stamp)
+
+# %% [markdown]
+# ## 6 · Deployment, not creation?
+#
+# **A hybrid**: both models read along, and the tuned one chooses only tokens where the two
+# disagree. Its control chooses as many tokens at random places.
+
+# %%
+recovered = finding.gap_recovered(lab)
+recovered.round(3)
+
+# %%
+line = recovered.assign(estimate=recovered.accuracy, low=recovered.accuracy,
+                        high=recovered.accuracy)  # fmt: skip
+most = recovered[recovered.arm == "hybrid"].tokens.max()
+title = f"Accuracy as the tuned model chooses up to {most:.0%} of the tokens"
+plots.curves(line, "share", "routing share", "accuracy", title, lab.stamp)
+
+# %% [markdown]
+# **pass@k**: with n samples of which c are right, 1 - C(n-c, k) / C(n, k) is the chance that k
+# of them hold a right one. If training creates ability, the tuned model stays ahead at any k.
+
+# %%
+passes = finding.pass_table(lab)
+ahead = finding.pass_change(lab, p.max_k)
+title = f"pass@{p.max_k} of the tuned model minus that of the base: {ahead}"
+stamp = plots.stamp(lab.label, p.tier, p.seeds, p.n_pass_items)
+plots.curves(passes, "k", "k samples", "pass@k", title, stamp)
+
+# %% [markdown]
+# ## What else could explain it?
+#
+# **The ledger.** Every mechanism and every control on one axis, with its rate of chains. A gain
+# that comes with chains, and that a reward for form gets too, is about *when*, not *whether*.
+
+# %%
+book = finding.ledger(lab)
+wide = book.assign(method=book.arm, arm=book.measure)
+title = "Accuracy and rate of chains of every mechanism and control"
+plots.compare(wide, "method", "share of items", title, lab.stamp)
+
+# %% [markdown]
+# A mechanism counts when it beats greedy *and* every control of its own.
+
+# %%
+HTML(finding.verdict_table(lab).to_html(index=False))
+
+# %% [markdown]
+# All gates, and the controls of the primary measure.
+
+# %%
+pd.DataFrame([vars(gate) for gate in finding.gates(lab)])
+
+# %%
+checks = finding.controls(lab)
+plots.controls(checks, "difference of accuracy", lab.stamp)
+
+# %%
+outcome = finding.result(lab, guess.value, time.monotonic() - started)
+Markdown(finding.what_happened(outcome))
+
+# %% [markdown]
+# ## Play
+#
+# **The branch explorer.** Choose an item; every branch shows the probability of its first
+# token, its text, and how sure the model is of its answer.
+
+
+# %%
+def explore_item(item):
+    return finding.explorer(lab, item)
+
+
+last = len(lab.items) - 1
+widgets.explore(explore_item, live_only={"item": list(range(min(20, last + 1)))}, item=[1])
+
+# %% [markdown]
+# **The steering dial.** Layer and strength; watch what the reply may open with.
+
+
+# %%
+def dial(layer, strength):
+    return finding.at_dial(lab, layer, strength)
+
+
+more = {"layer": list(range(dials[0].layer + 1)), "strength": [0.5, 1.0, 2.0, 8.0]}
+widgets.explore(dial, live_only=more, layer=[dials[0].layer], strength=[0.0, 4.0])
+
+# %% [markdown]
+# **The routing slider.** How many tokens must the tuned model choose?
+
+
+# %%
+def route(share):
+    return finding.at_share(lab, share)
+
+
+widgets.explore(route, live_only={"share": list(finding.SHARES)}, share=[0.5, 1.0])
+
+# %% [markdown]
+# ## Exercises
+#
+# **1 · pass@k by hand** (easy, 5 minutes). Of n = 4 samples c = 1 is right. What is pass@2?
+#
+# <details><summary>Hint</summary>How many pairs hold no right one?</details>
+# <details><summary>A deeper hint</summary>1 - C(3, 2) / C(4, 2).</details>
+
+# %%
+my_pass = None
+
+# %%
+expected = float(statistics.pass_at_k([1], 4, 2)[0])
+widgets.check(my_pass, lambda x: abs(x - expected) < 0.01, "Three pairs of six hold none.")
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_pass = 1 - 3 / 6
+# ```
+# </details>
+#
+# **2 · Recover the gap** (medium, 5 minutes). Base 63.4, hybrid 84.4, tuned 86.4. What share of
+# the gap is recovered?
+#
+# <details><summary>Hint</summary>The gap is tuned minus base.</details>
+# <details><summary>A deeper hint</summary>(84.4 - 63.4) / (86.4 - 63.4).</details>
+
+# %%
+my_share = None
+
+# %%
+hint = "Divide what the hybrid gains by what the tuned model gains."
+widgets.check(my_share, lambda x: abs(x - 21 / 23) < 0.01, hint)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_share = (84.4 - 63.4) / (86.4 - 63.4)
+# ```
+# </details>
+#
+# **3 · Break the finding** (hard, 15 minutes). Find a control that gains over greedy as much as
+# the mechanism that it controls: give the names of both, as a pair.
+#
+# <details><summary>Hint</summary>Look at the ledger: which control opens chains?</details>
+# <details><summary>A deeper hint</summary><code>finding.MECHANISMS</code> lists the pairs;
+# <code>finding.gain(lab, mechanism, control)</code> compares them.</details>
+
+# %%
+my_pair = None
+
+
+# %%
+def no_better(pair):
+    mechanism, control = pair
+    known = control in finding.MECHANISMS[mechanism]
+    gains = finding.gain(lab, control).estimate > 0
+    return known and gains and finding.gain(lab, mechanism, control).estimate <= 0
+
+
+widgets.check(my_pair, no_better, "The mechanism is still ahead: try another pair.")
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# pairs = [(m, c) for m, cs in finding.MECHANISMS.items() for c in cs]
+# my_pair = next((pair for pair in pairs if no_better(pair)), None)
+# ```
+# If there is none, every mechanism beats its controls here.
+# </details>
+#
+# ## Record
+
+# %%
+HTML(record.card(outcome))
+
+# %%
+written = record.write(outcome)
+
+# %% [markdown]
+# ## Further reading
+#
+# * Wang and Zhou, arXiv 2402.10200: CoT-decoding.
+# * Venhoff et al., arXiv 2510.07364: steering decides when.
+# * Yue et al., arXiv 2504.13837: pass@k of base and tuned models.
+# * arXiv 2506.10947: spurious rewards.
