@@ -1,3 +1,5 @@
+from math import comb
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +20,7 @@ from helpers.statistics import (
     expected_calibration_error,
     kappa,
     paired_bootstrap,
+    pass_at_k,
     relative_increase,
     verdict,
     wilson,
@@ -382,3 +385,12 @@ def test_a_relative_increase_by_hand_and_its_interval():
     found = relative_increase(frame, "logic", "fallacy")
     assert found.estimate == pytest.approx(113 / 67 - 1)
     assert 0.3 < found.low < found.estimate < found.high < 1.2
+
+
+def test_pass_at_k_by_hand():
+    assert pass_at_k([0, 1, 2, 4], 4, 1) == pytest.approx([0, 0.25, 0.5, 1])
+    assert pass_at_k([0, 1, 2, 4], 4, 2) == pytest.approx([0, 0.5, 1 - 1 / 6, 1])
+    assert float(pass_at_k([3], 10, 4)[0]) == pytest.approx(1 - comb(7, 4) / comb(10, 4))
+    assert float(pass_at_k([1], 128, 64)[0]) == pytest.approx(0.5)
+    with pytest.raises(ValueError, match="1 <= k <= n"):
+        pass_at_k([1], 4, 5)

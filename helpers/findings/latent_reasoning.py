@@ -468,8 +468,8 @@ def pass_table(lab: Experiment) -> pd.DataFrame:
 
 def pass_change(lab: Experiment, k: int) -> Interval:
     """pass@k of the tuned model minus that of the base, on the same items."""
-    pair = [lab.passes(arm).query("k == @k") for arm in ("before", TUNED)]
-    return change(*pair, "pass")
+    before, after = (lab.passes(arm) for arm in ("before", TUNED))
+    return change(before[before.k == k], after[after.k == k], "pass")
 
 
 def tree(lab: Experiment, item: int, seed: int) -> pd.DataFrame:

@@ -1,0 +1,124 @@
+"""Finding 5 on a planted latent mode, on planted accuracies, and on the null."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import answers
+from helpers.findings import latent_reasoning as finding
+from helpers.generation import branched, generate
+from tests.planted import planted
+
+SETTINGS = dict(
+    model="pocket", tier="pocket", seeds=[0, 1, 2], n_items=60, questions="", dose=2,
+    learning_rate=1e-4, k=3, n_pass_items=2, max_k=4, max_new_tokens=24, forecast=0.1,
+)  # fmt: skip
+QUESTIONS = [f"Q{n}" for n in range(10)]
+
+
+def right(replies):
+    return sum(answers.final_answer(r.text) == str(n) for n, r in enumerate(replies)) / 10
+
+
+def test_a_planted_mode_is_found_by_confidence_and_not_by_vote_or_length():
+    lm = planted()
+    found = branched(lm, QUESTIONS, 3, 4)
+    sure = [[finding.confidence(lm, one) for one in branches] for branches in found]
+    assert right([branches[0] for branches in found]) == 0
+    assert right(map(finding.most_confident, found, sure)) == 1
+    assert right(map(finding.best_sum, found, sure)) == 1
+    longest = [max(branches, key=lambda one: one.n_tokens) for branches in found]
+    assert right(longest) == 0
+    prompts = [q for q in QUESTIONS for _ in range(30)]
+    drawn = generate(lm, prompts, 4, temperature=1.0)
+    voted = [finding.commonest(drawn[30 * n : 30 * n + 30]) for n in range(10)]
+    assert right(voted) < 0.5
+
+
+def test_the_sum_goes_by_answer_and_the_maximum_by_branch():
+    branch = branched(planted(), ["Q3"], 1, 4)[0][0]
+    branches = [replace(branch, text=f"It is {n}") for n in (4, 5, 5)]
+    sure = [0.6, 0.4, 0.5]
+    assert finding.most_confident(branches, sure) is branches[0]
+    assert finding.best_sum(branches, sure) is branches[2]
+
+
+def test_a_reply_that_declines_has_no_confidence():
+    lm = planted()
+    branch = branched(lm, ["Q3"], 2, 4)[0][1]
+    assert finding.confidence(lm, branch) > 0.99
+    assert finding.confidence(lm, replace(branch, text="I don't know.")) == 0
+    assert finding.confidence(lm, replace(branch, truncated=True)) == 0
+
+
+def laboratory(accuracy, monkeypatch):
+    """Every method right at its own rate, by default .5, on items as hard for all."""
+    lab = finding.Experiment(finding.Params(**SETTINGS))
+    rng = np.random.default_rng(0)
+    hard = rng.random((3, 60))
+    for method in finding.METHODS:
+        frames = [
+            pd.DataFrame({
+                "item": [item.id for item in lab.items], "scenario": "plain", "seed": seed,
+                "should_abstain": False, "arm": method, "text": "", "chain": False,
+                "correct": hard[seed] < accuracy.get(method, 0.5), "n_tokens": 9.0, "routed": 0.0,
+            })
+            for seed in range(3)
+        ]  # fmt: skip
+        lab._solved[method] = pd.concat(frames, ignore_index=True)
+    passes = pd.DataFrame(
+        {"arm": arm, "seed": seed, "item": i, "k": k, "pass": k / 8}
+        for arm in ("before", "rlvr") for seed in range(3) for i in range(9) for k in (1, 4)
+    )  # fmt: skip
+    lab.passes = lambda arm: passes[passes.arm == arm]
+    monkeypatch.setattr(finding, "gap_recovered", lambda lab: pd.DataFrame(
+        columns=["arm", "share", "tokens", "accuracy", "recovered"]))  # fmt: skip
+    return lab
+
+
+def test_a_planted_gain_replicates_where_its_controls_have_none(monkeypatch):
+    lab = laboratory({"cot_max": 0.9, "forced": 0.95, "rlvr": 0.9, "rlvr_format": 0.9}, monkeypatch)
+    found = finding.verdicts(lab)
+    assert found["cot_max"].label == "replicates", found["cot_max"].reason
+    assert found["rlvr"].label == "inconclusive"  # form alone does as much
+    assert found["steering"].label != "replicates"
+    record = finding.result(lab, 0.1, 1.0)
+    assert record.verdict == "replicates" and "can more than it says" in (
+        finding.what_happened(record)
+    )
+
+
+def test_nothing_replicates_when_nothing_differs(monkeypatch):
+    lab = laboratory({"forced": 0.9}, monkeypatch)
+    assert {v.label for v in finding.verdicts(lab).values()} & {"replicates", "direction only"} == (
+        set()
+    )
+    lab = laboratory({"forced": 0.9, "rlvr_random": 0.9, "rlvr": 0.9}, monkeypatch)
+    assert finding.verdicts(lab)["rlvr"].label == "inconclusive"  # a coin does as much
+
+
+def test_without_room_above_greedy_the_gate_fails(monkeypatch):
+    lab = laboratory({"cot_max": 0.9, "forced": 0.5}, monkeypatch)
+    record = finding.result(lab, 0.1, 1.0)
+    assert record.verdict == "inconclusive" and "room" in record.reason
+
+
+def test_three_arms_learn_from_one_problem(tiny_lm):
+    told = finding.solutions(tiny_lm, 0)
+    assert {e.chat[0]["content"] for e in told} == {finding.problem().text}
+    checked = finding.critiques(tiny_lm, 0)
+    assert {len(e.chat) for e in checked} == {4} and len(checked) == 32
+    answer = finding.problem().answer
+    assert all(answers.final_answer(e.chat[-1]["content"]) == answer for e in told + checked)
+
+
+def test_a_scrambled_dial_is_as_long_and_points_elsewhere():
+    import torch
+
+    dial = finding.Dial(1, 2.0, torch.arange(8.0))
+    other = finding.scrambled(dial, 0)
+    assert float(other.vector.norm()) == pytest.approx(float(dial.vector.norm()), rel=1e-5)
+    cosine = torch.cosine_similarity(other.vector, dial.vector, dim=0)
+    assert abs(float(cosine)) < 0.9 and (other.layer, other.strength) == (1, 2.0)
