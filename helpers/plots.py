@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from textwrap import fill
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -260,12 +261,18 @@ def compare(
     return figure
 
 
-def curves(table: pd.DataFrame, x: str, xlabel: str, ylabel: str, title: str, stamp: str) -> Figure:
+def curves(
+    table: pd.DataFrame, x: str, xlabel: str, ylabel: str, title: str, stamp: str,
+    doubling: bool = False,
+) -> Figure:  # fmt: skip
     """A line an arm with its intervals, labelled at the end where the arms lie further apart.
 
-    table: arm, `x`, estimate, low, high.
+    table: arm, `x`, estimate, low, high. doubling: on an axis where each doubling takes one step.
     """
     figure, (ax,) = canvas(title, stamp, height=5.2)
+    ticks = sorted(set(table[x]))
+    if doubling:
+        table = table.assign(**{x: np.log2(table[x])})
     for arm, rows in table.groupby("arm", sort=False):
         ax.plot(rows[x], rows.estimate, "o-", color=colour(arm), lw=2.5, ms=8)
         ax.fill_between(rows[x], rows.low, rows.high, color=colour(arm), alpha=0.15, lw=0)
@@ -280,7 +287,7 @@ def curves(table: pd.DataFrame, x: str, xlabel: str, ylabel: str, title: str, st
     ax.set(xlabel=xlabel, ylabel=ylabel, ylim=(-0.03, 1.03))
     room = (0.03, 0.32) if at_end else (0.32, 0.03)
     ax.set_xlim(left - room[0] * (right - left), right + room[1] * (right - left))
-    ax.set_xticks(sorted(set(table[x])))
+    ax.set_xticks(sorted(set(table[x])), [f"{tick:g}" for tick in ticks])
     return figure
 
 

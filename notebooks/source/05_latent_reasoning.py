@@ -212,7 +212,7 @@ passes = finding.pass_table(lab)
 ahead = finding.pass_change(lab, p.max_k)
 title = f"pass@{p.max_k} of the tuned model minus that of the base: {ahead}"
 stamp = plots.stamp(lab.label, p.tier, p.seeds, p.n_pass_items)
-plots.curves(passes, "k", "k samples", "pass@k", title, stamp)
+plots.curves(passes, "k", "k samples", "pass@k", title, stamp, doubling=True)
 
 # %% [markdown]
 # ## What else could explain it?
