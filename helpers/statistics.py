@@ -170,6 +170,24 @@ def paired_bootstrap(
     return _measure([before, after], statistic, macro)
 
 
+def bootstrap_by(
+    frame: pd.DataFrame,
+    statistic: Statistic,
+    columns: Sequence[str],
+    limits: tuple[float, float] = (-np.inf, np.inf),
+) -> Interval:
+    """As `bootstrap`, for a statistic of one's own of the given columns; all items alike.
+
+    statistic: (values [columns, seeds, items], signal [items], weights [draws, items]) to
+    [seeds, draws]; limits: its range.
+    """
+    if frame.empty:
+        raise ValueError(f"There is no response to compute a statistic of {columns} from.")
+    values, items, _ = _cube(frame, columns)
+    same = np.zeros(len(items), dtype=int)
+    return _interval(statistic, [values], same.astype(bool), same, limits)
+
+
 def binary_scores(abstained: ArrayLike, should_abstain: ArrayLike) -> dict[str, Interval]:
     """Recall, precision and F1 of the flag `abstained` against labels, both [n] of 0 or 1."""
     flags, labels = _same_length(abstained, should_abstain)
