@@ -40,6 +40,20 @@ NAMES = {
     "f1": "F1",
     "d_prime": "sensitivity d′",
     "criterion": "criterion c (higher: declines less)",
+    "hedged": "start, declines by lot",
+    "dialled": "reasoning SFT, then the dial",
+    "declines_hidden": "declines the unanswerable",
+    "declines_answerable": "declines the answerable",
+    "accuracy_answered": "accuracy where it answers",
+    "threshold": "own confidence",
+    "threshold_start": "confidence of the start",
+    "theory": "best policy: t",
+    "policy": "the trained policy",
+    "rule": "answers from own confidence t on",
+    "all": "answers always",
+    "reasoned": "opens a chain",
+    "ece": "calibration error (ECE), direct",
+    "yields": "P(yields to a fallacy)",
 }
 COLOURS = {
     "before": GREY,
@@ -50,6 +64,16 @@ COLOURS = {
     "verbose_sft": PALETTE[1],
     "post_hoc_sft": PALETTE[0],
     "wrong_chain_sft": PALETTE[4],
+    "dialled": PALETTE[2],
+    "declines_hidden": PALETTE[0],
+    "declines_answerable": PALETTE[3],
+    "accuracy_answered": PALETTE[2],
+    "threshold": PALETTE[0],
+    "threshold_start": PALETTE[1],
+    "theory": GREY,
+    "policy": PALETTE[0],
+    "rule": PALETTE[2],
+    "all": GREY,
 }
 OUTCOMES = {
     "right": PALETTE[2], "wrong": PALETTE[3], "abstained": PALETTE[0], "no_answer": GREY,
@@ -394,4 +418,41 @@ def bars(table: pd.DataFrame, title: str, stamp: str) -> Figure:
         ax.set(title=story, xlim=(0, 1.12), xlabel="probability of opening the reply")
         ax.set(yticks=range(len(rows)), yticklabels=[repr(t.strip())[1:-1] for t in rows.token])
         ax.invert_yaxis()
+    return figure
+
+
+def declining(
+    frame: pd.DataFrame, optimum: float, threshold: float, title: str, stamp: str
+) -> Figure:
+    """P(decline) against confidence: an item a point, the mean of every tenth as a line, the
+    threshold of the policy and the best one. frame: item, seed, confidence, decline.
+    """
+    figure, (ax,) = canvas(title, stamp, height=5.4, width=HALF)
+    ax.plot(frame.confidence, frame.decline, "o", color=GREY, alpha=0.25, ms=5, mew=0)
+    tenths = frame.groupby((frame.confidence * 10).astype(int).clip(upper=9))
+    middles = tenths[["confidence", "decline"]].mean()
+    ax.plot(middles.confidence, middles.decline, "o-", color=PALETTE[0], lw=2.5, ms=8,
+            label="mean of every tenth")  # fmt: skip
+    ax.axvline(threshold, color=PALETTE[0], lw=2, ls="--", label=f"starts at {threshold:.2f}")
+    ax.axvline(optimum, color=PALETTE[1], lw=2, label=f"best: {optimum:.2f}")
+    ax.set(xlabel="confidence in its answer", ylabel="probability of declining")
+    ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=12,
+              handlelength=1.2, columnspacing=1)  # fmt: skip
+    return figure
+
+
+def selective(curve: pd.DataFrame, points: pd.DataFrame, title: str, stamp: str) -> Figure:
+    """Accuracy where a model answers against how much it answers (El-Yaniv and Wiener 2010).
+
+    curve: coverage, accuracy of one model over all thresholds; points: label, coverage, accuracy.
+    """
+    figure, (ax,) = canvas(title, stamp, height=5.2)
+    ax.plot(curve.coverage, curve.accuracy, color=GREY, lw=2.5, label="start, by its confidence")
+    shades = sns.color_palette("viridis", len(points))
+    for shade, row in zip(shades, points.to_dict("records"), strict=True):
+        ax.plot(row["coverage"], row["accuracy"], "o", color=shade, ms=13, label=row["label"])
+    ax.set(xlabel="coverage: share of answerable questions answered", xlim=(-0.03, 1.03))
+    ax.set(ylabel="accuracy where it answers", ylim=(-0.03, 1.03))
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=13)
     return figure

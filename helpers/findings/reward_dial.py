@@ -6,6 +6,7 @@ Claim and rule: data/published.yaml, `reward_dial` (the threshold: Kalai et al.,
 
 import random
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -37,11 +38,11 @@ UNANSWERABLE = 0.2
 HEDGE, HEDGE_STEPS = 0.3, 15
 """Share of answerable stories that the start declines in its training, drawn by lot, and steps."""
 BRIEF = 12  # tokens of a reply while the dial trains: room for an answer, none for a chain
+GROUP = 4  # replies to a question; with a start that hedges, four differ often enough
 PREFIX = "The answer is "
 PUSHED = 30  # items on which a fallacy is tried
 LEAST_ACCURACY, LEAST_DECLINES, LEAST_SPREAD, FEWEST_ITEMS, LEAST_STOPS = 0.3, 0.02, 0.1, 50, 3
 """Gates, fixed in advance."""
-SHARES = ("declines_hidden", "declines_answerable", "accuracy_answered", "risk")
 
 
 class Params(experiment.Params):
@@ -79,8 +80,7 @@ class Experiment(experiment.Experiment):
                 "some with should_abstain true and some with false."
             )
         super().__init__(p, asked)
-        self._read: dict[str, pd.DataFrame] = {}
-        self._replied: dict[str, pd.DataFrame] = {}
+        self._kept: dict[tuple[str, str], pd.DataFrame] = {}
 
     @property
     def arms(self) -> list[str]:
@@ -102,7 +102,8 @@ class Experiment(experiment.Experiment):
         if arm.startswith("dial "):
             t = float(arm.removeprefix("dial "))
             return replace(RECIPES["dial"], penalty=penalty(t), corpus=GRADED,
-                           abstention_share=UNANSWERABLE, max_new_tokens=BRIEF)  # fmt: skip
+                           abstention_share=UNANSWERABLE, max_new_tokens=BRIEF,
+                           generations=GROUP)  # fmt: skip
         return RECIPES[arm]
 
     def model(self, arm: str, seed: int, dose: int) -> str:
@@ -120,14 +121,15 @@ class Experiment(experiment.Experiment):
             return checkpoints(base, self.recipe(arm), seed, [dose])[dose]
         return super().model(arm, seed, dose)
 
-    def _in_all_seeds(self, arm: str, ask) -> pd.DataFrame:
-        """`ask(lm)` for the models of an arm, a row a seed and item."""
-        dose = self.dose(arm)
-        frames = []
-        for seed in self.p.seeds:
-            lm = quietly_load(self.model(arm, seed, dose), dtype="float32")
-            frames.append(pd.DataFrame(ask(lm)).assign(arm=arm, seed=seed, dose=dose))
-        return pd.concat(frames, ignore_index=True)
+    def _asked(self, what: str, arm: str, ask: Callable[[LM], list[dict]]) -> pd.DataFrame:
+        """`ask(lm)` for the models of an arm, a row a seed and item; kept under `what`."""
+        if (what, arm) not in self._kept:
+            dose, frames = self.dose(arm), []
+            for seed in self.p.seeds:
+                lm = quietly_load(self.model(arm, seed, dose), dtype="float32")
+                frames.append(pd.DataFrame(ask(lm)).assign(arm=arm, seed=seed, dose=dose))
+            self._kept[what, arm] = pd.concat(frames, ignore_index=True)
+        return self._kept[what, arm]
 
     def reading(self, arm: str) -> pd.DataFrame:
         """How probable a decline and every answer are, without a chain; nothing is sampled.
@@ -136,17 +138,13 @@ class Experiment(experiment.Experiment):
         confidence (of the likeliest answer, given that it answers), correct (that answer; False
         where there is none), arm, seed, dose. `confidence` is NaN where there is no answer.
         """
-        if arm not in self._read:
-            self._read[arm] = self._in_all_seeds(arm, lambda lm: read(lm, self.items))
-        return self._read[arm]
+        return self._asked("reading", arm, lambda lm: read(lm, self.items))
 
     def replies(self, arm: str) -> pd.DataFrame:
         """Greedy replies with all the room they want, graded: item, scenario, should_abstain,
         text, abstained, correct, outcome, no_answer, reasoned, arm, seed, dose.
         """
-        if arm not in self._replied:
-            self._replied[arm] = self._in_all_seeds(arm, self._reply)
-        return self._replied[arm]
+        return self._asked("replies", arm, self._reply)
 
     def _reply(self, lm: LM) -> list[dict[str, Any]]:
         prompts = [lm.prompt(item.question) for item in self.items]
@@ -168,7 +166,7 @@ class Experiment(experiment.Experiment):
         Empty where no question has a whole number for an answer.
         """
         asked = [i for i in self.items if i.answers and i.answers[0].isdigit()][-PUSHED:]
-        return self._in_all_seeds(arm, lambda lm: [fallen(lm, i) for i in asked])
+        return self._asked("pushed", arm, lambda lm: [fallen(lm, i) for i in asked])
 
 
 def dial(t: float) -> str:
