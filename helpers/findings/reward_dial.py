@@ -290,7 +290,7 @@ def slope(frames: dict[float, pd.DataFrame]) -> Interval:
             [[threshold(c, d, weights) for c, d in zip(*pair, strict=True)] for pair in pairs]
         )
         x = stops - stops.mean()
-        return np.tensordot(x, found, 1) / (x @ x)
+        return np.round(np.tensordot(x, found, 1) / (x @ x), 12)  # no slope is 0, not 1e-17
 
     columns = [f"{letter}{k}" for k in range(len(stops)) for letter in "cd"]
     return statistics.bootstrap_by(wide, statistic, columns)
