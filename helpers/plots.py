@@ -42,9 +42,9 @@ NAMES = {
     "criterion": "criterion c (higher: declines less)",
     "hedged": "start, declines by lot",
     "dialled": "reasoning SFT, then the dial",
-    "declines_hidden": "declines the unanswerable",
-    "declines_answerable": "declines the answerable",
-    "accuracy_answered": "accuracy where it answers",
+    "declines_hidden": "declines unanswerable",
+    "declines_answerable": "declines answerable",
+    "accuracy_answered": "right if it answers",
     "threshold": "own confidence",
     "threshold_start": "confidence of the start",
     "theory": "best policy: t",
@@ -253,7 +253,8 @@ def curves(table: pd.DataFrame, x: str, xlabel: str, ylabel: str, title: str, st
         ends[arm] = rows.estimate.iloc[0]
     left, right = table[x].min(), table[x].max()
     heights = spread(list(ends.values()), 0.07)
-    for arm, y in zip(ends, heights, strict=True):
+    lift = max(0.0, 0.03 - min(heights))  # no label on the axis
+    for arm, y in zip(ends, [y + lift for y in heights], strict=True):
         ax.text(left - 0.02 * (right - left), y, named(arm), color=colour(arm), va="center",
                 ha="right", fontsize=13)  # fmt: skip
     ax.set(xlabel=xlabel, ylabel=ylabel, ylim=(-0.03, 1.03))
@@ -445,13 +446,19 @@ def declining(
 def selective(curve: pd.DataFrame, points: pd.DataFrame, title: str, stamp: str) -> Figure:
     """Accuracy where a model answers against how much it answers (El-Yaniv and Wiener 2010).
 
-    curve: coverage, accuracy of one model over all thresholds; points: label, coverage, accuracy.
+    curve: coverage, accuracy of one model over all thresholds; points: label, and both with their
+    limits (coverage_low, ...).
     """
     figure, (ax,) = canvas(title, stamp, height=5.2)
     ax.plot(curve.coverage, curve.accuracy, color=GREY, lw=2.5, label="start, by its confidence")
     shades = sns.color_palette("viridis", len(points))
     for shade, row in zip(shades, points.to_dict("records"), strict=True):
-        ax.plot(row["coverage"], row["accuracy"], "o", color=shade, ms=13, label=row["label"])
+        limits = {
+            axis: [[row[name] - row[f"{name}_low"]], [row[f"{name}_high"] - row[name]]]
+            for axis, name in (("xerr", "coverage"), ("yerr", "accuracy"))
+        }
+        ax.errorbar(row["coverage"], row["accuracy"], **limits, fmt="o", color=shade, ms=12,
+                    lw=2, label=row["label"])  # fmt: skip
     ax.set(xlabel="coverage: share of answerable questions answered", xlim=(-0.03, 1.03))
     ax.set(ylabel="accuracy where it answers", ylim=(-0.03, 1.03))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=13)

@@ -400,23 +400,27 @@ def at_stop(lab: Experiment, t: float) -> Figure:
     """P(decline) against confidence at one stop, and where it starts to answer."""
     frame = known(lab.reading(dial(t)))
     found = threshold_of(frame)
-    title = f"Reward {penalty(t):.3g} off for a wrong answer: answers from {found.estimate:.2f} on"
+    title = f"p = {penalty(t):.3g}: starts to answer at {found.estimate:.2f}"
     return plots.declining(frame, t, found.estimate, title, lab.stamp)
 
 
 def coverage(lab: Experiment) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Accuracy at every coverage of the start, were it to answer by confidence; and the stops.
 
-    Both: label, coverage, accuracy; on answerable items.
+    For `plots.selective`; on answerable items.
     """
     start = known(lab.reading(START)).sort_values("confidence", ascending=False)
     n = np.arange(1, len(start) + 1)
     curve = pd.DataFrame({"coverage": n / len(n), "accuracy": start.correct.cumsum() / n})
-    rows = [
-        {"label": f"t = {t:g}", "coverage": 1 - known(lab.reading(dial(t))).decline.mean(),
-         "accuracy": answered_accuracy(lab.reading(dial(t))).estimate}
-        for t in lab.p.stops
-    ]  # fmt: skip
+    rows = []
+    for t in lab.p.stops:
+        frame = known(lab.reading(dial(t)))
+        found = {"coverage": bootstrap(frame.assign(answers=1 - frame.decline), "answers"),
+                 "accuracy": answered_accuracy(frame)}  # fmt: skip
+        row = {"label": f"t = {t:g}"}
+        for name, value in found.items():
+            row |= {name: value.estimate, f"{name}_low": value.low, f"{name}_high": value.high}
+        rows.append(row)
     return curve[curve.coverage >= 0.05], pd.DataFrame(rows)
 
 

@@ -144,7 +144,7 @@ plots.selective(curve, points, title, lab.stamp)
 # %%
 thresholds = finding.threshold_table(lab)
 moved = finding.slope(finding.dialled_readings(lab))
-title = f"The threshold rises with slope {moved.estimate:.2f}; the best policy's is 1"
+title = f"The threshold's slope on t is {moved.estimate:.2f}; the best policy's is 1"
 axes = ("t", "stop of the dial, t", "starts to answer at confidence")
 plots.curves(thresholds, *axes, title, lab.stamp)
 
