@@ -81,7 +81,7 @@ def figure(table: pd.DataFrame) -> Figure:
         if not (table.finding == finding).any():
             ax.set_xticks([])
         elif table[table.finding == finding][["low", "high"]].stack().between(0, 1).all():
-            ax.set_xlim(-0.03, 1.03)
+            ax.set(xlim=(-0.03, 1.03), xticks=[0, 0.5, 1])
     keys = [
         plt.Line2D([], [], marker="os^D"[k % 4], lw=3, ms=9, label=f"tier {tier}",
                    color=plots.PALETTE[(0, 1, 2, 4)[k % 4]])

@@ -17,6 +17,7 @@ from helpers.cli import app
 BOOKS = runner.find([])
 SMALLEST = {
     "n_pairs": "2", "n_items": "4", "doses": "[0, 1, 2]", "dose": "2", "seeds": "[0]",
+    "stops": "[0.0, 0.5]",
 }  # fmt: skip
 
 

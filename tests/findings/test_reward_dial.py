@@ -27,8 +27,9 @@ def policy(arm, starts_at, hidden=0.9, seeds=(0, 1, 2), n=100):
     rows = []
     for seed in seeds:
         for i, c in enumerate((np.arange(n) + 0.5) / n):
+            right = (0.618 * i + 0.1 * seed) % 1 < c
             rows.append({"item": f"i{i}", "should_abstain": False, "confidence": c,
-                         "decline": float(c < starts_at), "correct": (0.618 * i + 0.1 * seed) % 1 < c})  # fmt: skip
+                         "decline": float(c < starts_at), "correct": right})  # fmt: skip
         rows += [{"item": f"h{i}", "should_abstain": True, "confidence": np.nan,
                   "decline": hidden + 0.001 * (i % 3), "correct": False} for i in range(60)]
         for row in rows[-n - 60 :]:
