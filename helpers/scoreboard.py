@@ -22,6 +22,8 @@ SHOWN = {
     "reward_dial": ("recall", "7 abstention recall"),
 }
 """By finding: the measure of its records that is shown, and its label."""
+ELSEWHERE = {("latent_reasoning", "before"): "greedy"}
+"""Where a finding's records have another name for an arm."""
 EMPTY = "no record"
 
 
@@ -38,7 +40,8 @@ def frame(folder: Path | None = None) -> pd.DataFrame:
             continue
         found = [m for m in one.measures if m.name == name and m.scenario == "all"]
         for arm in ARMS:
-            last = max((m for m in found if m.arm == arm), key=lambda m: m.dose, default=None)
+            own = ELSEWHERE.get((one.finding, arm), arm)
+            last = max((m for m in found if m.arm == own), key=lambda m: m.dose, default=None)
             if last:
                 rows.append({
                     "tier": one.tier, "model": one.model, "finding": one.finding, "label": label,

@@ -22,6 +22,7 @@ def results(tmp_path):
         ("f1", "answer_sft", 80, 0.3, "all"), ("recall", "unheard of", 80, 0.3, "all"),
     ])  # fmt: skip
     put(tmp_path, "faithfulness_decay", [("aoc", "rlvr", 80, 0.5, "all")], tier="small")
+    put(tmp_path, "latent_reasoning", [("accuracy", "greedy", 0, 0.6, "all")])
     put(tmp_path, "abstention_loss", [("recall", "before", 0, 0.1, "all")], questions="my.jsonl")
     return tmp_path
 
@@ -33,6 +34,7 @@ def test_the_last_dose_of_the_measure_shown_and_nothing_else(results):
         ("pocket", "abstention_loss", "before", 0): 0.9,
         ("pocket", "abstention_loss", "reasoning_sft", 80): 0.4,
         ("small", "faithfulness_decay", "rlvr", 80): 0.5,
+        ("pocket", "latent_reasoning", "before", 0): 0.6,  # "greedy" there
     }
 
 
@@ -40,7 +42,7 @@ def test_what_no_record_holds_is_said_to_be_empty(results):
     figure = scoreboard.figure(scoreboard.frame(results))
     for ax, finding in zip(figure.axes, scoreboard.SHOWN, strict=True):
         said = [text.get_text() for text in ax.texts].count(scoreboard.EMPTY)
-        shown = {"abstention_loss": 2, "faithfulness_decay": 1}.get(finding, 0)
+        shown = {"abstention_loss": 2, "faithfulness_decay": 1, "latent_reasoning": 1}.get(finding, 0)
         assert said == len(scoreboard.ARMS) - shown and len(ax.lines) == 2 * shown
     assert scoreboard.figure(scoreboard.frame(results).iloc[:0])  # and without any record
 
@@ -57,7 +59,7 @@ def test_writing_it_leaves_picture_and_numbers(results):
     assert path.read_bytes().startswith(b"\x89PNG")
     text = (results / "scoreboard.csv").read_text()
     assert text == scoreboard.as_text(scoreboard.frame(results)) + "\n"
-    assert len(runner.records(results)) == 3  # they are no records
+    assert len(runner.records(results)) == 4  # they are no records
 
 
 def test_the_shipped_scoreboard_shows_the_shipped_records():
