@@ -490,6 +490,8 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
         keep(bootstrap(earnings(lab.reading(dial(t)), t), "shortfall"), "shortfall", dial(t))
     for row in restored(lab).itertuples():
         keep(row, row.measure, row.arm)
+    ends = [lab.replies(arm) for arm in ("before", REASONING)]
+    keep(paired_bootstrap(*ends, "recall"), "recall_change", REASONING)
     for name, moved in price(lab).items():
         keep(moved, f"{name}_change", DIALLED)
     held, passed = controls(lab), gates(lab)
@@ -523,8 +525,9 @@ def what_happened(record: Record) -> str:
         f"{', '.join(map(str, record.seeds))}, model {record.model}); thresholds: {walk}. "
         f"Against answering by its own confidence the policy of {worst.arm} loses most, "
         f"{worst.estimate:.3f} of what right and wrong are apart.\n\n"
+        f"Reasoning SFT changed recall by {found['recall_change', REASONING]}. "
         f"{came_back(recall, found['recall', 'before'], found['recall', DIALLED])} "
-        f"Recall changes by {recall}, false declines by {false}, accuracy by {accuracy}."
+        f"Then recall changes by {recall}, false declines by {false}, accuracy by {accuracy}."
     )
 
 
@@ -535,4 +538,6 @@ def came_back(moved: Measure, before: Measure, after: Measure) -> str:
         return f"Abstention comes back by the dial alone, {'whole' if whole else 'in part'}."
     if moved.high < 0:
         return "The dial cost abstention instead of bringing it back."
-    return "No change of abstention by the dial is shown after reasoning SFT."
+    if before.low <= after.estimate:
+        return "The dial moved abstention by nothing that could be shown; little had been lost."
+    return "The dial did not bring abstention back: no change is shown."
