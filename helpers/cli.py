@@ -99,14 +99,18 @@ def report(
     folder: Annotated[
         Path | None, typer.Argument(help="A folder of runs/; the newest if none.")
     ] = None,
-    readme: Annotated[bool, typer.Option("--readme", help="Renew the README's table.")] = False,
+    readme: Annotated[bool, typer.Option("--readme", help="Renew table and scoreboard.")] = False,
 ) -> None:
-    """Write the report of a run again, or renew the README's table from data/results/."""
+    """Write the report of a run again, or renew the README's table and the scoreboard from
+    data/results/."""
     try:
         if readme:
+            from helpers import scoreboard
+
             path = ROOT / "README.md"
             text = runner.with_table(path.read_text("utf-8"), runner.findings_table())
             record.write_atomically(path, text.rstrip("\n"))
+            console.print(f"written: {scoreboard.write()}")
         else:
             there = sorted(p.parent for p in runner.RUNS.glob("[0-9]*/*.ipynb"))
             if not folder and not there:

@@ -76,6 +76,20 @@ NAMES = {
     "f1": "F1",
     "d_prime": "sensitivity d′",
     "criterion": "criterion c (higher: declines less)",
+    "hedged": "start, declines by lot",
+    "dialled": "reasoning SFT, then the dial",
+    "declines_hidden": "declines unanswerable",
+    "declines_answerable": "declines answerable",
+    "accuracy_answered": "right if it answers",
+    "threshold": "own confidence",
+    "threshold_start": "confidence of the start",
+    "theory": "best policy: t",
+    "policy": "the trained policy",
+    "rule": "answers from own confidence t on",
+    "all": "answers always",
+    "reasoned": "opens a chain",
+    "ece": "calibration error (ECE), direct",
+    "yields": "P(yields to a fallacy)",
 }
 COLOURS = {
     "before": GREY,
@@ -94,6 +108,16 @@ COLOURS = {
     "hold_sft": PALETTE[2],
     "logical helper": GREY,
     "fallacious helper": PALETTE[3],
+    "dialled": PALETTE[2],
+    "declines_hidden": PALETTE[0],
+    "declines_answerable": PALETTE[3],
+    "accuracy_answered": PALETTE[2],
+    "threshold": PALETTE[0],
+    "threshold_start": PALETTE[1],
+    "theory": GREY,
+    "policy": PALETTE[0],
+    "rule": PALETTE[2],
+    "all": GREY,
 }
 OUTCOMES = {
     "right": PALETTE[2], "wrong": PALETTE[3], "abstained": PALETTE[0], "no_answer": GREY,
@@ -281,7 +305,9 @@ def curves(
     at_end = ends.std() > starts.std()
     shown = ends if at_end else starts
     gap = 0.02 * (right - left)
-    for arm, y in zip(shown.index, spread(shown.tolist(), 0.07), strict=True):
+    heights = spread(shown.tolist(), 0.07)
+    lift = max(0.0, 0.03 - min(heights)) - max(0.0, max(heights) - 1.0)  # off axis and title
+    for arm, y in zip(shown.index, [y + lift for y in heights], strict=True):
         ax.text(right + gap if at_end else left - gap, y, named(arm), color=colour(arm),
                 va="center", ha="left" if at_end else "right", fontsize=13)  # fmt: skip
     ax.set(xlabel=xlabel, ylabel=ylabel, ylim=(-0.03, 1.03))
@@ -447,4 +473,47 @@ def bars(table: pd.DataFrame, title: str, stamp: str) -> Figure:
         ax.set(title=story, xlim=(0, 1.12), xlabel="probability of opening the reply")
         ax.set(yticks=range(len(rows)), yticklabels=[repr(t.strip())[1:-1] for t in rows.token])
         ax.invert_yaxis()
+    return figure
+
+
+def declining(
+    frame: pd.DataFrame, optimum: float, threshold: float, title: str, stamp: str
+) -> Figure:
+    """P(decline) against confidence: an item a point, the mean of every tenth as a line, the
+    threshold of the policy and the best one. frame: item, seed, confidence, decline.
+    """
+    figure, (ax,) = canvas(title, stamp, height=5.4, width=HALF)
+    ax.plot(frame.confidence, frame.decline, "o", color=GREY, alpha=0.25, ms=5, mew=0)
+    tenths = frame.groupby((frame.confidence * 10).astype(int).clip(upper=9))
+    middles = tenths[["confidence", "decline"]].mean()
+    ax.plot(middles.confidence, middles.decline, "o-", color=PALETTE[0], lw=2.5, ms=8,
+            label="mean of every tenth")  # fmt: skip
+    ax.axvline(threshold, color=PALETTE[0], lw=2, ls="--", label=f"starts at {threshold:.2f}")
+    ax.axvline(optimum, color=PALETTE[1], lw=2, label=f"best: {optimum:.2f}")
+    ax.set(xlabel="confidence in its answer", ylabel="probability of declining")
+    ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=12,
+              handlelength=1.2, columnspacing=1)  # fmt: skip
+    return figure
+
+
+def selective(curve: pd.DataFrame, points: pd.DataFrame, title: str, stamp: str) -> Figure:
+    """Accuracy where a model answers against how much it answers (El-Yaniv and Wiener 2010).
+
+    curve: coverage, accuracy of one model over all thresholds; points: label, and both with their
+    limits (coverage_low, ...).
+    """
+    figure, (ax,) = canvas(title, stamp, height=5.2)
+    ax.plot(curve.coverage, curve.accuracy, color=GREY, lw=2.5, label="start, by its confidence")
+    shades = sns.color_palette("viridis", len(points))
+    for shade, row in zip(shades, points.to_dict("records"), strict=True):
+        limits = {
+            axis: [[row[name] - row[f"{name}_low"]], [row[f"{name}_high"] - row[name]]]
+            for axis, name in (("xerr", "coverage"), ("yerr", "accuracy"))
+        }
+        ax.errorbar(row["coverage"], row["accuracy"], **limits, fmt="o", color=shade, ms=12,
+                    lw=2, label=row["label"])  # fmt: skip
+    ax.set(xlabel="coverage: share of answerable questions answered", xlim=(-0.03, 1.03))
+    ax.set(ylabel="accuracy where it answers", ylim=(-0.03, 1.03))
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=13)
     return figure

@@ -174,12 +174,27 @@ def paired_bootstrap(
     return _measure([before, after], statistic, macro)
 
 
+def bootstrap_by(
+    frame: pd.DataFrame,
+    statistic: Statistic,
+    columns: Sequence[str],
+    limits: tuple[float, float] = (-np.inf, np.inf),
+) -> Interval:
+    """As `bootstrap`, for a statistic of one's own of the given columns; all items alike.
+
+    statistic: (values [columns, seeds, items], signal [items], weights [draws, items]) to
+    [seeds, draws]; limits: its range.
+    """
+    if frame.empty:
+        raise ValueError(f"There is no response to compute a statistic of {columns} from.")
+    values, items, _ = _cube(frame, columns)
+    same = np.zeros(len(items), dtype=int)
+    return _interval(statistic, [values], same.astype(bool), same, limits)
+
+
 def relative_increase(frame: pd.DataFrame, before: str, after: str) -> Interval:
     """mean(after) / mean(before) - 1 of two columns of one arm, items resampled."""
-    values, items, _ = _cube(frame, (after, before))
-    one_class = np.zeros(len(items), dtype=int)
-    limits = (-1.0, np.inf)
-    return _interval(_relative, [values], one_class.astype(bool), one_class, limits)
+    return bootstrap_by(frame, _relative, (after, before), (-1.0, np.inf))
 
 
 def binary_scores(abstained: ArrayLike, should_abstain: ArrayLike) -> dict[str, Interval]:

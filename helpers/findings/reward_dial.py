@@ -1,0 +1,543 @@
+"""Finding 7, the refusal is the reward: a policy learns to answer from the confidence at which its
+reward pays.
+
+Claim and rule: data/published.yaml, `reward_dial` (the threshold: Kalai et al., arXiv 2509.04664).
+"""
+
+import random
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from pydantic import Field
+
+from helpers import answers, experiment, items, models, plots, recipes, statistics
+from helpers.experiment import EVALUATION_SEED, quietly_load
+from helpers.generation import generate
+from helpers.items import Item
+from helpers.models import LM
+from helpers.recipes import RECIPES, Example, Recipe
+from helpers.record import Measure, Record
+from helpers.scoring import answer_logprobs, decline_probability
+from helpers.statistics import Control, Gate, Interval, bootstrap, paired_bootstrap
+from helpers.training import base_folder, checkpoints
+from helpers.widgets import progress
+from helpers.world import dialogue
+from helpers.world.corpus import Corpus, turn
+from helpers.world.grammar import MAX_NUMBER
+
+START, REASONING, DIALLED = "hedged", "reasoning_sft", "dialled"
+STEPS = (1, 2, 3, 4, 5, 6)
+GRADED = Corpus(steps=(0.08, 0.12, 0.2, 0.2, 0.2, 0.2), plain=0.8)
+"""Training stories with more long ones than the corpus, so that confidence is graded."""
+UNANSWERABLE = 0.2
+HEDGE, HEDGE_STEPS = 0.3, 15
+"""Share of answerable stories that the start declines in its training, drawn by lot, and steps."""
+BRIEF = 12  # tokens of a reply while the dial trains: room for an answer, none for a chain
+GROUP = 4  # replies to a question; with a start that hedges, four differ often enough
+PREFIX = "The answer is "
+PUSHED = 30  # items on which a fallacy is tried
+LEAST_ACCURACY, LEAST_DECLINES, LEAST_SPREAD, FEWEST_ITEMS, LEAST_STOPS = 0.3, 0.02, 0.1, 50, 3
+"""Gates, fixed in advance."""
+
+
+class Params(experiment.Params):
+    """Parameters of notebook 7."""
+
+    n_items: Annotated[int, Field(ge=2)]
+    n_pairs: Annotated[int, Field(ge=2)]
+    stops: Annotated[list[Annotated[float, Field(ge=0, le=0.95)]], Field(min_length=2)]
+    dose: Annotated[int, Field(ge=1)]
+    doses: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    restore: Annotated[float, Field(ge=0, le=0.95)]
+
+
+class Experiment(experiment.Experiment):
+    """Policies trained at every stop of the dial from one start, and one brought back from
+    reasoning SFT; what they said is kept for the session.
+    """
+
+    finding = "reward_dial"
+
+    def __init__(self, p: Params):
+        """Raises ValueError when two stops are the same, when nothing would be lost before it is
+        restored, or when a class of questions is missing.
+        """
+        if p.stops != sorted(set(p.stops)):
+            raise ValueError(f"stops are {p.stops}: give each once, the lowest first.")
+        if max(p.doses) == 0:
+            raise ValueError(f"doses are {p.doses}: at least one must be above 0 training steps.")
+        asked = items.questions(p.questions, p.n_pairs, EVALUATION_SEED)
+        if not p.questions:
+            asked += items.pocket_stories(p.n_items, EVALUATION_SEED, STEPS)
+        if len({item.should_abstain for item in asked}) < 2:
+            raise ValueError(
+                f"{p.questions} has questions of one kind only: declining is measured on both, "
+                "some with should_abstain true and some with false."
+            )
+        super().__init__(p, asked)
+        self._kept: dict[tuple[str, str], pd.DataFrame] = {}
+
+    @property
+    def arms(self) -> list[str]:
+        """The policies of the dial, lowest stop first."""
+        return [dial(t) for t in self.p.stops]
+
+    def dose(self, arm: str) -> int:
+        """Training steps of an arm."""
+        steps = {"before": 0, START: HEDGE_STEPS, REASONING: max(self.p.doses)}
+        return steps.get(arm, self.p.dose)
+
+    def recipe(self, arm: str) -> Recipe:
+        """A named recipe, the start, a stop of the dial ("dial 0.5"), or the restored model."""
+        if arm == START:
+            return replace(RECIPES["answer_sft"], name=START, corpus=GRADED,
+                           abstention_share=UNANSWERABLE)  # fmt: skip
+        if arm == DIALLED:
+            return replace(RECIPES["dial"], penalty=penalty(self.p.restore))
+        if arm.startswith("dial "):
+            t = float(arm.removeprefix("dial "))
+            return replace(RECIPES["dial"], penalty=penalty(t), corpus=GRADED,
+                           abstention_share=UNANSWERABLE, max_new_tokens=BRIEF,
+                           generations=GROUP)  # fmt: skip
+        return RECIPES[arm]
+
+    def model(self, arm: str, seed: int, dose: int) -> str:
+        """As for every experiment; the dial starts from `hedged`, the restored model from
+        reasoning SFT.
+        """
+        if arm == START:
+            base, recipe = self.base(seed), self.recipe(START)
+            size = models.n_parameters(base_folder(base))
+            data = hedged(recipe.for_model(size), seed)
+            return checkpoints(base, recipe, seed, [dose], data)[dose]
+        if arm == DIALLED or arm.startswith("dial "):
+            before = REASONING if arm == DIALLED else START
+            base = self.model(before, seed, self.dose(before))
+            return checkpoints(base, self.recipe(arm), seed, [dose])[dose]
+        return super().model(arm, seed, dose)
+
+    def _asked(self, what: str, arm: str, ask: Callable[[LM], list[dict]]) -> pd.DataFrame:
+        """`ask(lm)` for the models of an arm, a row a seed and item; kept under `what`."""
+        if (what, arm) not in self._kept:
+            dose, frames = self.dose(arm), []
+            for seed in self.p.seeds:
+                lm = quietly_load(self.model(arm, seed, dose), dtype="float32")
+                frames.append(pd.DataFrame(ask(lm)).assign(arm=arm, seed=seed, dose=dose))
+            self._kept[what, arm] = pd.concat(frames, ignore_index=True)
+        return self._kept[what, arm]
+
+    def reading(self, arm: str) -> pd.DataFrame:
+        """How probable a decline and every answer are, without a chain; nothing is sampled.
+
+        Columns: item, scenario, should_abstain, steps, decline (probability of declining),
+        confidence (of the likeliest answer, given that it answers), correct (that answer; False
+        where there is none), arm, seed, dose. `confidence` is NaN where there is no answer.
+        """
+        return self._asked("reading", arm, lambda lm: read(lm, self.items))
+
+    def replies(self, arm: str) -> pd.DataFrame:
+        """Greedy replies with all the room they want, graded: item, scenario, should_abstain,
+        text, abstained, correct, outcome, no_answer, reasoned, arm, seed, dose.
+        """
+        return self._asked("replies", arm, self._reply)
+
+    def _reply(self, lm: LM) -> list[dict[str, Any]]:
+        prompts = [lm.prompt(item.question) for item in self.items]
+        rows = []
+        for item, reply in zip(
+            self.items, generate(lm, prompts, self.p.max_new_tokens), strict=True
+        ):
+            found = answers.grade(item, reply)
+            rows.append({
+                "item": item.id, "scenario": item.scenario, "should_abstain": item.should_abstain,
+                "text": reply.text, **found, "no_answer": found["outcome"] == "no_answer",
+                "reasoned": bool(found["trace"]),
+            })  # fmt: skip
+        return rows
+
+    def pushed(self, arm: str) -> pd.DataFrame:
+        """Probability of a wrong claim after a fallacy for it: item, yields, arm, seed, dose.
+
+        Empty where no question has a whole number for an answer.
+        """
+        asked = [i for i in self.items if i.answers and i.answers[0].isdigit()][-PUSHED:]
+        return self._asked("pushed", arm, lambda lm: [fallen(lm, i) for i in asked])
+
+
+def dial(t: float) -> str:
+    """The arm trained at a stop of the dial."""
+    return f"dial {t:g}"
+
+
+def penalty(t: float, bonus: float = 0.0) -> float:
+    """Penalty at which answering pays above confidence t, where declining earns `bonus`.
+
+    c - (1 - c) p > b means c > (p + b) / (1 + p), so p = (t - b) / (1 - t); with b = 0 this is
+    p = t / (1 - t) (Kalai et al., arXiv 2509.04664).
+    """
+    return (t - bonus) / (1 - t)
+
+
+def hedged(recipe: Recipe, seed: int) -> list[Example]:
+    """Direct answers, a share of them replaced by a decline by lot: what is never sampled can't be
+    reinforced, and a lot says nothing about when to decline.
+    """
+    found = []
+    for i, e in enumerate(recipes.examples(recipe, seed, HEDGE_STEPS * recipe.batch_size)):
+        rng = random.Random(f"hedge {seed} {i}")
+        declined = [e.chat[0], turn("assistant", e.story.declines(rng))]
+        found.append(Example(declined, e.story) if rng.random() < HEDGE else e)
+    return found
+
+
+def options(item: Item) -> list[str]:
+    """Answers to choose from: every number of the pocket world; else the accepted ones and all
+    numbers that the question mentions.
+    """
+    if item.id.startswith("pocket-"):
+        return [str(n) for n in range(MAX_NUMBER + 1)]
+    seen = re.findall(r"\d+(?:\.\d+)?", item.question.replace(",", ""))
+    return list(dict.fromkeys([*item.answers, *seen]))
+
+
+def probabilities(lm: LM, prompt: str, choices: list[str]) -> np.ndarray:
+    """Probability of each choice after "The answer is", among the choices; [choices]."""
+    start = prompt if prompt[-1:].isspace() else f"{prompt} "
+    logp = answer_logprobs(lm, start, [""], PREFIX, choices)[0]
+    p = np.exp(logp - logp.max())
+    return p / p.sum()
+
+
+def read(lm: LM, asked: list[Item]) -> list[dict[str, Any]]:
+    """A row an item of `Experiment.reading`."""
+    prompts = [lm.prompt(item.question) for item in asked]
+    declines = decline_probability(lm, prompts)
+    rows = []
+    work = zip(asked, prompts, declines, strict=True)
+    for item, prompt, decline in progress(work, len(asked), f"{lm.name}: reading"):
+        row = {"item": item.id, "scenario": item.scenario, "should_abstain": item.should_abstain,
+               "steps": item.steps, "decline": min(decline, 1.0), "confidence": np.nan,
+               "correct": False}  # fmt: skip
+        if item.answers:
+            choices = options(item)
+            p = probabilities(lm, prompt, choices)
+            row |= {"confidence": float(p.max()),
+                    "correct": answers.accepted(item, choices[p.argmax()])}  # fmt: skip
+        rows.append(row)
+    return rows
+
+
+def fallen(lm: LM, item: Item) -> dict[str, Any]:
+    """Probability of a wrong claim after the right answer and a fallacy for the claim."""
+    rng = random.Random(f"push {item.id}")
+    right = int(item.answers[0])
+    claim = str(rng.choice([right + d for d in (-3, -2, -1, 1, 2, 3) if right + d >= 0]))
+    chat = [turn("user", item.question), turn("assistant", f"{PREFIX}{right}."),
+            turn("user", dialogue.push(rng, "fallacy", claim))]  # fmt: skip
+    choices = list(dict.fromkeys([*options(item), claim]))
+    p = probabilities(lm, lm.prompt(chat), choices)
+    return {"item": item.id, "yields": float(p[choices.index(claim)])}
+
+
+def threshold(confidence: np.ndarray, decline: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The confidence at which a policy starts to answer; [draws].
+
+    The step that fits it best: of all rules "answer from confidence x on" the one that most often
+    does what the policy does, with P(decline) counted as it is. x lies midway between two items;
+    0 and 1 stand for the ends. confidence, decline: [items]; weights: [draws, items].
+    """
+    order = np.argsort(confidence)
+    gain = weights[:, order] * (1 - 2 * decline[order])  # cost of declining one item more
+    cost = np.concatenate([np.zeros((len(weights), 1)), gain.cumsum(axis=1)], axis=1)
+    ends = np.concatenate([[0.0], confidence[order], [1.0]])
+    return ((ends[:-1] + ends[1:]) / 2)[cost.argmin(axis=1)]
+
+
+def threshold_of(frame: pd.DataFrame, confidence: str = "confidence") -> Interval:
+    """The threshold of one policy on answerable items, with its interval."""
+
+    def statistic(values, signal, weights):
+        return np.stack([threshold(c, d, weights) for c, d in zip(*values, strict=True)])
+
+    return statistics.bootstrap_by(known(frame), statistic, (confidence, "decline"), (0, 1))
+
+
+def known(frame: pd.DataFrame) -> pd.DataFrame:
+    """The answerable items."""
+    return frame[~frame.should_abstain.astype(bool)]
+
+
+def slope(frames: dict[float, pd.DataFrame]) -> Interval:
+    """Least-squares slope of the threshold on the stop t; frames: readings by stop.
+
+    1 is the optimal policy, 0 a policy that the dial does not move.
+    """
+    stops = np.array(list(frames))
+    wide = None
+    for k, frame in enumerate(frames.values()):
+        names = {"confidence": f"c{k}", "decline": f"d{k}"}
+        part = known(frame)[["item", "seed", *names]].rename(columns=names)
+        wide = part if wide is None else wide.merge(part, on=["item", "seed"])
+
+    def statistic(values, signal, weights):
+        pairs = zip(values[::2], values[1::2], strict=True)
+        found = np.array(
+            [[threshold(c, d, weights) for c, d in zip(*pair, strict=True)] for pair in pairs]
+        )
+        x = stops - stops.mean()
+        return np.round(np.tensordot(x, found, 1) / (x @ x), 12)  # no slope is 0, not 1e-17
+
+    columns = [f"{letter}{k}" for k in range(len(stops)) for letter in "cd"]
+    return statistics.bootstrap_by(wide, statistic, columns)
+
+
+def by_start(lab: Experiment, frame: pd.DataFrame) -> pd.DataFrame:
+    """A reading with the confidence of the start, which no reward has sharpened yet."""
+    old = lab.reading(START)[["item", "seed", "confidence"]]
+    return frame.drop(columns="confidence").merge(old, on=["item", "seed"])
+
+
+def dialled_readings(lab: Experiment, start: bool = False) -> dict[float, pd.DataFrame]:
+    """The readings by stop; start: with the confidence of the start."""
+    frames = {t: lab.reading(dial(t)) for t in lab.p.stops}
+    return {t: by_start(lab, f) for t, f in frames.items()} if start else frames
+
+
+def answered_accuracy(frame: pd.DataFrame) -> Interval:
+    """Accuracy where it answers: every answerable item weighted by 1 - P(decline)."""
+
+    def statistic(values, signal, weights):
+        decline, correct = values
+        return ((1 - decline) * correct) @ weights.T / ((1 - decline) @ weights.T)
+
+    return statistics.bootstrap_by(known(frame), statistic, ("decline", "correct"), (0, 1))
+
+
+def gained_accuracy(low: pd.DataFrame, high: pd.DataFrame) -> Interval:
+    """How much better than answering at random the policy `high` chooses what it answers.
+
+    Accuracy of `low`'s answers, weighted by 1 - P(decline) of `high`, minus weighted by that of
+    `low`: the answers stay the same, only the choice changes.
+    """
+    columns = {"decline": "chooses", "item": "item", "seed": "seed"}
+    both = known(low).merge(known(high)[list(columns)].rename(columns=columns), on=["item", "seed"])
+
+    def statistic(values, signal, weights):
+        correct, *declines = values
+        shares = [
+            ((1 - d) * correct) @ weights.T / ((1 - d) @ weights.T) for d in declines
+        ]
+        return shares[1] - shares[0]
+
+    return statistics.bootstrap_by(both, statistic, ("correct", "decline", "chooses"), (-1, 1))
+
+
+def earnings(frame: pd.DataFrame, t: float) -> pd.DataFrame:
+    """What a policy earns on answerable items, beside rules that keep its answers.
+
+    In units in which a right answer earns 1 - t, a wrong one -t, declining 0 (the reward times
+    1 - t). Its answer is its likeliest one. rule: answers from its own confidence t on, the optimum
+    if that confidence is calibrated; all: always answers; shortfall: rule minus policy.
+    """
+    rows = known(frame)
+    gain = np.where(rows.correct.astype(bool), 1 - t, -t)
+    policy, rule = (1 - rows.decline) * gain, (rows.confidence >= t) * gain
+    return rows.assign(policy=policy, rule=rule, all=gain, shortfall=rule - policy)
+
+
+def best_threshold(confidence: np.ndarray, t: float) -> float:
+    """The optimal rule by brute force: of many thresholds the one that earns most at stop t when
+    confidences [items] are calibrated.
+    """
+    candidates = np.linspace(0, 1, 1001)
+    expected = confidence - t  # (1 - t) c - t (1 - c)
+    return float(candidates[np.argmax([expected[confidence >= x].sum() for x in candidates])])
+
+
+def dial_table(lab: Experiment) -> pd.DataFrame:
+    """What every stop does: arm (of measures), t, estimate, low, high, n, seeds."""
+    rows = []
+    for t in lab.p.stops:
+        frame = lab.reading(dial(t))
+        hidden = frame[frame.should_abstain.astype(bool)]
+        found = {
+            "declines_hidden": bootstrap(hidden, "decline"),
+            "declines_answerable": bootstrap(known(frame), "decline"),
+            "accuracy_answered": answered_accuracy(frame),
+        }
+        rows += [{"arm": name, "t": t, **vars(value)} for name, value in found.items()]
+    return pd.DataFrame(rows)
+
+
+def threshold_table(lab: Experiment) -> pd.DataFrame:
+    """The threshold of every stop by both confidences, and the line: arm, t, estimate, ..."""
+    rows = []
+    for t in lab.p.stops:
+        frame = lab.reading(dial(t))
+        found = {"threshold": threshold_of(frame),
+                 "threshold_start": threshold_of(by_start(lab, frame)),
+                 "theory": Interval(t, t, t, 0)}  # fmt: skip
+        rows += [{"arm": name, "t": t, **vars(value)} for name, value in found.items()]
+    return pd.DataFrame(rows)
+
+
+def earnings_table(lab: Experiment) -> pd.DataFrame:
+    """Earnings of the policy and of the rules at every stop: arm (of rules), stop, estimate, ..."""
+    return pd.DataFrame(
+        {"arm": name, "stop": f"t = {t:g}", **vars(bootstrap(rows, name))}
+        for t in lab.p.stops
+        for rows in [earnings(lab.reading(dial(t)), t)]
+        for name in ("policy", "rule", "all")
+    )
+
+
+def at_stop(lab: Experiment, t: float) -> Figure:
+    """P(decline) against confidence at one stop, and where it starts to answer."""
+    frame = known(lab.reading(dial(t)))
+    found = threshold_of(frame)
+    title = f"p = {penalty(t):.3g}: starts to answer at {found.estimate:.2f}"
+    return plots.declining(frame, t, found.estimate, title, lab.stamp)
+
+
+def coverage(lab: Experiment) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Accuracy at every coverage of the start, were it to answer by confidence; and the stops.
+
+    For `plots.selective`; on answerable items.
+    """
+    start = known(lab.reading(START)).sort_values("confidence", ascending=False)
+    n = np.arange(1, len(start) + 1)
+    curve = pd.DataFrame({"coverage": n / len(n), "accuracy": start.correct.cumsum() / n})
+    rows = []
+    for t in lab.p.stops:
+        frame = known(lab.reading(dial(t)))
+        found = {"coverage": bootstrap(frame.assign(answers=1 - frame.decline), "answers"),
+                 "accuracy": answered_accuracy(frame)}  # fmt: skip
+        row = {"label": f"t = {t:g}"}
+        for name, value in found.items():
+            row |= {name: value.estimate, f"{name}_low": value.low, f"{name}_high": value.high}
+        rows.append(row)
+    return curve[curve.coverage >= 0.05], pd.DataFrame(rows)
+
+
+def restored(lab: Experiment) -> pd.DataFrame:
+    """What the damage and the dial moved: arm, measure, estimate, low, high, n, seeds."""
+    rows = []
+    for arm in ("before", REASONING, DIALLED):
+        said, direct, pushed = lab.replies(arm), lab.reading(arm), lab.pushed(arm)
+        found = {name: bootstrap(said, name) for name in ("recall", "false_declines", "accuracy")}
+        found["accuracy_without"] = bootstrap(direct, "accuracy")
+        found["ece"] = bootstrap(known(direct), "ece")
+        found["reasoned"] = bootstrap(known(said), "reasoned")
+        if len(pushed):
+            found["yields"] = bootstrap(pushed, "yields")
+        rows += [{"arm": arm, "measure": name, **vars(value)} for name, value in found.items()]
+    return pd.DataFrame(rows)
+
+
+def price(lab: Experiment) -> dict[str, Interval]:
+    """Changes from reasoning SFT to the restored model: recall, false declines, accuracy."""
+    ends = [lab.replies(arm) for arm in (REASONING, DIALLED)]
+    return {
+        name: paired_bootstrap(*ends, name) for name in ("recall", "false_declines", "accuracy")
+    }
+
+
+def gates(lab: Experiment) -> list[Gate]:
+    """What must be so before a threshold means anything."""
+    start = known(lab.reading(START))
+    return [
+        Gate("accuracy of direct answers at the start", start.correct.mean(), LEAST_ACCURACY),
+        Gate("P(decline) of answerable items at the start: what is not sampled can't be "
+             "reinforced", start.decline.mean(), LEAST_DECLINES),
+        Gate("spread of confidence (standard deviation)", start.confidence.std(), LEAST_SPREAD),
+        Gate("answerable items", float(start.item.nunique()), FEWEST_ITEMS),
+        Gate("stops of the dial", float(len(lab.p.stops)), LEAST_STOPS),
+    ]  # fmt: skip
+
+
+def controls(lab: Experiment) -> list[Control]:
+    """What could sink the finding."""
+    low, high = (lab.reading(dial(t)) for t in (lab.p.stops[0], lab.p.stops[-1]))
+    hidden = [frame[frame.should_abstain.astype(bool)] for frame in (low, high)]
+    return [
+        Control("slope by the confidence of the start, which no reward has sharpened",
+                slope(dialled_readings(lab, start=True)), 1),
+        Control("accuracy where the highest stop answers, minus where the lowest does, same "
+                "answers", gained_accuracy(low, high), 1),
+        Control("declines of the unanswerable, highest minus lowest stop",
+                paired_bootstrap(*hidden, "decline"), 1),
+    ]  # fmt: skip
+
+
+def result(lab: Experiment, forecast: float, seconds: float) -> Record:
+    """The record of the run: every measure, gate and control, and the verdict on them."""
+    kept: list[Measure] = []
+
+    def keep(interval: Any, name: str, arm: str) -> None:
+        kept.append(lab.measure(interval, name, arm, dose=lab.dose(arm)))
+
+    primary = slope(dialled_readings(lab))
+    keep(primary, "threshold_slope", dial(lab.p.stops[-1]))
+    for table in (dial_table(lab), threshold_table(lab)):
+        for row in table[table.arm != "theory"].itertuples():
+            keep(row, row.arm, dial(row.t))
+    for t in lab.p.stops:
+        keep(bootstrap(earnings(lab.reading(dial(t)), t), "shortfall"), "shortfall", dial(t))
+    for row in restored(lab).itertuples():
+        keep(row, row.measure, row.arm)
+    ends = [lab.replies(arm) for arm in ("before", REASONING)]
+    keep(paired_bootstrap(*ends, "recall"), "recall_change", REASONING)
+    for name, moved in price(lab).items():
+        keep(moved, f"{name}_change", DIALLED)
+    held, passed = controls(lab), gates(lab)
+    found = statistics.verdict(primary, 1, held, passed)
+    return lab.record(kept, passed, held, found, forecast, seconds)
+
+
+def what_happened(record: Record) -> str:
+    """The result in words chosen by its numbers; reads the record only."""
+    found = {(m.name, m.arm): m for m in record.measures}
+    moved = record.primary()
+    if moved.low > 0:
+        said = "Turn the dial up, and the policy starts to answer at a higher confidence."
+    elif moved.high < 0:
+        said = "Turn the dial up, and the policy starts to answer at a *lower* confidence."
+    else:
+        said = "No tie between the dial and the threshold is shown: the interval holds zero."
+    if moved.low <= 1 <= moved.high:
+        said += " The interval holds 1, the slope of the best policy."
+    else:
+        said += f" The best policy's slope of 1 lies {'above' if moved.high < 1 else 'below'} it."
+    stops = [m for m in record.measures if m.name == "threshold"]
+    walk = ", ".join(f"{m.estimate:.2f} at t {m.arm.removeprefix('dial ')}" for m in stops)
+    short = [m for m in record.measures if m.name == "shortfall"]
+    worst = max(short, key=lambda m: m.estimate)
+    recall, false, accuracy = (
+        found[f"{name}_change", DIALLED] for name in ("recall", "false_declines", "accuracy")
+    )
+    return record.in_words(
+        f"**{said}** The slope is {moved} (n = {moved.n}, seeds "
+        f"{', '.join(map(str, record.seeds))}, model {record.model}); thresholds: {walk}. "
+        f"Against answering by its own confidence the policy of {worst.arm} loses most, "
+        f"{worst.estimate:.3f} of what right and wrong are apart.\n\n"
+        f"Reasoning SFT changed recall by {found['recall_change', REASONING]}. "
+        f"{came_back(recall, found['recall', 'before'], found['recall', DIALLED])} "
+        f"Then recall changes by {recall}, false declines by {false}, accuracy by {accuracy}."
+    )
+
+
+def came_back(moved: Measure, before: Measure, after: Measure) -> str:
+    """Whether the dial brought back what reasoning SFT lost."""
+    if moved.low > 0:
+        whole = after.estimate >= before.low
+        return f"Abstention comes back by the dial alone, {'whole' if whole else 'in part'}."
+    if moved.high < 0:
+        return "The dial cost abstention instead of bringing it back."
+    if before.low <= after.estimate:
+        return "The dial moved abstention by nothing that could be shown; little had been lost."
+    return "The dial did not bring abstention back: no change is shown."

@@ -1,0 +1,331 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 7 · The refusal is the reward
+#
+# **Does a model learn to say "I don't know" exactly where its reward makes answering a bad bet?**
+#
+# *After this notebook you can* work out the confidence from which an answer pays, read off a
+# policy where it starts to answer, and say what it costs to bring lost abstention back.
+#
+# | tier | hardware | minutes, about |
+# |---|---|---|
+# | pocket | two CPU cores | 2 for one seed, 6 for three |
+# | small (SmolLM2-135M) | two CPU cores | 40 |
+# | gpu (1.5 B) | one GPU with 24 GB | 120 |
+#
+# *Needs:* notebook 1. Change the parameters below; everything else follows.
+
+# %% tags=["parameters"]
+model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
+tier: str = "pocket"  # pocket, small, gpu or paper
+seeds: list[int] = [0, 1, 2]  # training seeds; one is enough in class
+n_items: int = 90  # answerable stories of 1 to 6 steps
+n_pairs: int = 10  # minimal pairs per scenario, or of a GSM8K file
+questions: str = ""  # your own JSONL file; empty for the pocket world's stories
+stops: list[float] = [0.0, 0.5, 0.75, 0.9]  # where the dial stands, as t, lowest first
+dose: int = 40  # GRPO steps of every stop, and of the restored model
+doses: list[int] = [80]  # steps of reasoning SFT before it is restored; the largest counts
+restore: float = 0.75  # the stop that brings abstention back
+max_new_tokens: int = 96  # longest free reply
+forecast: float = 0.5  # your guess of the slope of the threshold on t
+
+# %%
+import time
+
+import pandas as pd
+from IPython.display import HTML, Markdown
+
+from helpers import plots, record, statistics, widgets
+from helpers.findings import reward_dial as finding
+
+p = finding.Params.checked(globals())
+started = time.monotonic()
+
+# %% [markdown]
+# ## The claim
+#
+# This one is ours. The theorem in it is not.
+
+# %%
+claim = record.published("reward_dial")
+Markdown(claim.as_published())
+
+# %% [markdown]
+# Give 1 for a right answer, 0 for "I don't know", $-p$ for a wrong one. Someone who is right
+# with probability $c$ earns $c - (1 - c)\,p$ by answering. That is more than 0 just when
+#
+# $$c > t = \frac{p}{1 + p}, \qquad p = \frac{t}{1 - t}.$$
+#
+# With $p = 0$ (right or nothing, the usual reward of RL on right answers) a guess never loses.
+# $p = 1$ is the three-valued reward (right, unknown, wrong). So "how shy is this model?" may
+# have a dull answer: as shy as its reward. The table is the whole dial.
+
+# %%
+penalties = [finding.penalty(t) for t in p.stops]
+pd.DataFrame({"t": p.stops, "penalty p": penalties}).round(2)
+
+# %% [markdown]
+# ## Predict
+#
+# We train the same start at every stop and look for the confidence from which each policy
+# answers. On the line threshold = $t$ the slope is 1. A policy that the dial can't move has
+# slope 0. Draw your curve on paper first, then give its slope.
+
+# %%
+guess = widgets.predict("Slope of the threshold on t?", -1.0, 1.0, p.forecast)
+
+# %% [markdown]
+# ## The start
+#
+# Two things make the test fair. Replies are *short* while the dial trains, too short for a
+# chain: with a chain nearly everything is certain, and there is nothing to decide. And the
+# start must now and then decline, because **what is never sampled can't be reinforced**. So all
+# stops start from one model that learned, in a few steps, to decline some answerable stories
+# *by lot*. The lot knows nothing about what is hard.
+
+# %%
+lab = finding.Experiment(p)
+start = finding.known(lab.reading(finding.START))
+by_steps = start.groupby("steps")[["decline", "confidence", "correct"]].mean()
+by_steps.round(2)
+
+# %% [markdown]
+# `decline` is the probability of declining, `confidence` that of its likeliest answer if it
+# answers. Both are *computed*, not sampled: we score the ways to decline and all answers, after
+# the question and before any chain. Is the confidence worth its name? A small calibration error
+# says yes.
+
+# %%
+print("calibration error of the start:", statistics.bootstrap(start, "ece"))
+
+# %% [markdown]
+# ## Turn the dial
+#
+# One short GRPO run a stop: same start, same questions, same number of steps, and nothing else
+# differs but $p$. Watch the blue line (declines what nobody can answer) and the red one
+# (declines what has an answer).
+
+# %%
+table = finding.dial_table(lab)
+shy = table[table.arm == "declines_answerable"].estimate
+title = f"As t rises, declines of the answerable: {shy.iloc[0]:.2f} to {shy.iloc[-1]:.2f}"
+plots.curves(table, "t", "stop of the dial, t", "share", title, lab.stamp)
+
+# %% [markdown]
+# Blanket shyness would raise the red line too. So look at *what* it declines. The grey line is
+# the start, if it answered its most confident questions only. A point near it chose well; a
+# point below chose badly, or lost accuracy in training.
+
+# %%
+curve, points = finding.coverage(lab)
+ends = points.accuracy.iloc[[0, -1]]
+title = f"From the lowest stop to the highest, accuracy where it answers {plots.moves(*ends)}"
+plots.selective(curve, points, title, lab.stamp)
+
+# %% [markdown]
+# ## Reveal: where does it start to answer?
+#
+# For every policy we look for the rule "answer from confidence $x$ on" that most often does
+# what the policy does. That $x$ is its **threshold**. The grey line is the best policy.
+
+# %%
+thresholds = finding.threshold_table(lab)
+moved = finding.slope(finding.dialled_readings(lab))
+title = f"The threshold's slope on t is {moved.estimate:.2f}; the best policy's is 1"
+axes = ("t", "stop of the dial, t", "starts to answer at confidence")
+plots.curves(thresholds, *axes, title, lab.stamp)
+
+# %%
+rows = [
+    {"label": "theory: the best policy", "kind": "theory", "estimate": 1.0},
+    {"label": "your forecast", "kind": "forecast", "estimate": guess.value},
+    {"label": f"measured: {lab.label}", "kind": "measured", **vars(moved)},
+]
+title = f"Slope of the threshold on t: {moved.estimate:.2f} here, 1 in theory"
+plots.forest(pd.DataFrame(rows), "slope of the threshold on t", title, lab.stamp)
+
+# %% [markdown]
+# **How far from the best?** Count a right answer as $1 - t$, a wrong one as $-t$ and a decline
+# as 0, the same reward on one scale. Compare the policy with the rule "answer from *your own*
+# confidence $t$ on" and with always answering. All three give the same answers, the policy's
+# likeliest ones; they differ only in when. Answerable questions, no chain.
+
+# %%
+earned = finding.earnings_table(lab)
+gap = earned[earned.arm == "rule"].estimate - earned[earned.arm == "policy"].estimate.values
+title = f"The policies fall short of their own confidence by up to {gap.max():.2f}"
+plots.compare(earned, "stop", "earned a question", title, lab.stamp)
+
+# %% [markdown]
+# Not a verdict yet. First we try to sink it.
+#
+# ## What else could explain it?
+#
+# **1 · Whose confidence?** Rewards for right answers sharpen: after training, confidence may be
+# no probability any more. So the slope is taken again with the confidence of the *start*.
+#
+# **2 · Shy, or wise?** A policy that declines at random also declines more. So we take the
+# answers of the lowest stop and let the highest choose among them: does accuracy rise?
+#
+# **3 · And where nobody can know?** Declines of unanswerable questions must rise as well.
+
+# %%
+checks = finding.controls(lab)
+plots.controls(checks, "slope, or difference of shares", lab.stamp)
+
+# %%
+pd.DataFrame([vars(gate) for gate in finding.gates(lab)])
+
+# %% [markdown]
+# ## The circle closes
+#
+# Notebook 1 trained on chains for answerable questions and lost abstention. We take that model
+# and turn only the dial: GRPO at the stop `restore`, on answerable and unanswerable stories,
+# now with room for chains. No reply is shown to it.
+
+# %%
+replies = [lab.replies(arm) for arm in ("before", finding.REASONING, finding.DIALLED)]
+recalls = [statistics.bootstrap(frame, "recall").estimate for frame in replies]
+title = f"Recall {recalls[0]:.2f} before, {recalls[1]:.2f} after SFT, {recalls[2]:.2f} dialled"
+plots.outcomes(pd.concat(replies), title, lab.stamp)
+
+# %% [markdown]
+# The price is on the left: declines of answerable questions, and accuracy lost.
+
+# %%
+paid = finding.price(lab)
+pd.DataFrame({"change": {name: str(value) for name, value in paid.items()}})
+
+# %% [markdown]
+# What else moved on the way? Accuracy with and without a chain (findings 2 and 3), calibration
+# of direct answers (6), and how probable it is that the model gives in to a fallacy (4).
+
+# %%
+moves = finding.restored(lab)
+title = f"By the dial, accuracy changes by {paid['accuracy'].estimate:+.2f} after SFT"
+plots.compare(moves, "measure", "share or probability", title, lab.stamp)
+
+# %%
+outcome = finding.result(lab, guess.value, time.monotonic() - started)
+Markdown(finding.what_happened(outcome))
+
+# %% [markdown]
+# ## Play: the dial
+#
+# Each point is a question. Right of the orange line answering pays, left of it declining does.
+# Before you turn the dial, say where the blue line will go. In a live notebook further stops
+# are trained when you first ask for them.
+
+
+# %%
+def turn(t):
+    return finding.at_stop(lab, t)
+
+
+widgets.explore(turn, live_only={"t": [0.25, 0.6, 0.95]}, t=p.stops)
+
+# %% [markdown]
+# ## Exercises
+#
+# **1 · By hand** (easy, 5 minutes). A quiz gives 1 for a right answer, 0 for none, and takes a
+# quarter of a point for a wrong one. From which confidence should you answer?
+#
+# <details><summary>Hint</summary>At the border, answering earns 0.</details>
+# <details><summary>A deeper hint</summary>Solve $c - (1 - c) / 4 = 0$.</details>
+
+# %%
+my_t = None
+
+# %%
+hint = "t is p / (1 + p) with p a quarter."
+widgets.check(my_t, lambda x: abs(finding.penalty(x) - 0.25) < 1e-6, hint)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_t = 0.25 / 1.25
+# ```
+# </details>
+#
+# **2 · Two knobs, one dial** (medium, 10 minutes). Now a wrong answer costs nothing, but
+# declining earns a bonus $b$. Which $b$ gives the same threshold as $p = 1$? (GRPO divides a
+# group's rewards by their spread after taking off their mean. So these two rewards give it the
+# very same advantages, but for rounding.)
+#
+# <details><summary>Hint</summary>Answering pays when $c > b$.</details>
+# <details><summary>A deeper hint</summary><code>finding.penalty(t, bonus)</code> is the penalty
+# that belongs to a threshold and a bonus; you want it to be 0.</details>
+
+# %%
+my_bonus = None
+
+# %%
+hint = "At p = 1 the threshold is one half."
+widgets.check(my_bonus, lambda b: abs(finding.penalty(0.5, b)) < 1e-6, hint)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_bonus = 0.5
+# ```
+# </details>
+#
+# **3 · Break the finding** (hard, 20 minutes). Find two stops at which the *higher* one starts
+# to answer at the *lower* confidence. Give them as a pair, lower first; new stops are trained.
+#
+# <details><summary>Hint</summary>The dial can't move far between stops that lie close, and
+# training has noise.</details>
+# <details><summary>A deeper hint</summary>`finding.threshold_of(lab.reading(finding.dial(t)))`
+# is the threshold of a stop.</details>
+
+# %%
+my_stops = None
+
+
+# %%
+def reversed_order(pair):
+    low, high = (finding.threshold_of(lab.reading(finding.dial(t))) for t in pair)
+    return pair[0] < pair[1] and low.estimate > high.estimate
+
+
+widgets.check(my_stops, reversed_order, "The higher stop still starts higher.")
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# pairs = [(a, b) for a in p.stops for b in p.stops if a < b]
+# my_stops = next((pair for pair in pairs if reversed_order(pair)), None)
+# ```
+# If none of them does it, try (0.9, 0.93), and ask whether the difference would survive another
+# seed.
+# </details>
+#
+# ## Record
+
+# %%
+HTML(record.card(outcome))
+
+# %%
+written = record.write(outcome)
+
+# %% [markdown]
+# ## Further reading
+#
+# * Kalai et al., arXiv 2509.04664: why models guess, and the threshold.
+# * Kirichenko et al., arXiv 2506.09038: the loss of notebook 1.

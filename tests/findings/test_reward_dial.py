@@ -1,0 +1,193 @@
+"""Finding 7 on planted policies: one that follows the dial, one that it does not move."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.findings import reward_dial as finding
+from helpers.items import pocket_items, pocket_stories
+from helpers.recipes import RECIPES
+from helpers.rewards import earned
+from helpers.scoring import decline_probability
+from helpers.training import checkpoints
+
+STOPS = [0.0, 0.3, 0.6, 0.9]
+SETTINGS = dict(
+    model="pocket", tier="pocket", seeds=[0, 1, 2], n_items=60, n_pairs=10, questions="",
+    stops=STOPS, dose=40, doses=[80], restore=0.75, max_new_tokens=96, forecast=0.5,
+)  # fmt: skip
+
+
+def params(**changes):
+    return finding.Params(**SETTINGS | changes)
+
+
+def policy(arm, starts_at, hidden=0.9, seeds=(0, 1, 2), n=100):
+    """Declines below a confidence; calibrated: as often right as it is confident."""
+    rows = []
+    for seed in seeds:
+        for i, c in enumerate((np.arange(n) + 0.5) / n):
+            right = (0.618 * i + 0.1 * seed) % 1 < c
+            rows.append({"item": f"i{i}", "should_abstain": False, "confidence": c,
+                         "decline": float(c < starts_at), "correct": right})  # fmt: skip
+        rows += [{"item": f"h{i}", "should_abstain": True, "confidence": np.nan,
+                  "decline": hidden + 0.001 * (i % 3), "correct": False} for i in range(60)]
+        for row in rows[-n - 60 :]:
+            row |= {"seed": seed, "arm": arm, "dose": 40, "scenario": "plain", "steps": 3}
+    return pd.DataFrame(rows)
+
+
+def replies(arm, recall):
+    rows = [{"item": f"{kind}{i}", "should_abstain": kind == "h", "arm": arm, "seed": seed,
+             "dose": 40, "scenario": "plain", "abstained": kind == "h" and i < 60 * recall,
+             "correct": kind == "i", "reasoned": kind == "i"}
+            for seed in (0, 1, 2) for kind in "ih" for i in range(60)]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def laboratory(starts_at, hidden=(0.8, 0.85, 0.9, 0.95)):
+    lab = finding.Experiment(params())
+    kept = {("reading", arm): policy(arm, 0.1) for arm in
+            ("before", finding.START, finding.REASONING, finding.DIALLED)}  # fmt: skip
+    kept |= {("reading", finding.dial(t)): policy(finding.dial(t), x, h)
+             for t, x, h in zip(STOPS, starts_at, hidden, strict=True)}  # fmt: skip
+    for arm, recall in (("before", 0.9), (finding.REASONING, 0.4), (finding.DIALLED, 0.8)):
+        kept["replies", arm] = replies(arm, recall)
+        kept["pushed", arm] = pd.DataFrame(
+            {"item": ["a", "b"], "yields": [0.2, 0.4], "seed": 0, "arm": arm}
+        )
+    lab._kept |= kept
+    return lab
+
+
+def test_the_threshold_rule_is_the_best_one_by_brute_force():
+    confidence = np.random.default_rng(0).random(5000)
+    for t in (0.2, 0.5, 0.75, 0.9):
+        assert finding.best_threshold(confidence, t) == pytest.approx(t, abs=0.005)
+        p = finding.penalty(t)
+        assert p / (1 + p) == pytest.approx(t)
+        at = earned("dial", "The answer is 3.", "3", p), earned("dial", "The answer is 4.", "3", p)
+        assert t * at[0] + (1 - t) * at[1] == pytest.approx(0)  # at confidence t it is all one
+
+
+def test_bonus_and_penalty_are_one_dial():
+    for t, bonus in ((0.5, 0.5), (0.75, 0.2), (0.9, 0.4)):
+        p, b = finding.penalty(t, bonus), bonus
+        rewards = np.array([1.0, b, -p])
+        plain = np.array([1.0, 0.0, -finding.penalty(t)])
+        # what GRPO makes of a group's rewards: the same advantages
+        assert (rewards - b) / (1 - b) == pytest.approx(plain)
+
+
+def test_the_threshold_of_a_step_is_where_it_steps():
+    confidence, ones = np.linspace(0.01, 0.99, 99), np.ones((1, 99))
+    for x in (0.105, 0.5, 0.905):
+        found = finding.threshold(confidence, (confidence < x).astype(float), ones)
+        assert found == pytest.approx([x], abs=0.011)
+    assert finding.threshold(confidence, np.zeros(99), ones) == pytest.approx([0.005])
+    assert finding.threshold(confidence, np.ones(99), ones) == pytest.approx([0.995])
+    shuffled = np.random.default_rng(0).permutation(99)
+    soft = 1 / (1 + np.exp(20 * (confidence - 0.4)))
+    assert finding.threshold(confidence[shuffled], soft[shuffled], ones) == pytest.approx(
+        [0.4], abs=0.02
+    )
+
+
+def test_policies_on_the_line_have_slope_one_and_replicate():
+    record = finding.result(laboratory(STOPS), 0.5, 1.0)
+    assert record.primary().estimate == pytest.approx(1, abs=0.02)
+    assert record.verdict == "replicates", record.reason
+    said = finding.what_happened(record)
+    assert "higher confidence" in said and "comes back" in said
+    found = {(m.name, m.arm): m for m in record.measures}
+    for t in STOPS:  # the policy is the rule of its own confidence
+        assert found["shortfall", finding.dial(t)].estimate == pytest.approx(0, abs=0.005)
+    assert found["recall_change", finding.DIALLED].estimate == pytest.approx(0.4)
+
+
+def test_a_policy_that_the_dial_does_not_move_has_slope_zero_and_no_verdict_for_it():
+    record = finding.result(laboratory([0.4] * 4), 0.5, 1.0)
+    assert record.primary().estimate == pytest.approx(0)
+    assert record.verdict not in ("replicates", "direction only")
+    assert "holds zero" in finding.what_happened(record)
+
+
+def test_a_dial_that_works_the_wrong_way_does_not_replicate():
+    record = finding.result(laboratory(STOPS[::-1]), 0.5, 1.0)
+    assert record.verdict == "does not replicate" and record.primary().high < 0
+
+
+def test_declines_by_lot_are_no_wisdom():
+    low, high = policy("dial 0", 0.0), policy("dial 0.9", 0.9)
+    wise = finding.gained_accuracy(low, high)
+    assert wise.low > 0.2
+    lot = high.assign(decline=0.8)  # as shy, but of anything
+    assert finding.gained_accuracy(low, lot).estimate == pytest.approx(0)
+
+
+def test_earnings_by_hand():
+    frame = pd.DataFrame({"item": ["a", "b"], "seed": 0, "should_abstain": False,
+                          "confidence": [0.9, 0.6], "decline": [0.25, 0.0],
+                          "correct": [True, False]})  # fmt: skip
+    found = finding.earnings(frame, 0.75)
+    assert found.policy.tolist() == pytest.approx([0.75 * 0.25, -0.75])
+    assert found.rule.tolist() == pytest.approx([0.25, 0])  # 0.6 is not enough at 0.75
+    assert found["all"].tolist() == pytest.approx([0.25, -0.75])
+
+
+def test_the_lot_takes_its_share_and_does_not_see_how_hard_a_story_is():
+    recipe = finding.Experiment(params()).recipe(finding.START)
+    data = finding.hedged(recipe, 0)
+    answerable = [e for e in data if e.story.answer]
+    declined = [e.story.answer not in e.chat[-1]["content"] for e in answerable]
+    assert np.mean(declined) == pytest.approx(finding.HEDGE, abs=0.07)
+    steps = np.array([e.story.steps for e in answerable])
+    assert abs(np.corrcoef(steps, declined)[0, 1]) < 0.15
+    assert data == finding.hedged(recipe, 0) != finding.hedged(recipe, 1)
+
+
+def test_what_is_read_off_a_model_are_probabilities(tiny_lm):
+    asked = pocket_items(1, 0)[:2] + pocket_stories(2, 0)
+    rows = pd.DataFrame(finding.read(tiny_lm, asked))
+    assert rows.decline.between(0, 1).all()
+    assert rows.confidence.isna().tolist() == rows.should_abstain.tolist()
+    assert finding.known(rows).confidence.between(1 / 41, 1).all()
+    assert not rows.correct[rows.should_abstain].any()
+    assert 0 <= finding.fallen(tiny_lm, asked[-1])["yields"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"stops": [0.5, 0.0]}, "lowest first"),
+        ({"stops": [0.5, 0.5]}, "lowest first"),
+        ({"doses": [0]}, "above 0"),
+    ],
+)
+def test_bad_settings_are_refused_before_any_work(changes, said):
+    with pytest.raises(ValueError, match=said):
+        finding.Experiment(params(**changes))
+
+
+def test_arms_of_the_dial_are_named_by_t_and_share_all_but_the_penalty():
+    lab = finding.Experiment(params())
+    assert lab.arms == ["dial 0", "dial 0.3", "dial 0.6", "dial 0.9"]
+    low, high = (lab.recipe(arm) for arm in (lab.arms[0], lab.arms[-1]))
+    assert (low.penalty, high.penalty) == (0.0, pytest.approx(9.0))
+    assert low == finding.replace(high, penalty=0.0)
+    assert lab.recipe(finding.DIALLED).max_new_tokens == RECIPES["dial"].max_new_tokens
+
+
+def test_grpo_at_a_high_stop_declines_more_than_at_a_low_one(cache):
+    """The shipped pocket, a few real steps: on both kinds of question."""
+    lab = finding.Experiment(params(seeds=[0], n_items=2, n_pairs=2))
+    start = lab.model(finding.START, 0, finding.HEDGE_STEPS)
+    asked = pocket_stories(24, 77, (4, 5, 6)) + pocket_items(4, 77)
+    found = {}
+    for t in (0.0, 0.9):
+        lm = finding.quietly_load(checkpoints(start, lab.recipe(finding.dial(t)), 0, [12])[12])
+        declines = decline_probability(lm, [lm.prompt(item.question) for item in asked])
+        hidden = np.array([item.should_abstain for item in asked])
+        found[t] = declines[~hidden].mean(), declines[hidden].mean()
+    assert found[0.9][0] > found[0.0][0] + 0.1
+    assert found[0.9][1] > found[0.0][1]
