@@ -55,7 +55,7 @@ METHODS = ("greedy", "forced", *dict.fromkeys(m for k, v in MECHANISMS.items() f
 SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
 KS = (1, 2, 4, 8, 16, 32, 64)
 STRENGTHS = (1.0, 2.0, 4.0)
-N_FEATURES = 3
+N_FEATURES, MOST_LAYERS = 3, 6
 HYBRID_SHARE = 0.9
 """The hybrid that is reported: the tuned model chooses where it is ahead by more than .1."""
 LEAST_ACCURACY, LEAST_ROOM, FEWEST_ITEMS = 0.1, 0.05, 50
@@ -203,7 +203,7 @@ class Experiment(experiment.Experiment):
         lm, tuned = self.lm("before", seed), self.lm(TUNED, seed)
         ends = [(lm.prompt(item.question), "") for item in dev_items()]
         dials = []
-        for layer in range(len(steering.layers(lm))):
+        for layer in some_layers(lm):
             with_chain, without = (steering.activations(one, ends, layer) for one in (tuned, lm))
             vector = steering.difference(with_chain, without)
             dials += [Dial(layer, strength, vector) for strength in STRENGTHS]
@@ -317,6 +317,12 @@ def scrambled(dial: Dial, seed: int) -> Dial:
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(dial.vector.shape, generator=generator).to(dial.vector)
     return replace(dial, vector=noise / noise.norm() * dial.vector.norm())
+
+
+def some_layers(lm: LM) -> list[int]:
+    """The layers that are tried: all of a small stack, `MOST_LAYERS` spread over a deep one."""
+    n = len(steering.layers(lm))
+    return sorted({round(i) for i in np.linspace(0, n - 1, min(n, MOST_LAYERS))})
 
 
 def best_dial(lm: LM, dials: list[Dial], max_new_tokens: int) -> Dial:
