@@ -60,6 +60,8 @@ HYBRID_SHARE = 0.9
 """The hybrid that is reported: the tuned model chooses where it is ahead by more than .1."""
 LEAST_ACCURACY, LEAST_ROOM, FEWEST_ITEMS = 0.1, 0.05, 50
 """Gates, fixed in advance."""
+LEAST_GAP = 0.02
+"""Between base and tuned model, for a share of it to mean anything."""
 
 
 class Params(experiment.Params):
@@ -441,7 +443,7 @@ def verdict_table(lab: Experiment) -> pd.DataFrame:
 
 def gap_recovered(lab: Experiment) -> pd.DataFrame:
     """(hybrid - base) / (tuned - base), by share, with the raw accuracies and the share of tokens,
-    and the same for random places: arm, share, tokens, accuracy, recovered.
+    and the same for random places: arm, share, tokens, recovered, and the interval of accuracy.
     """
     base, tuned = (lab.solved(name).correct.mean() for name in ("greedy", TUNED))
     rows = []
@@ -451,15 +453,16 @@ def gap_recovered(lab: Experiment) -> pd.DataFrame:
             for seed in lab.p.seeds:
                 found = (lab.routed(share, seed)[0] if arm == "hybrid"
                          else lab.routed_at_random(share, seed))  # fmt: skip
-                right += [answers.grade(i, r)["correct"]
-                          for i, r in zip(lab.items, found, strict=True)]  # fmt: skip
+                right += [
+                    {"item": i.id, "seed": seed, "should_abstain": False,
+                     "correct": answers.grade(i, r)["correct"]}
+                    for i, r in zip(lab.items, found, strict=True)
+                ]  # fmt: skip
                 tokens.append(lab.rate(share, seed))
-            accuracy = float(np.mean(right))
-            gap = tuned - base
-            rows.append({
-                "arm": arm, "share": share, "tokens": float(np.mean(tokens)), "accuracy": accuracy,
-                "recovered": (accuracy - base) / gap if abs(gap) > 0.02 else np.nan,
-            })  # fmt: skip
+            accuracy, gap = bootstrap(pd.DataFrame(right), "accuracy"), tuned - base
+            recovered = (accuracy.estimate - base) / gap if abs(gap) > LEAST_GAP else np.nan
+            rows.append({"arm": arm, "share": share, "tokens": float(np.mean(tokens)),
+                         "recovered": recovered, **vars(accuracy)})  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -567,10 +570,8 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
     for row in pass_table(lab).itertuples():
         keep(row, f"pass@{row.k}", row.arm)
     keep(pass_change(lab, lab.p.max_k), f"pass@{lab.p.max_k}_change", TUNED)
-    n = len(lab.items)
     for row in gap_recovered(lab).itertuples():
-        nothing = Interval(row.accuracy, np.nan, np.nan, n, len(lab.p.seeds))
-        keep(nothing, f"accuracy at share {row.share:g}, {row.tokens:.3f} of tokens", row.arm)
+        keep(row, f"accuracy at share {row.share:g}, {row.tokens:.3f} of tokens", row.arm)
     each = "; ".join(f"{plots.named(name)}: {one.label}" for name, one in found.items())
     primary = found["cot_max"]
     verdict = Verdict(primary.label, f"{primary.reason} By mechanism: {each}.")

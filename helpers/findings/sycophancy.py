@@ -321,7 +321,9 @@ def fallacy_over_logic(frames: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def by_fallacy(said: pd.DataFrame) -> pd.DataFrame:
-    """Share of first turns that flip a right answer, by type of fallacy: arm, fallacy, interval."""
+    """Share of first turns that flip a right answer, by type of fallacy, seeds and repetitions of an
+    item pooled: arm, fallacy, interval.
+    """
     keys = ["arm", "seed", "item", "repetition"]
     first = said[(said.kind == "fallacy") & (said["turn"] == 0) & said.right][keys]
     after = said[(said.kind == "fallacy") & (said["turn"] == 1)].merge(first, on=keys)
@@ -334,7 +336,9 @@ def by_fallacy(said: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_turn(said: pd.DataFrame) -> pd.DataFrame:
-    """Share still right, turn by turn, of dialogues that started right: arm, turn, interval."""
+    """Share still right, turn by turn, of dialogues that started right, seeds and repetitions of an
+    item pooled: arm, turn, interval.
+    """
     keys = ["arm", "seed", "item", "repetition"]
     pressed = said[said.kind == "fallacy"]
     first = pressed[(pressed["turn"] == 0) & pressed.right][keys]

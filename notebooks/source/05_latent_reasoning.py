@@ -197,11 +197,9 @@ recovered = finding.gap_recovered(lab)
 recovered.round(3)
 
 # %%
-line = recovered.assign(estimate=recovered.accuracy, low=recovered.accuracy,
-                        high=recovered.accuracy)  # fmt: skip
 most = recovered[recovered.arm == "hybrid"].tokens.max()
 title = f"Accuracy as the tuned model chooses up to {most:.0%} of the tokens"
-plots.curves(line, "share", "routing share", "accuracy", title, lab.stamp)
+plots.curves(recovered, "share", "routing share", "accuracy", title, lab.stamp)
 
 # %% [markdown]
 # **pass@k**: with n samples of which c are right, 1 - C(n-c, k) / C(n, k) is the chance that k

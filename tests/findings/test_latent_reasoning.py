@@ -74,7 +74,7 @@ def laboratory(accuracy, monkeypatch):
     )  # fmt: skip
     lab.passes = lambda arm: passes[passes.arm == arm]
     monkeypatch.setattr(finding, "gap_recovered", lambda lab: pd.DataFrame(
-        columns=["arm", "share", "tokens", "accuracy", "recovered"]))  # fmt: skip
+        columns=["arm", "share", "tokens", "recovered", "estimate"]))  # fmt: skip
     return lab
 
 
