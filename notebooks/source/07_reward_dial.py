@@ -132,7 +132,7 @@ plots.curves(table, "t", "stop of the dial, t", "share", title, lab.stamp)
 # %%
 curve, points = finding.coverage(lab)
 ends = points.accuracy.iloc[[0, -1]]
-title = f"From the lowest stop to the highest, accuracy where it answers {plots.moves(*ends)}"
+title = f"From lowest to highest stop, accuracy if it answers {plots.moves(*ends)}"
 plots.selective(curve, points, title, lab.stamp)
 
 # %% [markdown]
