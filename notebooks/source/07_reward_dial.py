@@ -166,7 +166,7 @@ plots.forest(pd.DataFrame(rows), "slope of the threshold on t", title, lab.stamp
 # %%
 earned = finding.earnings_table(lab)
 rule, policy = (earned[earned.arm == a].estimate.values for a in ("rule", "policy"))
-title = f"The policies fall short of their own confidence by up to {max(rule - policy):.2f}"
+title = f"The policies fall short of their own rule by up to {max(rule - policy):.2f}"
 plots.compare(earned, "stop", "earned a question", title, lab.stamp)
 
 # %% [markdown]
