@@ -37,7 +37,7 @@ n_pairs: int = 10  # minimal pairs per scenario, or of a GSM8K file
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 stops: list[float] = [0.0, 0.5, 0.75, 0.9]  # where the dial stands, as t, lowest first
 dose: int = 40  # GRPO steps of every stop, and of the restored model
-doses: list[int] = [80]  # steps of reasoning SFT before it is restored; the largest counts
+doses: list[int] = [80]  # steps of reasoning SFT to undo; the largest counts
 restore: float = 0.75  # the stop that brings abstention back
 max_new_tokens: int = 96  # longest free reply
 forecast: float = 0.5  # your guess of the slope of the threshold on t
@@ -121,7 +121,7 @@ print("calibration error of the start:", statistics.bootstrap(start, "ece"))
 # %%
 table = finding.dial_table(lab)
 shy = table[table.arm == "declines_answerable"].estimate
-title = f"As t rises, declines of the answerable: {shy.iloc[0]:.2f} to {shy.iloc[-1]:.2f}"
+title = f"Declines of the answerable: {shy.iloc[0]:.2f} to {shy.iloc[-1]:.2f}"
 plots.curves(table, "t", "stop of the dial, t", "share", title, lab.stamp)
 
 # %% [markdown]
@@ -132,7 +132,7 @@ plots.curves(table, "t", "stop of the dial, t", "share", title, lab.stamp)
 # %%
 curve, points = finding.coverage(lab)
 ends = points.accuracy.iloc[[0, -1]]
-title = f"From the lowest stop to the highest, accuracy where it answers {plots.moves(*ends)}"
+title = f"From lowest to highest stop, accuracy if it answers {plots.moves(*ends)}"
 plots.selective(curve, points, title, lab.stamp)
 
 # %% [markdown]
@@ -165,8 +165,8 @@ plots.forest(pd.DataFrame(rows), "slope of the threshold on t", title, lab.stamp
 
 # %%
 earned = finding.earnings_table(lab)
-gap = earned[earned.arm == "rule"].estimate - earned[earned.arm == "policy"].estimate.values
-title = f"The policies fall short of their own confidence by up to {gap.max():.2f}"
+rule, policy = (earned[earned.arm == a].estimate.values for a in ("rule", "policy"))
+title = f"The policies fall short of their own rule by up to {max(rule - policy):.2f}"
 plots.compare(earned, "stop", "earned a question", title, lab.stamp)
 
 # %% [markdown]
@@ -199,7 +199,7 @@ pd.DataFrame([vars(gate) for gate in finding.gates(lab)])
 # %%
 replies = [lab.replies(arm) for arm in ("before", finding.REASONING, finding.DIALLED)]
 recalls = [statistics.bootstrap(frame, "recall").estimate for frame in replies]
-title = f"Recall {recalls[0]:.2f} before, {recalls[1]:.2f} after SFT, {recalls[2]:.2f} dialled"
+title = "Recall {:.2f} before, {:.2f} after SFT, {:.2f} dialled".format(*recalls)
 plots.outcomes(pd.concat(replies), title, lab.stamp)
 
 # %% [markdown]
