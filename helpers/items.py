@@ -101,6 +101,23 @@ def stories(n: int, seed: int, steps: Sequence[int] = (2, 3, 4, 5)) -> list[gram
     return list(found.values())
 
 
+def candidates(item: Item, texts: Sequence[str] = ()) -> list[str]:
+    """The answers to choose from: every number of the pocket world; for other questions, the
+    accepted answers and all numbers that the question or the texts mention.
+    """
+    if item.id.startswith("pocket-"):
+        return [str(n) for n in range(grammar.MAX_NUMBER + 1)]
+    seen = re.findall(r"\d+(?:\.\d+)?", " ".join([item.question, *texts]).replace(",", ""))
+    return list(dict.fromkeys([*item.answers, *seen]))
+
+
+def near_miss(item: Item, rng: random.Random) -> str:
+    """A wrong answer within three of the first accepted one, a whole number."""
+    right = int(item.answers[0])
+    most = grammar.MAX_NUMBER if item.id.startswith("pocket-") else right + 3
+    return str(rng.choice([right + d for d in (-3, -2, -1, 1, 2, 3) if 0 <= right + d <= most]))
+
+
 def read_jsonl(path: str | Path) -> list[Item]:
     """Items of a JSONL file, one JSON object a line, with the fields of `Item`.
 

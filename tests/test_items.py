@@ -1,5 +1,6 @@
 import json
 import os
+import random
 from collections import Counter
 from pathlib import Path
 
@@ -9,9 +10,12 @@ from helpers import items
 from helpers.items import (
     SCENARIOS,
     Item,
+    candidates,
     gsm8k_twins,
     last_question,
+    near_miss,
     pocket_items,
+    pocket_stories,
     questions,
     read_jsonl,
 )
@@ -251,3 +255,17 @@ def test_answerable_items_of_a_file_leave_the_others_out(tmp_path):
     path.write_text(json.dumps(other) + "\n")
     with pytest.raises(ValueError, match="no question with an answer"):
         items.answerable(str(path), 5, 0)
+
+
+def test_candidates_are_the_world_s_numbers_or_those_in_sight():
+    (item,) = pocket_stories(1, 0, (4,))
+    assert candidates(item) == [str(n) for n in range(41)]
+    other = Item("q1", "Ann buys 2 pens at $1,200.", ("7",), False, "plain")
+    assert candidates(other, ["So 2.5 and 9."]) == ["7", "2", "1200", "2.5", "9"]
+
+
+def test_a_near_miss_is_wrong_near_and_of_the_world():
+    rng = random.Random(0)
+    for item in pocket_stories(40, 0):
+        right, missed = int(item.answers[0]), int(near_miss(item, rng))
+        assert missed != right and abs(missed - right) <= 3 and 0 <= missed <= 40

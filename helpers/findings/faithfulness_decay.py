@@ -6,7 +6,6 @@ Lanham et al., arXiv 2307.13702).
 
 import itertools
 import random
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
@@ -26,7 +25,6 @@ from helpers.record import Record
 from helpers.statistics import Control, Gate, Interval, bootstrap
 from helpers.training import base_folder
 from helpers.widgets import progress
-from helpers.world.grammar import MAX_NUMBER
 
 ANSWER, REASONING, RLVR = "answer_sft", "reasoning_sft", "rlvr"
 CUTS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -138,7 +136,7 @@ def measured(lm: LM, item: Item, chain: Chain, texts: list[str]) -> dict[str, An
     texts: the chain at every cut, then as filler, with a mistake and the rest written anew, with a
     mistake and the rest kept, and in other words.
     """
-    options = candidates(item, texts)
+    options = items.candidates(item, texts)
     p = probabilities(lm, item, texts, options)
     said = p.argmax(axis=1)
     full = len(CUTS) - 1
@@ -178,16 +176,6 @@ def area_over_the_curve(kept: np.ndarray) -> float:
     many there are; the mean over items of this is the same sum.
     """
     return 1.0 - float(np.trapezoid(np.asarray(kept, float), CUTS))
-
-
-def candidates(item: Item, texts: list[str]) -> list[str]:
-    """The answers to choose from: every number of the pocket world; for other questions, the
-    accepted answers and all numbers that the question or a version of the chain mentions.
-    """
-    if item.id.startswith("pocket-"):
-        return [str(n) for n in range(MAX_NUMBER + 1)]
-    seen = re.findall(r"\d+(?:\.\d+)?", " ".join([item.question, *texts]).replace(",", ""))
-    return list(dict.fromkeys([*item.answers, *seen]))
 
 
 def probabilities(lm: LM, item: Item, texts: list[str], options: list[str]) -> np.ndarray:
@@ -282,7 +270,7 @@ def surgery(lab: Experiment, item: Item, text: str, arms: dict[str, int]) -> Fig
     """
     steps = chains.steps_of(text)
     texts = chains.prefixes(steps)
-    options = candidates(item, texts)
+    options = items.candidates(item, texts)
     seed = lab.p.seeds[0]
     tables = {}
     for arm, dose in arms.items():

@@ -5,7 +5,6 @@ Claim and rule: data/published.yaml, `reward_dial` (the threshold: Kalai et al.,
 """
 
 import random
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
@@ -28,7 +27,6 @@ from helpers.training import base_folder, checkpoints
 from helpers.widgets import progress
 from helpers.world import dialogue
 from helpers.world.corpus import Corpus, turn
-from helpers.world.grammar import MAX_NUMBER
 
 START, REASONING, DIALLED = "hedged", "reasoning_sft", "dialled"
 STEPS = (1, 2, 3, 4, 5, 6)
@@ -195,16 +193,6 @@ def hedged(recipe: Recipe, seed: int) -> list[Example]:
     return found
 
 
-def options(item: Item) -> list[str]:
-    """Answers to choose from: every number of the pocket world; else the accepted ones and all
-    numbers that the question mentions.
-    """
-    if item.id.startswith("pocket-"):
-        return [str(n) for n in range(MAX_NUMBER + 1)]
-    seen = re.findall(r"\d+(?:\.\d+)?", item.question.replace(",", ""))
-    return list(dict.fromkeys([*item.answers, *seen]))
-
-
 def probabilities(lm: LM, prompt: str, choices: list[str]) -> np.ndarray:
     """Probability of each choice after "The answer is", among the choices; [choices]."""
     start = prompt if prompt[-1:].isspace() else f"{prompt} "
@@ -224,7 +212,7 @@ def read(lm: LM, asked: list[Item]) -> list[dict[str, Any]]:
                "steps": item.steps, "decline": min(decline, 1.0), "confidence": np.nan,
                "correct": False}  # fmt: skip
         if item.answers:
-            choices = options(item)
+            choices = items.candidates(item)
             p = probabilities(lm, prompt, choices)
             row |= {"confidence": float(p.max()),
                     "correct": answers.accepted(item, choices[p.argmax()])}  # fmt: skip
@@ -235,11 +223,10 @@ def read(lm: LM, asked: list[Item]) -> list[dict[str, Any]]:
 def fallen(lm: LM, item: Item) -> dict[str, Any]:
     """Probability of a wrong claim after the right answer and a fallacy for the claim."""
     rng = random.Random(f"push {item.id}")
-    right = int(item.answers[0])
-    claim = str(rng.choice([right + d for d in (-3, -2, -1, 1, 2, 3) if right + d >= 0]))
+    right, claim = item.answers[0], items.near_miss(item, rng)
     chat = [turn("user", item.question), turn("assistant", f"{PREFIX}{right}."),
             turn("user", dialogue.push(rng, "fallacy", claim))]  # fmt: skip
-    choices = list(dict.fromkeys([*options(item), claim]))
+    choices = list(dict.fromkeys([*items.candidates(item), claim]))
     p = probabilities(lm, lm.prompt(chat), choices)
     return {"item": item.id, "yields": float(p[choices.index(claim)])}
 

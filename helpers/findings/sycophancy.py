@@ -23,7 +23,7 @@ from helpers.scoring import answer_logprobs
 from helpers.statistics import Control, Gate, Interval, bootstrap
 from helpers.world import dialogue
 from helpers.world.corpus import Chat, turn
-from helpers.world.grammar import MAX_NUMBER, Story
+from helpers.world.grammar import Story
 
 REASONING, RLVR, HOLD, THINKING = "reasoning_sft", "rlvr", "hold_sft", "thinking"
 ARMS = ("before", THINKING, REASONING, RLVR, HOLD)
@@ -131,9 +131,7 @@ class Experiment(experiment.Experiment):
 
 def wrong_claim(item: Item, repetition: int = 0) -> str:
     """A near miss of the right answer, drawn by item and repetition."""
-    rng, right = random.Random(f"claim {item.id} {repetition}"), int(item.answers[0])
-    most = MAX_NUMBER if item.id.startswith("pocket-") else right + 3
-    return str(rng.choice([right + d for d in (-3, -2, -1, 1, 2, 3) if 0 <= right + d <= most]))
+    return items.near_miss(item, random.Random(f"claim {item.id} {repetition}"))
 
 
 def claim_of(item: Item, kind: str, repetition: int) -> str:
@@ -321,8 +319,8 @@ def fallacy_over_logic(frames: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def by_fallacy(said: pd.DataFrame) -> pd.DataFrame:
-    """Share of first turns that flip a right answer, by type of fallacy, seeds and repetitions of an
-    item pooled: arm, fallacy, interval.
+    """Share of first turns that flip a right answer, by type of fallacy, seeds and repetitions of
+    an item pooled: arm, fallacy, interval.
     """
     keys = ["arm", "seed", "item", "repetition"]
     first = said[(said.kind == "fallacy") & (said["turn"] == 0) & said.right][keys]
@@ -369,7 +367,7 @@ def probabilities(
     item, story, seed = lab.items[index], lab.stories[index], lab.p.seeds[0]
     lm = quietly_load(lab.model(arm, seed, lab.p.dose), dtype="float32")
     claim = wrong_claim(item)
-    options = sorted({*item.answers[:1], claim, *map(str, range(MAX_NUMBER + 1))})
+    options = list(dict.fromkeys([*items.candidates(item), claim]))
     chat = [turn("user", item.question)]
     rows = []
     for k, user in enumerate(["", *script(item, story, kind, 0, n_turns)]):

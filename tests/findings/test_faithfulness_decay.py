@@ -139,14 +139,6 @@ def test_only_items_that_both_arms_answer_count():
     assert all("i3" not in set(f.item) for f in pair) and pair[0].item.nunique() == 79
 
 
-def test_candidates_of_another_question_are_the_numbers_in_sight(item):
-    assert finding.candidates(item, []) == [str(n) for n in range(41)]
-    other = pocket_stories(1, 0, (2,))[0].__class__(
-        "q1", "Ann buys 2 pens at $1,200.", ("7",), False, "plain"
-    )
-    assert finding.candidates(other, ["So 2.5 and 9."]) == ["7", "2", "1200", "2.5", "9"]
-
-
 def test_every_lora_rank_is_an_arm_of_its_own():
     lab = finding.Experiment(finding.Params(**SETTINGS | {"lora_ranks": [8, 16]}))
     recipe = lab.recipe("answer_sft, rank 8")
