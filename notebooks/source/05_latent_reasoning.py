@@ -256,8 +256,8 @@ def explore_item(item):
     return finding.explorer(lab, item)
 
 
-last = len(lab.items) - 1
-widgets.explore(explore_item, live_only={"item": list(range(min(20, last + 1)))}, item=[1])
+more = {"item": list(range(min(20, len(lab.items))))}
+widgets.explore(explore_item, live_only=more, item=[1])
 
 # %% [markdown]
 # **The steering dial.** Layer and strength; watch what the reply may open with.
@@ -295,7 +295,8 @@ my_pass = None
 
 # %%
 expected = float(statistics.pass_at_k([1], 4, 2)[0])
-widgets.check(my_pass, lambda x: abs(x - expected) < 0.01, "Three pairs of six hold none.")
+hint = "Three pairs of six hold none."
+widgets.check(my_pass, lambda x: abs(x - expected) < 0.01, hint)
 
 # %% [markdown]
 # <details><summary>Solution</summary>
