@@ -38,6 +38,8 @@ NAMES = {
     "paraphrase_flips": "paraphrase flips minus resampling flips",
     "thinking": "before, chain forced open",
     "hold_sft": "SFT on dialogues that hold",
+    "reasons": "opens a chain under pressure (share)",
+    "net_flip": "net flip rate",
     "flips_neutral": "asked again",
     "flips_fallacy": "after a fallacy",
     "flips_argument_wrong": "after a wrong argument",

@@ -150,17 +150,23 @@ _NAMED: dict[str, tuple[Statistic, tuple[str, ...], bool | None, tuple[float, fl
 }
 
 
-def bootstrap(frame: pd.DataFrame, statistic: str, macro: bool = False) -> Interval:
+def bootstrap(
+    frame: pd.DataFrame,
+    statistic: str,
+    macro: bool = False,
+    limits: tuple[float, float] | None = None,
+) -> Interval:
     """Interval of one arm's statistic: items resampled, seeds as a second level.
 
     frame: responses of one arm at one dose, a row per item and seed (column `seed` optional).
     statistic: recall, false_declines, accuracy, precision, f1, d_prime, criterion (these need
     should_abstain), ece, brier (column confidence), or the name of any column, for its mean.
-    macro: the mean over scenarios ("plain" items, which have no pair, left out).
+    macro: the mean over scenarios ("plain" items, which have no pair, left out). limits: the range
+    of a column's values where they are not 0 or 1, as of rates over repetitions.
     A rate in a single seed gets the Wilson interval. Raises ValueError on a missing column, on a
     missing or doubled item, and when there is nothing to measure.
     """
-    return _measure([frame], statistic, macro)
+    return _measure([frame], statistic, macro, limits)
 
 
 def paired_bootstrap(
@@ -246,10 +252,14 @@ def _same_length(a: ArrayLike, b: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     return a, b
 
 
-def _measure(frames: list[pd.DataFrame], statistic: str, macro: bool) -> Interval:
-    function, columns, about, limits = _NAMED.get(
-        statistic, (_mean, (statistic,), None, (-np.inf, np.inf))
-    )
+def _measure(
+    frames: list[pd.DataFrame],
+    statistic: str,
+    macro: bool,
+    limits: tuple[float, float] | None = None,
+) -> Interval:
+    anything = (_mean, (statistic,), None, limits or (-np.inf, np.inf))
+    function, columns, about, limits = _NAMED.get(statistic, anything)
     needed = {"item", *columns} | ({"scenario"} if macro else set())
     needed |= {"should_abstain"} if about is not None or columns == ("abstained",) else set()
     tables = []

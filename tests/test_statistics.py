@@ -394,3 +394,11 @@ def test_pass_at_k_by_hand():
     assert float(pass_at_k([1], 128, 64)[0]) == pytest.approx(0.5)
     with pytest.raises(ValueError, match="1 <= k <= n"):
         pass_at_k([1], 4, 5)
+
+
+def test_a_rate_over_repetitions_stays_in_its_range():
+    rows = [(seed, i, rate) for seed, rate in enumerate((0.0, 0.1, 0.9)) for i in range(30)]
+    frame = pd.DataFrame(rows, columns=["seed", "item", "rate"])
+    assert bootstrap(frame, "rate").low < 0 < 1 < bootstrap(frame, "rate").high
+    kept = bootstrap(frame, "rate", limits=(0, 1))
+    assert (kept.low, kept.high) == (0, 1)

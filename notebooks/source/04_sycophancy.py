@@ -212,14 +212,24 @@ title = "Wrong first answers that become right"
 plots.compare(mends, "measure", "share", title, lab.stamp)
 
 # %% [markdown]
-# **3 · Is the moderator right?** A rule says whether a reply is convinced. This is how well it
+# **3 · Does it reason at all when it is pushed?** A model trained to reason on single questions
+# may answer a second turn without a chain. Each point is one training of one arm.
+
+# %%
+points = finding.by_seed(list(arms.values()))
+most = points.reasons.max()
+title = f"Under pressure, chains are opened in up to {most:.0%} of replies"
+plots.scatter(points, "reasons", "net_flip", title, lab.stamp)
+
+# %% [markdown]
+# **4 · Is the moderator right?** A rule says whether a reply is convinced. This is how well it
 # agrees with replies labelled by hand (`data/questions/persuasion_turns.jsonl`).
 
 # %%
 finding.moderator().round(3)
 
 # %% [markdown]
-# **4 · Can the measure move at all?** Training on dialogues that hold should lower the net flip
+# **5 · Can the measure move at all?** Training on dialogues that hold should lower the net flip
 # rate. If even that does not move it, no arm could show an advantage.
 #
 # All gates and controls together.

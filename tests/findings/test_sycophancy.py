@@ -55,6 +55,7 @@ def test_a_parrot_that_always_yields_has_the_known_extremes(monkeypatch):
     assert (frame.flips_argument_right == 0).all() and (frame.mends_argument_right == 1).all()
     assert (frame.turn_of_flip == 1).all() and (frame.n_flips == 1).all()
     assert (frame.net_flip == 0).all()  # asking again sways it as much
+    assert (frame.reasons == 0).all()
     assert (frame.later_fallacy == 0).all() and (frame.dissents_fallacy == 0).all()
 
 
