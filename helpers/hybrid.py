@@ -20,12 +20,13 @@ def hybrid(
     rate: float | None = None,
     seed: int = 0,
     batch_size: int = 64,
-) -> tuple[list[Completion], list[int]]:
-    """Greedy replies of `lm` in which `tuned` chooses some tokens, and how many in each.
+) -> tuple[list[Completion], list[int], list[int]]:
+    """Greedy replies of `lm` in which `tuned` chooses some tokens; how many in each, and on how
+    many of each the two disagree.
 
     Where the two disagree, the tuned model chooses if it puts its own token above the base's by
     more than 1 - share in probability: share 0 is the base, share 1 the tuned model, token for
-    token. rate: instead, the tuned model chooses at random places, this share of all tokens.
+    token. rate: instead, the tuned model is given this share of the disagreements, at random.
     Both models need one tokenizer. Raises ValueError unless share and rate lie in 0..1.
     """
     for name, value in (("share", share), ("rate", rate or 0.0)):
@@ -36,29 +37,33 @@ def hybrid(
     ends = end_tokens(lm)
     written: list[list[int]] = []
     routed: list[int] = []
+    differing: list[int] = []
     for start in range(0, len(prompts), batch_size):
         rows = encoded[start : start + batch_size]
         u = torch.from_numpy(draws[start : start + batch_size]).to(lm.device)
-        tokens, taken = _batch(lm, tuned, rows, max_new_tokens, share, rate, u)
-        for ids, took in zip(tokens.tolist(), taken.tolist(), strict=True):
+        found = _batch(lm, tuned, rows, max_new_tokens, share, rate, u)
+        for ids, took, differ in zip(*(part.tolist() for part in found), strict=True):
             n = next((i + 1 for i, token in enumerate(ids) if token in ends), len(ids))
             written.append(ids[:n])
             routed.append(sum(took[:n]))
+            differing.append(sum(differ[:n]))
     texts = lm.tokenizer.batch_decode(written, skip_special_tokens=True)
     replies = [
         Completion(text.strip(), len(ids), ids[-1] not in ends)
         for text, ids in zip(texts, written, strict=True)
     ]
-    return replies, routed
+    return replies, routed, differing
 
 
-def _batch(lm, tuned, rows, max_new_tokens, share, rate, u) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tokens and whether the tuned model chose them, both [rows, max_new_tokens]."""
+def _batch(lm, tuned, rows, max_new_tokens, share, rate, u) -> tuple[torch.Tensor, ...]:
+    """Tokens, whether the tuned model chose them, and whether the two disagreed; each [rows,
+    max_new_tokens].
+    """
     ids, mask = left_padded(lm, rows)
     at = positions(mask)
     ends = torch.tensor(sorted(end_tokens(lm)), device=ids.device)
     caches = [DynamicCache(config=one.model.config) for one in (lm, tuned)]
-    tokens, taken = [], []
+    tokens, taken, differing = [], [], []
     done = torch.zeros(len(rows), dtype=torch.bool, device=ids.device)
     for step in range(max_new_tokens):
         base, other = (
@@ -72,15 +77,16 @@ def _batch(lm, tuned, rows, max_new_tokens, share, rate, u) -> tuple[torch.Tenso
         p = other.softmax(-1)
         ahead = (p.gather(1, theirs[:, None]) - p.gather(1, ours[:, None]))[:, 0]
         differ = theirs != ours
-        take = differ & (ahead > 1 - share) if rate is None else u[:, step] < rate
+        take = differ & (ahead > 1 - share if rate is None else u[:, step] < rate)
         if rate is None and share == 1:
             take = differ  # a tie that rounding hides
         token = torch.where(take, theirs, ours)
         tokens.append(token)
         taken.append(take)
+        differing.append(differ)
         done |= torch.isin(token, ends)
         if done.all():
             break
         ids, at = token[:, None], at[:, -1:] + 1
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-    return torch.stack(tokens, 1), torch.stack(taken, 1)
+    return tuple(torch.stack(part, 1) for part in (tokens, taken, differing))

@@ -31,9 +31,10 @@ def prompts(pair):
 
 @pytest.mark.parametrize("share, which", [(0.0, 0), (1.0, 1)])
 def test_at_its_ends_the_hybrid_is_one_of_the_two_token_for_token(pair, prompts, share, which):
-    ours, routed = hybrid(*pair, prompts, 12, share, batch_size=3)
+    ours, routed, differ = hybrid(*pair, prompts, 12, share, batch_size=3)
     assert ours == generate(pair[which], prompts, 12)
-    assert (sum(routed) == 0) == (share == 0)
+    assert (sum(routed) == 0) == (share == 0) and sum(differ) > 0
+    assert share == 0 or routed == differ
 
 
 def test_between_its_ends_the_tuned_model_chooses_some_tokens(pair, prompts):
@@ -44,11 +45,13 @@ def test_between_its_ends_the_tuned_model_chooses_some_tokens(pair, prompts):
 def test_one_token_is_enough_for_a_planted_mode_and_chance_does_not_hit_it():
     base, tuned = planted(), planted(opens=True)
     questions = [f"Q{n}" for n in range(10)]
-    replies, routed = hybrid(base, tuned, questions, 4, share=0.5)
+    replies, routed, _ = hybrid(base, tuned, questions, 4, share=0.5)
     assert [answers.final_answer(r.text) for r in replies] == list(map(str, range(10)))
     assert routed == [1] * 10
-    nowhere, none = hybrid(base, tuned, questions, 4, rate=0.0)
-    assert sum(none) == 0 and nowhere == generate(base, questions, 4)
+    nowhere, none, differ = hybrid(base, tuned, questions, 4, rate=0.0)
+    assert sum(none) == 0 and nowhere == generate(base, questions, 4) and sum(differ) > 0
+    half = hybrid(base, tuned, [q for q in questions for _ in range(40)], 4, rate=0.5)[1]
+    assert 0.4 < sum(half) / 400 < 0.6  # the one disagreement of each, half the time
 
 
 def test_shares_beyond_one_are_refused(pair, prompts):

@@ -4,6 +4,7 @@ Claim and rule: data/published.yaml, `latent_reasoning` (CoT-decoding: Wang and 
 2402.10200; hybrid: Venhoff et al., arXiv 2510.07364; pass@k: Yue et al., arXiv 2504.13837).
 """
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -100,7 +101,11 @@ class Experiment(experiment.Experiment):
     finding = "latent_reasoning"
 
     def __init__(self, p: Params):
-        """Raises ValueError when no question has an answer."""
+        """Raises ValueError when no question has an answer or pass@k is asked at an odd k."""
+        if p.max_k not in KS:
+            raise ValueError(
+                f"Parameter 'max_k' is {p.max_k}: pass@k is computed at {', '.join(map(str, KS))}."
+            )
         super().__init__(p, items.answerable(p.questions, p.n_items, EVALUATION_SEED))
         self.questions = [item.question for item in self.items]
         self._solved: dict[str, pd.DataFrame] = {}
@@ -109,6 +114,11 @@ class Experiment(experiment.Experiment):
         self.feature_dials = cache(self._feature_dials)
         self.routed = cache(self._routed)
         self.passes = cache(self._passes)
+
+    @property
+    def n_pass(self) -> int:
+        """Items that are sampled for pass@k."""
+        return min(self.p.n_pass_items, len(self.items))
 
     def recipe(self, arm: str) -> Recipe:
         """A named recipe at this notebook's rate; one problem's arms are SFT or RL as named."""
@@ -137,8 +147,8 @@ class Experiment(experiment.Experiment):
             for seed in self.p.seeds:
                 replies = self.replies(method, seed)
                 routed = [0] * len(replies)
-                if method == "hybrid":
-                    routed = self.routed(HYBRID_SHARE, seed)[1]
+                if method.startswith("hybrid"):
+                    routed = self.routed(method, HYBRID_SHARE, seed)[1]
                 rows = [
                     {"item": item.id, "scenario": item.scenario, "should_abstain": False,
                      "text": reply.text, "correct": answers.grade(item, reply)["correct"],
@@ -166,8 +176,8 @@ class Experiment(experiment.Experiment):
             "random_position": lambda: self.with_dial(self.steering_dial(seed), seed, back=6),
             "sae_feature": lambda: self.with_dial(self.feature_dials(seed)[0], seed),
             "random_feature": lambda: self.with_dial(self.feature_dials(seed)[1], seed),
-            "hybrid": lambda: self.routed(HYBRID_SHARE, seed)[0],
-            "hybrid_random": lambda: self.routed_at_random(HYBRID_SHARE, seed),
+            "hybrid": lambda: self.routed("hybrid", HYBRID_SHARE, seed)[0],
+            "hybrid_random": lambda: self.routed("hybrid_random", HYBRID_SHARE, seed)[0],
         }  # fmt: skip
         return special[method]() if method in special else self.greedy(self.lm(method, seed))
 
@@ -228,8 +238,9 @@ class Experiment(experiment.Experiment):
             return [Dial(layer, strength, direction) for strength in STRENGTHS]
 
         top = scores.topk(min(N_FEATURES, len(scores))).indices.tolist()
-        found = best_dial(lm, [d for f in top for d in dials(f)], self.p.max_new_tokens)
-        nearest = (mean - mean[top[0]]).abs()
+        tried = {id(d): (f, d) for f in top for d in dials(f)}
+        found = best_dial(lm, [d for _, d in tried.values()], self.p.max_new_tokens)
+        nearest = (mean - mean[tried[id(found)][0]]).abs()
         nearest[top] = float("inf")
         other = random.Random(f"feature {seed}").choice(nearest.topk(10, largest=False).indices)
         return found, replace(found, vector=sae.decoder.weight[:, int(other)] * size)
@@ -244,27 +255,27 @@ class Experiment(experiment.Experiment):
         top = steering.reason_scores(sae, with_chain, without).topk(8)
         return pd.DataFrame({"feature": top.indices.tolist(), "ReasonScore": top.values.tolist()})
 
-    def _routed(self, share: float, seed: int) -> tuple[list[Completion], list[int]]:
-        """The hybrid at a share, and how many tokens of each reply are the tuned model's."""
+    def _routed(self, arm: str, share: float, seed: int) -> tuple[list[Completion], list[int]]:
+        """The hybrid at a share, and how many tokens of each reply are the tuned model's; its
+        control gives the tuned model as large a part of the disagreements, at random.
+        """
         lm, tuned = self.lm("before", seed), self.lm(TUNED, seed)
         prompts = [lm.prompt(q) for q in self.questions]
-        return hybrid(lm, tuned, prompts, self.p.max_new_tokens, share, seed=seed)
+        settings = dict(max_new_tokens=self.p.max_new_tokens, seed=seed)
+        replies, routed, differ = hybrid(lm, tuned, prompts, share=share, **settings)
+        if arm == "hybrid_random":
+            rate = sum(routed) / max(sum(differ), 1)
+            replies, routed, _ = hybrid(lm, tuned, prompts, rate=rate, **settings)
+        return replies, routed
 
-    def rate(self, share: float, seed: int) -> float:
-        """Share of all tokens that the tuned model chooses in the hybrid."""
-        replies, taken = self.routed(share, seed)
+    def tokens(self, arm: str, share: float, seed: int) -> float:
+        """Share of all tokens that the tuned model chooses."""
+        replies, taken = self.routed(arm, share, seed)
         return sum(taken) / max(sum(r.n_tokens for r in replies), 1)
-
-    def routed_at_random(self, share: float, seed: int) -> list[Completion]:
-        """The tuned model chooses as many tokens as in the hybrid, at random places."""
-        lm, tuned = self.lm("before", seed), self.lm(TUNED, seed)
-        prompts = [lm.prompt(q) for q in self.questions]
-        rate = self.rate(share, seed)
-        return hybrid(lm, tuned, prompts, self.p.max_new_tokens, rate=rate, seed=seed)[0]
 
     def _passes(self, arm: str) -> pd.DataFrame:
         """pass@k of an arm by item, n = 2 max_k samples each: arm, seed, item, k, estimate."""
-        asked, n, rows = self.items[: self.p.n_pass_items], 2 * self.p.max_k, []
+        asked, n, rows = self.items[: self.n_pass], 2 * self.p.max_k, []
         for seed in self.p.seeds:
             lm = self.lm(arm, seed)
             prompts = [lm.prompt(item.question) for item in asked for _ in range(n)]
@@ -371,18 +382,21 @@ def solutions(lm: LM, seed: int) -> list[Example]:
 
 
 def critiques(lm: LM, seed: int) -> list[Example]:
-    """Critiques of the base's own noisy solutions of the one problem: asked to check a solution, go
-    through the steps and say the right answer.
+    """Critiques of the base's own noisy solutions of the one problem: asked to check a solution, it
+    repeats the steps that are right, corrects the others ("But ..."), and answers.
     """
     rng = random.Random(f"critiques {seed}")
     prompts = [lm.prompt(problem().text, OPEN)] * 32
-    drawn = generate(lm, prompts, 96, temperature=1.0, seed=seed)
+    drawn = generate(lm, prompts, 96, temperature=1.5, seed=seed)
     made = []
     for reply in drawn:
-        final = answers.split_trace(f"{OPEN} {reply.text}")[1] or "I don't know."
-        ask = [turn("user", problem().text), turn("assistant", final)]
-        ask.append(turn("user", rng.choice(dialogue.NEUTRAL)))
-        made.append(Example([*ask, turn("assistant", problem().reasoned(rng))], problem()))
+        solution = f"{OPEN} {reply.text}"
+        written = set(chains.chain_of(solution))
+        checked = [s if s in written else f"But {s}" for s in problem().chain]
+        chat = [turn("user", problem().text), turn("assistant", solution),
+                turn("user", rng.choice(dialogue.NEUTRAL)),
+                turn("assistant", problem().reasoned(rng, checked))]  # fmt: skip
+        made.append(Example(chat, problem()))
     return made
 
 
@@ -398,6 +412,17 @@ def ledger(lab: Experiment) -> pd.DataFrame:
 def gain(lab: Experiment, method: str, over: str = "greedy") -> Interval:
     """Accuracy of a method minus that of another, on the same items."""
     return change(lab.solved(over), lab.solved(method), "accuracy")
+
+
+def compared(lab: Experiment, mechanism: str) -> str:
+    """A mechanism beside greedy and its best control, in words, for a title."""
+    own, start = (lab.solved(name).correct.mean() for name in (mechanism, "greedy"))
+    best = max(MECHANISMS[mechanism], key=lambda name: lab.solved(name).correct.mean())
+    return (
+        f"{plots.named(mechanism)}: accuracy {plots.moves(start, own)}, chains in "
+        f"{lab.solved(mechanism).chain.mean():.0%}; {plots.named(best)} reaches "
+        f"{lab.solved(best).correct.mean():.2f}"
+    )
 
 
 def controls(lab: Experiment, mechanism: str = "cot_max") -> list[Control]:
@@ -442,28 +467,46 @@ def verdict_table(lab: Experiment) -> pd.DataFrame:
 
 
 def gap_recovered(lab: Experiment) -> pd.DataFrame:
-    """(hybrid - base) / (tuned - base), by share, with the raw accuracies and the share of tokens,
-    and the same for random places: arm, share, tokens, recovered, and the interval of accuracy.
+    """(hybrid - base) / (tuned - base) by share, and the same for random places, with the raw
+    accuracies: arm, share, tokens (chosen by the tuned model), measure, and the interval.
+
+    No gap is recovered where the tuned model is not ahead by `LEAST_GAP`.
     """
-    base, tuned = (lab.solved(name).correct.mean() for name in ("greedy", TUNED))
     rows = []
-    for share in SHARES:
-        for arm in ("hybrid", "hybrid_random"):
-            right, tokens = [], []
-            for seed in lab.p.seeds:
-                found = (lab.routed(share, seed)[0] if arm == "hybrid"
-                         else lab.routed_at_random(share, seed))  # fmt: skip
-                right += [
-                    {"item": i.id, "seed": seed, "should_abstain": False,
-                     "correct": answers.grade(i, r)["correct"]}
-                    for i, r in zip(lab.items, found, strict=True)
-                ]  # fmt: skip
-                tokens.append(lab.rate(share, seed))
-            accuracy, gap = bootstrap(pd.DataFrame(right), "accuracy"), tuned - base
-            recovered = (accuracy.estimate - base) / gap if abs(gap) > LEAST_GAP else np.nan
-            rows.append({"arm": arm, "share": share, "tokens": float(np.mean(tokens)),
-                         "recovered": recovered, **vars(accuracy)})  # fmt: skip
+    for share, arm in itertools.product(SHARES, ("hybrid", "hybrid_random")):
+        frames, tokens = [], []
+        for seed in lab.p.seeds:
+            replies = lab.routed(arm, share, seed)[0]
+            pairs = zip(lab.items, replies, strict=True)
+            right = [answers.grade(item, reply)["correct"] for item, reply in pairs]
+            ends = [of_seed(lab.solved(name), seed) for name in ("greedy", TUNED)]
+            frames.append(pd.DataFrame({"item": ends[0].item, "seed": seed, "base": ends[0].correct,
+                                        "tuned": ends[1].correct, "hybrid": right}))  # fmt: skip
+            tokens.append(lab.tokens(arm, share, seed))
+        frame = pd.concat(frames).astype({"base": float, "tuned": float, "hybrid": float})
+        found = {"accuracy": bootstrap(frame, "hybrid", limits=(0, 1))}
+        if frame.tuned.mean() - frame.base.mean() > LEAST_GAP:
+            found["gap recovered"] = statistics.bootstrap_by(
+                frame, recovered, ("base", "tuned", "hybrid")
+            )
+        rows += [
+            {"arm": arm, "share": share, "tokens": float(np.mean(tokens)), "measure": name,
+             **vars(interval)}
+            for name, interval in found.items()
+        ]  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def of_seed(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """One seed's rows, in the order of the items."""
+    return frame[frame.seed == seed].reset_index(drop=True)
+
+
+def recovered(values: np.ndarray, signal: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(hybrid - base) / (tuned - base) of resampled items; [seeds, draws]."""
+    base, tuned, mixed = (v @ weights.T for v in values)
+    gap = tuned - base
+    return np.where(gap > 0, (mixed - base) / np.where(gap > 0, gap, 1), np.nan)
 
 
 def pass_table(lab: Experiment) -> pd.DataFrame:
@@ -538,8 +581,10 @@ def at_share(lab: Experiment, share: float) -> Figure:
     seed = lab.p.seeds[0]
     made = {
         "greedy base": lab.replies("greedy", seed),
-        f"hybrid, {lab.rate(share, seed):.0%} of tokens": lab.routed(share, seed)[0],
-        "as many tokens at random places": lab.routed_at_random(share, seed),
+        f"hybrid, {lab.tokens('hybrid', share, seed):.0%} of tokens":
+            lab.routed("hybrid", share, seed)[0],
+        f"at random places, {lab.tokens('hybrid_random', share, seed):.0%} of tokens":
+            lab.routed("hybrid_random", share, seed)[0],
         "tuned model": lab.replies(TUNED, seed),
     }
     rows = []
@@ -571,7 +616,10 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
         keep(row, f"pass@{row.k}", row.arm)
     keep(pass_change(lab, lab.p.max_k), f"pass@{lab.p.max_k}_change", TUNED)
     for row in gap_recovered(lab).itertuples():
-        keep(row, f"accuracy at share {row.share:g}, {row.tokens:.3f} of tokens", row.arm)
+        keep(row, f"{row.measure} at share {row.share:g}", row.arm)
+        if row.measure == "accuracy":
+            tokens = Interval(row.tokens, np.nan, np.nan, row.n, row.seeds)
+            keep(tokens, f"tokens chosen at share {row.share:g}", row.arm)
     each = "; ".join(f"{plots.named(name)}: {one.label}" for name, one in found.items())
     primary = found["cot_max"]
     verdict = Verdict(primary.label, f"{primary.reason} By mechanism: {each}.")

@@ -22,7 +22,7 @@
 #
 # | tier | hardware | minutes, about |
 # |---|---|---|
-# | pocket | two CPU cores | 3 for one seed, 8 for three |
+# | pocket | two CPU cores | 5 for one seed, 15 for three |
 # | small (SmolLM2-135M) | two CPU cores | 40, and 12 once for its warm-up |
 # | gpu (1.5 B) | one GPU with 24 GB | 120 |
 #
@@ -99,6 +99,12 @@ greedy = lab.solved("greedy")
 finding.explorer(lab, 0)
 
 # %% [markdown]
+# The whole text of every branch:
+
+# %%
+HTML(finding.tree(lab, 0, p.seeds[0]).round(3).to_html(index=False))
+
+# %% [markdown]
 # Now all items. Its controls cost as many replies: k samples with a majority vote, and the
 # longest of the branches.
 
@@ -115,7 +121,7 @@ def accuracies(methods):
     return pd.DataFrame(rows)
 
 
-title = "CoT-decoding and its controls: accuracy, and how many replies open a chain"
+title = finding.compared(lab, "cot_max")
 plots.forest(accuracies(names), "accuracy", title, lab.stamp)
 
 # %% [markdown]
@@ -136,8 +142,8 @@ plots.forest(pd.DataFrame(rows), "gain in accuracy", title, lab.stamp)
 # %% [markdown]
 # ## 2 · A steering vector
 #
-# The mean activation just before a reply, of the tuned model (which opens a chain) minus that
-# of the base (which does not), is added to the *base* there. Layer and strength are chosen on
+# The mean activation just before a reply, of the model tuned by RL minus that of the base, is
+# added to the *base* there. Layer and strength are chosen on
 # other stories. Controls: a random vector of the same norm, and the same vector elsewhere.
 
 # %%
@@ -147,7 +153,7 @@ pd.DataFrame({"seed": p.seeds, "layer": [d.layer for d in dials],
 
 # %%
 names = ["greedy", "steering", "random_vector", "random_position"]
-title = "A vector that makes the base open a chain, and its controls"
+title = finding.compared(lab, "steering")
 plots.forest(accuracies(names), "accuracy", title, lab.stamp)
 
 # %% [markdown]
@@ -161,7 +167,7 @@ lab.reason_scores(p.seeds[0]).round(4)
 
 # %%
 names = ["greedy", "sae_feature", "random_feature"]
-title = "Steering along a feature found by contrast, and along one as active"
+title = finding.compared(lab, "sae_feature")
 plots.forest(accuracies(names), "accuracy", title, lab.stamp)
 
 # %% [markdown]
@@ -172,7 +178,7 @@ plots.forest(accuracies(names), "accuracy", title, lab.stamp)
 
 # %%
 names = ["greedy", "critique_sft", "solution_sft"]
-title = "Critiques of one problem, and solutions of it"
+title = finding.compared(lab, "critique_sft")
 plots.forest(accuracies(names), "accuracy", title, lab.stamp)
 
 # %% [markdown]
@@ -183,23 +189,25 @@ plots.forest(accuracies(names), "accuracy", title, lab.stamp)
 
 # %%
 names = ["greedy", "rlvr", "rlvr_one", "rlvr_format", "rlvr_random", "rlvr_wrong"]
-title = "What a reward brings, and what brings it without knowing the answer"
+title = finding.compared(lab, "rlvr")
 plots.forest(accuracies(names), "accuracy", title, lab.stamp)
 
 # %% [markdown]
 # ## 6 · Deployment, not creation?
 #
 # **A hybrid**: both models read along, and the tuned one chooses only tokens where the two
-# disagree. Its control chooses as many tokens at random places.
+# disagree and it is surer of its own by more than 1 - share. Its control gives it as large a
+# part of the disagreements, at random.
 
 # %%
 recovered = finding.gap_recovered(lab)
-recovered.round(3)
+recovered.drop(columns=["n", "seeds"]).round(3)
 
 # %%
 most = recovered[recovered.arm == "hybrid"].tokens.max()
 title = f"Accuracy as the tuned model chooses up to {most:.0%} of the tokens"
-plots.curves(recovered, "share", "routing share", "accuracy", title, lab.stamp)
+right = recovered[recovered.measure == "accuracy"]
+plots.curves(right, "share", "routing share", "accuracy", title, lab.stamp)
 
 # %% [markdown]
 # **pass@k**: with n samples of which c are right, 1 - C(n-c, k) / C(n, k) is the chance that k
@@ -209,7 +217,7 @@ plots.curves(recovered, "share", "routing share", "accuracy", title, lab.stamp)
 passes = finding.pass_table(lab)
 ahead = finding.pass_change(lab, p.max_k)
 title = f"pass@{p.max_k} of the tuned model minus that of the base: {ahead}"
-stamp = plots.stamp(lab.label, p.tier, p.seeds, p.n_pass_items)
+stamp = plots.stamp(lab.label, p.tier, p.seeds, lab.n_pass)
 plots.curves(passes, "k", "k samples", "pass@k", title, stamp, doubling=True)
 
 # %% [markdown]
@@ -372,4 +380,5 @@ written = record.write(outcome)
 # * Wang and Zhou, arXiv 2402.10200: CoT-decoding.
 # * Venhoff et al., arXiv 2510.07364: steering decides when.
 # * Yue et al., arXiv 2504.13837: pass@k of base and tuned models.
-# * arXiv 2506.10947: spurious rewards.
+# * arXiv 2506.10947: spurious rewards; arXiv 2504.20571: one-shot RLVR.
+# * arXiv 2506.03295: one-problem critique tuning; arXiv 2601.08058: steering by an SAE feature.

@@ -8,7 +8,7 @@ import pytest
 
 from helpers import answers
 from helpers.findings import latent_reasoning as finding
-from helpers.generation import branched, generate
+from helpers.generation import Completion, branched, generate
 from tests.planted import planted
 
 SETTINGS = dict(
@@ -74,7 +74,7 @@ def laboratory(accuracy, monkeypatch):
     )  # fmt: skip
     lab.passes = lambda arm: passes[passes.arm == arm]
     monkeypatch.setattr(finding, "gap_recovered", lambda lab: pd.DataFrame(
-        columns=["arm", "share", "tokens", "recovered", "estimate"]))  # fmt: skip
+        columns=["arm", "share", "tokens", "measure", "estimate"]))  # fmt: skip
     return lab
 
 
@@ -112,6 +112,28 @@ def test_three_arms_learn_from_one_problem(tiny_lm):
     assert {len(e.chat) for e in checked} == {4} and len(checked) == 32
     answer = finding.problem().answer
     assert all(answers.final_answer(e.chat[-1]["content"]) == answer for e in told + checked)
+
+
+def test_a_critique_repeats_what_is_right_and_corrects_the_rest(monkeypatch, tiny_lm):
+    steps = finding.problem().chain
+    noisy = " ".join([steps[0], "Ann 1 + 1 = 3.", *steps[2:]])
+    reply = Completion(f"{noisy} </think> The answer is 9.", 20, False)
+    monkeypatch.setattr(finding, "generate", lambda lm, prompts, *a, **k: [reply] * len(prompts))
+    chat = finding.critiques(tiny_lm, 0)[0].chat
+    assert noisy in chat[1]["content"] and steps[0] in chat[3]["content"]
+    assert f"But {steps[1]}" in chat[3]["content"] and f"But {steps[0]}" not in chat[3]["content"]
+
+
+def test_the_gap_recovered_by_hand():
+    values = np.array([[[0.0, 0, 1, 0]], [[1.0, 1, 1, 1]], [[1.0, 0, 1, 0]]])
+    weights = np.ones((1, 4))
+    assert finding.recovered(values, None, weights) == pytest.approx(1 / 3)
+    assert np.isnan(finding.recovered(values[[1, 0, 2]], None, weights)).all()  # no gap
+
+
+def test_an_odd_largest_k_is_refused():
+    with pytest.raises(ValueError, match="max_k.*48.*1, 2, 4"):
+        finding.Experiment(finding.Params(**SETTINGS | {"max_k": 48}))
 
 
 def test_a_scrambled_dial_is_as_long_and_points_elsewhere():
