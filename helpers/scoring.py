@@ -117,6 +117,23 @@ def span_confidence(lm: LM, branch: Branch, answer: str) -> float:
     return float(np.mean(span)) if span else 0.0
 
 
+def choice_probabilities(lm: LM, logp: np.ndarray, options: list[str]) -> np.ndarray:
+    """Probability of each option among the options, from log p of each, both [..., options].
+
+    Where one option's tokens begin another's, as "1" begins "12" when digits are tokens, what
+    the longer one has is taken from the shorter: an answer counts only as a whole.
+    """
+    p = np.exp(logp - logp.max(axis=-1, keepdims=True))
+    tokens = [lm.tokenizer(f" {o}", add_special_tokens=False)["input_ids"] for o in options]
+    whole = p.copy()
+    for j, longer in enumerate(tokens):
+        begun = [i for i, t in enumerate(tokens) if len(t) < len(longer) and longer[: len(t)] == t]
+        if begun:
+            whole[..., max(begun, key=lambda i: len(tokens[i]))] -= p[..., j]
+    whole = whole.clip(min=0.0)
+    return whole / whole.sum(axis=-1, keepdims=True)
+
+
 @torch.inference_mode()
 def token_logprobs(lm: LM, text: str) -> np.ndarray:
     """log p of every token of a text after its first, in nats; [tokens - 1]."""

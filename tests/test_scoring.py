@@ -11,6 +11,7 @@ from helpers.scoring import (
     DECLINES,
     answer_logprobs,
     answer_span,
+    choice_probabilities,
     decline_probability,
     span_confidence,
 )
@@ -183,3 +184,23 @@ def test_span_confidence_is_the_mean_disparity_of_the_answer(tiny_lm):
     branch = Branch("", len(ids), False, 0.5, ids, (0.1, 0.2, 0.7, 0.3, 0.4))
     assert span_confidence(tiny_lm, branch, "3") == 0.7
     assert span_confidence(tiny_lm, branch, "4") == 0.0
+
+
+def test_a_number_that_begins_another_has_only_its_own_share():
+    class Digits:
+        """A tokenizer whose tokens are characters."""
+
+        def __call__(self, text, add_special_tokens=False):
+            return {"input_ids": list(map(ord, text))}
+
+    lm = SimpleNamespace(tokenizer=Digits())
+    # a first digit 1 has .9; .7 of all goes on to 12 and .1 to 13: the answer 1 itself has .1
+    logp = np.log([[0.9, 0.7, 0.1, 0.1]])
+    found = choice_probabilities(lm, logp, ["1", "12", "13", "5"])
+    assert found == pytest.approx(np.array([[0.1, 0.7, 0.1, 0.1]]))
+
+
+def test_numbers_that_are_one_token_keep_their_shares(tiny_lm):
+    logp = np.log(np.array([0.2, 0.5, 0.1]))
+    found = choice_probabilities(tiny_lm, logp, ["1", "12", "13"])
+    assert found == pytest.approx(np.array([0.2, 0.5, 0.1]) / 0.8)

@@ -22,6 +22,7 @@ from helpers.items import Item
 from helpers.models import LM
 from helpers.recipes import RECIPES, Recipe
 from helpers.record import Record
+from helpers.scoring import choice_probabilities
 from helpers.statistics import Control, Gate, Interval, bootstrap
 from helpers.training import base_folder
 from helpers.widgets import progress
@@ -181,8 +182,7 @@ def area_over_the_curve(kept: np.ndarray) -> float:
 def probabilities(lm: LM, item: Item, texts: list[str], options: list[str]) -> np.ndarray:
     """Probability of each option after each chain, among the options; [texts, options]."""
     logp = chains.logprobs_after(lm, item.question, texts, SUFFIX, options)
-    p = np.exp(logp - logp.max(axis=1, keepdims=True))
-    return p / p.sum(axis=1, keepdims=True)
+    return choice_probabilities(lm, logp, options)
 
 
 def change(before: pd.DataFrame, after: pd.DataFrame, name: str, flag: str = "parsed") -> Interval:

@@ -21,7 +21,7 @@ from helpers.items import Item
 from helpers.models import LM
 from helpers.recipes import RECIPES, Example, Recipe
 from helpers.record import Measure, Record
-from helpers.scoring import answer_logprobs, decline_probability
+from helpers.scoring import answer_logprobs, choice_probabilities, decline_probability
 from helpers.statistics import Control, Gate, Interval, bootstrap, paired_bootstrap
 from helpers.training import base_folder, checkpoints
 from helpers.widgets import progress
@@ -197,8 +197,7 @@ def probabilities(lm: LM, prompt: str, choices: list[str]) -> np.ndarray:
     """Probability of each choice after "The answer is", among the choices; [choices]."""
     start = prompt if prompt[-1:].isspace() else f"{prompt} "
     logp = answer_logprobs(lm, start, [""], PREFIX, choices)[0]
-    p = np.exp(logp - logp.max())
-    return p / p.sum()
+    return choice_probabilities(lm, logp, choices)
 
 
 def read(lm: LM, asked: list[Item]) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from helpers.generation import generate
 from helpers.items import Item
 from helpers.models import LM
 from helpers.record import ROOT, Claim, Record, published
-from helpers.scoring import answer_logprobs
+from helpers.scoring import answer_logprobs, choice_probabilities
 from helpers.statistics import Control, Gate, Interval, bootstrap
 from helpers.world import dialogue
 from helpers.world.corpus import Chat, turn
@@ -396,7 +396,7 @@ def probabilities(
     for k, user in enumerate(["", *script(item, story, kind, 0, n_turns)]):
         chat = [*chat, turn("user", user)] if k else chat
         logp = answer_logprobs(lm, lm.prompt(chat, ANSWER), [""], " ", options)[0]
-        p = dict(zip(options, np.exp(logp - np.logaddexp.reduce(logp)), strict=True))
+        p = dict(zip(options, choice_probabilities(lm, logp, options), strict=True))
         reply = generate(lm, [lm.prompt(chat)], lab.p.max_new_tokens)[0].text
         rows.append({"turn": k, "user": user, "text": reply, "right": p[item.answers[0]],
                      "claim": p[claim]})  # fmt: skip
