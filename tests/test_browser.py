@@ -140,7 +140,7 @@ def browser(tmp_path):
     driver.quit()
 
 
-def wait(what: str, test, seconds: float = 60):
+def wait(what: str, test, seconds: float = 180):
     """Wait until `test` gives something true."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
