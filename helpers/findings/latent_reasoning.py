@@ -418,8 +418,9 @@ def compared(lab: Experiment, mechanism: str) -> str:
     """A mechanism beside greedy and its best control, in words, for a title."""
     own, start = (lab.solved(name).correct.mean() for name in (mechanism, "greedy"))
     best = max(MECHANISMS[mechanism], key=lambda name: lab.solved(name).correct.mean())
+    name = plots.named(mechanism)
     return (
-        f"{plots.named(mechanism)}: accuracy {plots.moves(start, own)}, chains in "
+        f"{name[0].upper()}{name[1:]}: accuracy {plots.moves(start, own)}, chains in "
         f"{lab.solved(mechanism).chain.mean():.0%}; {plots.named(best)} reaches "
         f"{lab.solved(best).correct.mean():.2f}"
     )
@@ -639,9 +640,9 @@ def what_happened(record: Record) -> str:
         said = "No gain of the surest branch over the greedy reply is shown."
     k = record.parameters["max_k"]
     change_k = found[f"pass@{k}_change", TUNED]
-    if change_k.high < 0:
+    if round(change_k.high, 3) < 0:  # where both reach 1, what is left is no difference
         deep = f"at {k} samples the base is *ahead* of the tuned model"
-    elif change_k.low > 0:
+    elif round(change_k.low, 3) > 0:
         deep = f"even at {k} samples the tuned model is ahead of the base"
     else:
         deep = f"at {k} samples no difference to the base is shown"
