@@ -160,5 +160,5 @@ def test_every_import_is_a_declared_requirement():
                 names.append(node.module)
         for module in {name.partition(".")[0] for name in names} - sys.stdlib_module_names:
             found = {canonicalize_name(name) for name in owners.get(module, [])}
-            local = module == "helpers" or (path.parent / f"{module}.py").exists()
+            local = module in ("helpers", "tests") or (path.parent / f"{module}.py").exists()
             assert local or found & declared, f"{path}: {module} is not in pyproject.toml"
