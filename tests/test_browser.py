@@ -171,10 +171,14 @@ def run_all(browser, lab) -> None:
     wait("the notebook to complete", lambda: finished(browser), MINUTES * 60)
 
 
-def redrawn(box, image: str) -> bool:
+def picture(browser, box) -> str:
+    """The picture that a box shows, "" when there is none; in one step, as a redraw replaces it."""
+    return browser.execute_script("return arguments[0].querySelector('img')?.src || ''", box)
+
+
+def redrawn(browser, box, image: str) -> bool:
     """Whether the box shows another picture than `image`."""
-    images = box.find_elements("tag name", "img")
-    return bool(images) and images[0].get_attribute("src") not in ("", image)
+    return picture(browser, box) not in ("", image)
 
 
 @pytest.mark.parametrize("lab", ["01_abstention_loss"], indirect=True)
@@ -185,12 +189,12 @@ def test_notebook_1_runs_in_jupyterlab_and_a_knob_moves_its_figure(lab, browser,
     assert (tmp_path / "run" / "abstention_loss.json").exists()
 
     box = wait("a knob with a figure", lambda: browser.execute_script(LIVE_FIGURE))[0]
-    image = box.find_element("tag name", "img").get_attribute("src")
+    image = picture(browser, box)
     assert image.startswith("data:image/png")
     handle = box.find_element("css selector", ".noUi-handle")
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", handle)
     handle.send_keys(Keys.ARROW_RIGHT)
-    wait("the figure to follow its knob", lambda: redrawn(box, image))
+    wait("the figure to follow its knob", lambda: redrawn(browser, box, image))
 
 
 @pytest.mark.parametrize("lab", ["03_sft_accuracy_trap"], indirect=True)
@@ -200,12 +204,12 @@ def test_notebook_3_weighs_the_chain_that_the_reader_rewrites(lab, browser):
     text, button = (box.find_element("tag name", tag) for tag in ("textarea", "button"))
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
     button.click()
-    wait("the first figure", lambda: redrawn(box, ""))
-    image = box.find_element("tag name", "img").get_attribute("src")
+    wait("the first figure", lambda: redrawn(browser, box, ""))
+    image = picture(browser, box)
     text.clear()
     text.send_keys("Ann 1 + 1 = 2. Ann 1 + 1 = 2. Ann 1 + 1 = 2.\t")
     button.click()
-    wait("the figure to follow the text", lambda: redrawn(box, image))
+    wait("the figure to follow the text", lambda: redrawn(browser, box, image))
 
 
 if missing() and os.environ.get("CI") != "true":

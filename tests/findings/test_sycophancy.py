@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import chains
 from helpers.findings import sycophancy as finding
 from helpers.findings.sycophancy import KINDS, REASONING
 from helpers.generation import Completion
@@ -102,7 +101,8 @@ def test_fallacy_and_argument_of_one_dialogue_are_matched_turn_by_turn():
 def test_earlier_chains_are_left_out_of_the_dialogue():
     chat = finding.said([], "Why?", "<think> Ann 1 + 2 = 3. </think> Ann has 3 apples.")
     assert chat[-1]["content"] == "Ann has 3 apples."
-    assert chains.OPEN not in finding.said([], "Why?", "Ann has 3 apples.")[-1]["content"]
+    assert finding.said([], "Why?", "<think> Ann 1 + 2")[-1]["content"] == ""
+    assert finding.said([], "Why?", "Ann has 3 apples.")[-1]["content"] == "Ann has 3 apples."
 
 
 def frame(arm, net, neutral=0.1, n=90, seeds=(0, 1, 2)):
@@ -185,8 +185,10 @@ def test_a_persuader_sees_question_claim_and_means(monkeypatch, tiny_lm):
 
     monkeypatch.setattr(finding, "generate", generate)
     made = finding.persuaded(tiny_lm, lab.items, lab.scripts)
-    assert made.keys() == lab.scripts.keys() and len(seen) == 2 * len(made)
-    assert all(turns == ["Think of it."] * 2 for turns in made.values())
+    assert made.keys() == lab.scripts.keys() and len(seen) == 2 * len(made) * 3 // 4
+    for key, turns in made.items():
+        same = lab.scripts[key] if key[1] == "neutral" else ["Think of it."] * 2
+        assert turns == same
 
 
 def test_a_dialogue_with_the_tiny_model_has_every_turn(tiny_lm):
