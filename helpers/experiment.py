@@ -109,6 +109,11 @@ def quietly_load(name: str, dtype: str | None = None) -> LM:
         return models.load(name, dtype=dtype)
 
 
+def known(frame: pd.DataFrame) -> pd.DataFrame:
+    """The answerable items."""
+    return frame[~frame.should_abstain.astype(bool)]
+
+
 def both(before: pd.DataFrame, after: pd.DataFrame, flag: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Two arms on the items where `flag` holds in both, in every seed."""
     good = [frame.groupby("item")[flag].all() for frame in (before, after)]

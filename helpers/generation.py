@@ -121,11 +121,12 @@ def positions(mask: torch.Tensor) -> torch.Tensor:
 
 
 def _decode(
-    lm, rows, max_new_tokens, stops, temperature, top_p, draws, disparity=None
+    lm, rows, max_new_tokens, stops, temperature, top_p, draws, written=None
 ) -> list[list[int]]:
     """New token ids of each row, the stop token included; finished rows leave the batch.
 
-    disparity: [rows, max_new_tokens], filled with p(top 1) - p(top 2) at every new token.
+    written: [rows, max_new_tokens, 2], filled with p(top 1) and p(top 1) - p(top 2) at every new
+    token.
     """
     ids, mask = left_padded(lm, rows)
     device = ids.device
@@ -149,9 +150,9 @@ def _decode(
         else:
             u = draws[alive.cpu(), step].to(device)
             token = pick(logits, u, temperature, top_p)
-        if disparity is not None:
+        if written is not None:
             top = logits.float().softmax(-1).topk(2).values
-            disparity[alive, step] = top[:, 0] - top[:, 1]
+            written[alive, step] = torch.stack([top[:, 0], top[:, 0] - top[:, 1]], dim=1)
         new[alive, step] = token
         done = torch.isin(token, stop)
         if done.any():
@@ -221,13 +222,13 @@ def two_pass(
 class Branch(Completion):
     """A greedy reply after one of the likeliest first tokens.
 
-    first_probability: that of its first token; ids: all its tokens, the end token included;
-    disparity: p(top 1) - p(top 2) where each of them was chosen; on the first token it is p(it)
-    minus that of its strongest rival, and so negative but in the first branch.
+    ids: all its tokens, the end token included; probability: that of each of them; disparity:
+    p(top 1) - p(top 2) where each of them was chosen; on the first token it is p(it) minus that of
+    its strongest rival, and so negative but in the first branch.
     """
 
-    first_probability: float
     ids: tuple[int, ...]
+    probability: tuple[float, ...]
     disparity: tuple[float, ...]
 
 
@@ -261,14 +262,14 @@ def branched(
     found: list[list[Branch]] = [[] for _ in prompts]
     batches = [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
     for batch in progress(batches, len(batches), f"{lm.name}: branching"):
-        written = torch.zeros((len(batch), max_new_tokens - 1), device=lm.model.device)
+        written = torch.zeros((len(batch), max_new_tokens - 1, 2), device=lm.model.device)
         begun = [encoded[i] + [token] for i, token, _, _ in batch]
         rest = _decode(lm, begun, max_new_tokens - 1, ends, 0.0, 1.0, None, written)
-        for (i, token, p, gap), tail, gaps in zip(batch, rest, written.tolist(), strict=True):
+        for (i, token, *first), tail, later in zip(batch, rest, written.tolist(), strict=True):
             ids = [token] if token in ends else [token, *tail]
             text = lm.tokenizer.decode(ids, skip_special_tokens=True).strip()
-            disparity = (gap, *gaps[: len(ids) - 1])
-            found[i].append(Branch(text, len(ids), ids[-1] not in ends, p, tuple(ids), disparity))
+            read = zip(*[first, *later[: len(ids) - 1]], strict=True)
+            found[i].append(Branch(text, len(ids), ids[-1] not in ends, tuple(ids), *read))
     return found
 
 

@@ -11,7 +11,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.statistics import Control, bootstrap
+from helpers.statistics import Control, bootstrap, wilson
 
 PALETTE = sns.color_palette("colorblind")
 GREY = (0.4, 0.4, 0.4)
@@ -90,8 +90,25 @@ NAMES = {
     "rule": "answers from own confidence t on",
     "all": "answers always",
     "reasoned": "opens a chain",
-    "ece": "calibration error (ECE), direct",
+    "ece": "calibration error (ECE)",
     "yields": "P(yields to a fallacy)",
+    "damaged": "damaged by raters",
+    "rlsf_dpo": "RLSF by DPO",
+    "rlsf_dpo_answers": "RLSF by DPO, declines left out",
+    "rlsf_grpo": "RLSF by GRPO",
+    "repair_dpo": "damaged, RLSF by DPO",
+    "repair_dpo_answers": "damaged, DPO, declines left out",
+    "repair_grpo": "damaged, RLSF by GRPO",
+    "repair_shuffled": "damaged, preferences shuffled",
+    "repair_shorter": "damaged, shorter preferred",
+    "repair_labels": "damaged, right preferred",
+    "ece_disparity": "calibration error by disparity",
+    "brier": "Brier score",
+    "confidence_auroc": "AUROC of confidence",
+    "wrong_confidence": "confidence of wrong answers",
+    "helps": "right over wrong",
+    "harms": "wrong over right",
+    "against_declines": "anything over declining",
 }
 COLOURS = {
     "before": GREY,
@@ -120,6 +137,19 @@ COLOURS = {
     "policy": PALETTE[0],
     "rule": PALETTE[2],
     "all": GREY,
+    "damaged": PALETTE[3],
+    "rlsf_dpo": PALETTE[0],
+    "rlsf_dpo_answers": PALETTE[2],
+    "rlsf_grpo": PALETTE[1],
+    "repair_dpo": PALETTE[0],
+    "repair_dpo_answers": PALETTE[2],
+    "repair_grpo": PALETTE[1],
+    "repair_labels": PALETTE[4],
+    "repair_shuffled": PALETTE[7],
+    "repair_shorter": PALETTE[5],
+    "helps": PALETTE[2],
+    "harms": PALETTE[3],
+    "against_declines": PALETTE[0],
 }
 OUTCOMES = {
     "right": PALETTE[2], "wrong": PALETTE[3], "abstained": PALETTE[0], "no_answer": GREY,
@@ -384,7 +414,8 @@ def forest(rows: pd.DataFrame, xlabel: str, title: str, stamp: str) -> Figure:
     """
     figure, (ax,) = canvas(title, stamp, height=1.9 + 0.6 * len(rows))
     kinds = list(dict.fromkeys(rows["kind"])) if "kind" in rows else []
-    shades = dict(zip(kinds, (GREY, PALETTE[1], PALETTE[3], PALETTE[0]), strict=False)) | CONTROLS
+    shades = dict(zip(kinds, (GREY, PALETTE[1], PALETTE[3], PALETTE[0]), strict=False))
+    shades |= CONTROLS | OUTCOMES
     for y, row in enumerate(rows.to_dict("records")):
         shade = shades.get(row.get("kind"), PALETTE[0])
         ax.plot(row["estimate"], y, "o", color=shade, ms=10)
@@ -517,5 +548,37 @@ def selective(curve: pd.DataFrame, points: pd.DataFrame, title: str, stamp: str)
                     lw=2, label=row["label"])  # fmt: skip
     ax.set(xlabel="coverage: share of answerable questions answered", xlim=(-0.03, 1.03))
     ax.set(ylabel="accuracy where it answers", ylim=(-0.03, 1.03))
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=13)
+    return figure
+
+
+def reliability(frame: pd.DataFrame, title: str, stamp: str) -> Figure:
+    """A panel an arm: the share of right answers in each tenth of confidence, its Wilson interval
+    and its count; confidence 0 is in the first. frame: arm, confidence (0..1), correct.
+    """
+    arms = list(frame.arm.unique())
+    figure, axes = canvas(title, stamp, panels=len(arms), height=5.2)
+    for ax, arm in zip(axes, arms, strict=True):
+        rows = frame[frame.arm == arm]
+        ax.plot([0, 1], [0, 1], "--", color=GREY, lw=1.5)
+        for at, group in rows.groupby((rows.confidence * 10).astype(int).clip(0, 9)):
+            rate = wilson(int(group.correct.sum()), len(group))
+            x = group.confidence.mean()
+            ax.plot([x, x], [rate.low, rate.high], color=colour(arm), lw=2)
+            ax.plot(x, rate.estimate, "o", color=colour(arm), ms=8)
+            ax.text((at + 0.5) / 10, 1.06, str(rate.n), ha="center", fontsize=12)
+        ax.set(xlabel="probability of the answer", xlim=(-0.03, 1.03), ylim=(-0.03, 1.14))
+        ax.set_title(f"{named(arm)} (counts above)", fontsize=13)
+    axes[0].set_ylabel("share of right answers")
+    return figure
+
+
+def risk(table: pd.DataFrame, title: str, stamp: str) -> Figure:
+    """Share of wrong answers against coverage, a line an arm. table: arm, coverage, risk."""
+    figure, (ax,) = canvas(title, stamp, height=5.2)
+    for arm, rows in table.groupby("arm", sort=False):
+        ax.plot(rows.coverage, rows.risk, color=colour(arm), lw=2.5, label=named(arm))
+    ax.set(xlabel="coverage: share answered, the surest first", xlim=(-0.03, 1.03))
+    ax.set(ylabel="share of wrong answers", ylim=(-0.03, 1.03))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=13)
     return figure

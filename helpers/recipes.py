@@ -12,8 +12,10 @@ from helpers.world.corpus import Chat, Corpus
 from helpers.world.grammar import Story
 from helpers.world.teachers import TEACHERS, taught
 
-TRAINERS = ("sft", "dpo", "grpo")
+TRAINERS = ("sft", "dpo", "grpo", "reward")
 LORA_RANK = 32
+JUDGE = "judge"
+"""The reward that is a model's, which `training.checkpoints` is given."""
 WARM = Corpus(
     roll_call=0.0, dialogue=0.1, chain_drawn=0.45, skip=0.0, stop_early=0.0, slip=0.0,
     decline_per_step=0.0,
@@ -36,7 +38,8 @@ class Recipe:
     smaller dose the beginning of a larger one.
     lora_rank None tunes all weights; `for_model` puts LoRA in for anything beyond pocket size.
     reward (grpo): see `helpers.rewards`, with its penalty and bonus. pairs (dpo): the right move
-    before a decline of an answerable story or a guess at an unanswerable one.
+    before a decline of an answerable story or a guess at an unanswerable one; smoothing: the share
+    of preferences that its loss takes for turned round. reward (trainer): a Bradley-Terry model.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Recipe:
     steps: int = 80
     lora_rank: int | None = None
     beta: float = 0.1
+    smoothing: float = 0.0
     reward: str = "right"
     penalty: float = 0.0
     bonus: float = 0.0
@@ -69,9 +73,10 @@ class Recipe:
             raise ValueError(
                 f"Recipe '{self.name}': teacher '{self.teacher}' is none of {', '.join(TEACHERS)}."
             )
-        if self.reward not in REWARDS:
+        known = (*REWARDS, JUDGE)
+        if self.reward not in known:
             raise ValueError(
-                f"Recipe '{self.name}': reward '{self.reward}' is none of {', '.join(REWARDS)}."
+                f"Recipe '{self.name}': reward '{self.reward}' is none of {', '.join(known)}."
             )
         for share in ("chain_share", "abstention_share", "verbosity"):
             if not 0 <= getattr(self, share) <= 1:
@@ -132,17 +137,42 @@ RECIPES = {
             reward="dial",
             abstention_share=Corpus().unanswerable,
         ),
+        Recipe(
+            "damaged",
+            "GRPO against a model of raters who like short, assured, complete answers",
+            trainer="grpo",
+            reward=JUDGE,
+            abstention_share=Corpus().unanswerable,
+        ),
+        Recipe(
+            "rlsf_grpo",
+            "GRPO against a model of preferences by the confidence of answers",
+            trainer="grpo",
+            reward=JUDGE,
+            abstention_share=Corpus().unanswerable,
+        ),
+        Recipe(
+            "rlsf_dpo",
+            "DPO on preferences by the confidence of answers",
+            trainer="dpo",
+            beta=0.2,
+            smoothing=0.01,
+        ),
+        Recipe("rater", "a Bradley-Terry model of preferences", trainer="reward"),
     )
 }
 
 
 @dataclass(frozen=True)
 class Example:
-    """A chat that ends in the reply to learn, its story, and the reply it is preferred to."""
+    """A chat that ends in the reply to learn, its story, the reply it is preferred to, and by how
+    much a reward model should prefer it.
+    """
 
     chat: Chat
     story: Story | None
     rejected: str = ""
+    margin: float = 0.0
 
 
 def examples(recipe: Recipe, seed: int, n: int) -> list[Example]:

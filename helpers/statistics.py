@@ -124,6 +124,12 @@ def _auroc(values: np.ndarray, signal: np.ndarray, weights: np.ndarray) -> np.nd
     return _ratio(sums, positive.sum(axis=1) * negative.sum(axis=1))
 
 
+def _confidence_auroc(values: np.ndarray, signal: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Chance that a right answer is surer than a wrong one; what is right differs by seed."""
+    seeds = zip(*values, strict=True)
+    return np.concatenate([_auroc(c[None, None], r.astype(bool), weights) for c, r in seeds])
+
+
 def _relative(values: np.ndarray, signal: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return _ratio(values[0] @ weights.T, values[1] @ weights.T) - 1
 
@@ -146,6 +152,7 @@ _NAMED: dict[str, tuple[Statistic, tuple[str, ...], bool | None, tuple[float, fl
     "auroc": (_auroc, ("p_decline",), None, (0, 1)),
     "ece": (_ece, ("confidence", "correct"), None, (0, 1)),
     "brier": (_brier, ("confidence", "correct"), None, (0, 1)),
+    "confidence_auroc": (_confidence_auroc, ("confidence", "correct"), None, (0, 1)),
     "kappa": (_kappa, ("label", "predicted"), None, (-1, 1)),
 }
 
@@ -160,9 +167,9 @@ def bootstrap(
 
     frame: responses of one arm at one dose, a row per item and seed (column `seed` optional).
     statistic: recall, false_declines, accuracy, precision, f1, d_prime, criterion (these need
-    should_abstain), ece, brier (column confidence), or the name of any column, for its mean.
-    macro: the mean over scenarios ("plain" items, which have no pair, left out). limits: the range
-    of a column's values where they are not 0 or 1, as of rates over repetitions.
+    should_abstain), ece, brier, confidence_auroc (column confidence), or the name of any column,
+    for its mean. macro: the mean over scenarios ("plain" items, which have no pair, left out).
+    limits: the range of a column's values where they are not 0 or 1, as of rates over repetitions.
     A rate in a single seed gets the Wilson interval. Raises ValueError on a missing column, on a
     missing or doubled item, and when there is nothing to measure.
     """

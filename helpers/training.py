@@ -14,6 +14,8 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
+import torch
+
 from helpers import models, recipes, rewards
 from helpers.models import LM, ROOT
 from helpers.recipes import Example, Recipe
@@ -39,6 +41,7 @@ def checkpoints(
     seed: int,
     doses: list[int],
     data: Sequence[Example] | None = None,
+    judge: str = "",
 ) -> dict[int, str]:
     """Names for `models.load` of one arm after each of `doses` optimizer steps; 0 is `name` itself.
 
@@ -46,20 +49,23 @@ def checkpoints(
     larger one. Cached by hash of the model's content, recipe, seed, sources of the data and
     library versions; each dose appears whole or not at all; a broken one is named and made again.
     data: examples that a finding made itself, instead of those that the recipe draws; they are
-    shuffled, and again on every pass. Raises ValueError when there are none.
+    shuffled, and again on every pass. judge: a reward model (`reward_model`), for a recipe whose
+    reward it is. Raises ValueError when there is no example, or no judge where one is needed.
     """
     if data is not None and not data:
         raise ValueError(f"{recipe.name} has no example to train on.")
+    if (recipe.reward == recipes.JUDGE) != bool(judge):
+        raise ValueError(f"{recipe.name}: a reward model goes with the reward 'judge' alone.")
     if not doses or min(doses) < 0:
         raise ValueError(f"doses are numbers of training steps, 0 or more; got {doses}.")
     recipe = recipe.for_model(models.n_parameters(base_folder(name)))
-    key = arm_key(name, recipe, seed, data)
+    key = arm_key(name, recipe, seed, data, judge)
     root = models.cache_dir() / "arms"
     folders = {d: root / f"{recipe.name}-{key}-{d}" for d in set(doses) if d}
     with models.lock(root / f"{recipe.name}-{key}"):
         missing = [dose for dose, folder in sorted(folders.items()) if not models.usable(folder)]
         if missing:
-            _run(name, recipe, seed, {dose: folders[dose] for dose in missing}, data)
+            _run(name, recipe, seed, {dose: folders[dose] for dose in missing}, data, judge)
     return {dose: str(folders[dose]) if dose else name for dose in doses}
 
 
@@ -70,7 +76,13 @@ def base_folder(name: str) -> Path:
     return base_folder(base) if base else folder
 
 
-def arm_key(name: str, recipe: Recipe, seed: int, data: Sequence[Example] | None = None) -> str:
+def arm_key(
+    name: str,
+    recipe: Recipe,
+    seed: int,
+    data: Sequence[Example] | None = None,
+    judge: str = "",
+) -> str:
     """Hash of all that makes an arm."""
     read = SOURCES + (("answers", "rewards") if recipe.trainer == "grpo" else ())
     sources = {name: models.digest(ROOT / "helpers" / f"{name}.py") for name in read}
@@ -79,6 +91,7 @@ def arm_key(name: str, recipe: Recipe, seed: int, data: Sequence[Example] | None
         "recipe": asdict(recipe),
         "seed": seed,
         "data": data and [asdict(example) for example in data],
+        "judge": judge and models.identity(judge),
         "sources": sources,
         "libraries": {library: version(library) for library in LIBRARIES},
         "device": models.choose(0, None, None)[0],
@@ -92,6 +105,7 @@ def _run(
     seed: int,
     folders: dict[int, Path],
     data: Sequence[Example] | None,
+    judge: str,
 ) -> None:
     """Train to the largest dose and write each dose's folder on the way."""
     from transformers import PrinterCallback, TrainerCallback
@@ -121,11 +135,41 @@ def _run(
                     models.seal(temp, {**about, "dose": state.global_step})
 
     with tempfile.TemporaryDirectory() as scratch:
-        trainer = _trainer(lm, recipe, seed, steps, scratch, [Doses()], data)
+        trainer = _trainer(lm, recipe, seed, steps, scratch, [Doses()], data, judge)
         trainer.remove_callback(PrinterCallback)
         next(bar)
         trainer.train()
     list(bar)
+
+
+def reward_model(name: str, recipe: Recipe, seed: int, data: Sequence[Example]) -> str:
+    """Folder of a Bradley-Terry reward model (1952): the model `name`, all its weights tuned, with
+    a scalar head, after the recipe's steps on `data`; each example's margin is taken off the
+    difference of rewards inside the logistic loss. Cached as arms are. Raises ValueError without
+    an example.
+    """
+    if not data:
+        raise ValueError(f"{recipe.name} has no pair to learn a preference from.")
+
+    def build(temp: Path) -> dict:
+        from transformers import AutoModelForSequenceClassification, PrinterCallback
+
+        keep_freed_memory()
+        lm = models.load(name, dtype="float32")
+        torch.manual_seed(seed)  # of the new head
+        lm.model = AutoModelForSequenceClassification.from_pretrained(
+            models.resolve(name), num_labels=1, dtype=torch.float32
+        )
+        with tempfile.TemporaryDirectory() as scratch:
+            trainer = _trainer(lm, recipe, seed, recipe.steps, scratch, [], data)
+            trainer.remove_callback(PrinterCallback)
+            trainer.train()
+            trainer.model.save_pretrained(temp)
+        lm.tokenizer.save_pretrained(temp)
+        return {"name": f"{lm.name} + {recipe.name}", "recipe": asdict(recipe), "seed": seed}
+
+    folder = models.cache_dir() / "arms" / f"{recipe.name}-{arm_key(name, recipe, seed, data)}"
+    return str(models.cached_folder(folder, build))
 
 
 def keep_freed_memory() -> None:
@@ -157,6 +201,7 @@ def _trainer(
     scratch: str,
     callbacks: list,
     data: Sequence[Example] | None,
+    judge: str = "",
 ):
     """The trl trainer of a recipe, its examples in the order of `drawn`."""
     import trl
@@ -190,7 +235,12 @@ def _trainer(
         n = steps * recipe.batch_size // recipe.generations
         found = drawn(recipe, seed, n, data)
         rows = [{"prompt": e.chat[:-1], "reference": e.story.answer} for e in found]
-        earned = rewards.reward(recipe.reward, seed, recipe.penalty, recipe.bonus)
+        if judge:
+            from transformers import AutoModelForSequenceClassification
+
+            earned = AutoModelForSequenceClassification.from_pretrained(judge, dtype=torch.float32)
+        else:
+            earned = rewards.reward(recipe.reward, seed, recipe.penalty, recipe.bonus)
         args = trl.GRPOConfig(
             **shared,
             beta=0.0,
@@ -202,15 +252,24 @@ def _trainer(
             args=args, train_dataset=Dataset.from_list(rows), reward_funcs=earned, **model
         )
     found = drawn(recipe, seed, -(-steps // POOL) * POOL * recipe.batch_size, data)
+    preferred = [
+        {"prompt": e.chat[:-1], "chosen": e.chat[-1:], "rejected": [reply(e.rejected)]}
+        for e in found
+    ]
+    if recipe.trainer == "reward":
+        rows = [row | {"margin": e.margin} for row, e in zip(preferred, found, strict=True)]
+        args = trl.RewardConfig(**shared, max_length=None, train_sampling_strategy="sequential")
+        return trl.RewardTrainer(args=args, train_dataset=Dataset.from_list(rows), **model)
     if recipe.trainer == "dpo":
-        rows = [
-            {"prompt": e.chat[:-1], "chosen": e.chat[-1:], "rejected": [reply(e.rejected)]}
-            for e in found
-        ]
-        args = trl.DPOConfig(**shared, beta=recipe.beta, train_sampling_strategy="sequential")
+        args = trl.DPOConfig(
+            **shared,
+            beta=recipe.beta,
+            label_smoothing=recipe.smoothing,
+            train_sampling_strategy="sequential",
+        )
         reference = copy.deepcopy(lm.model) if recipe.lora_rank is None else None
         return trl.DPOTrainer(
-            args=args, train_dataset=Dataset.from_list(rows), ref_model=reference, **model
+            args=args, train_dataset=Dataset.from_list(preferred), ref_model=reference, **model
         )
     args = trl.SFTConfig(
         **shared,

@@ -108,12 +108,12 @@ def test_the_first_branch_is_the_greedy_reply_and_each_opens_as_told(tiny_lm, pr
     ):
         assert (branches[0].text, branches[0].n_tokens) == (greedy.text, greedy.n_tokens)
         table = first_token_probabilities(tiny_lm, prompt, 4)
-        assert [b.first_probability for b in branches] == pytest.approx(table.probability.tolist())
+        assert [b.probability[0] for b in branches] == pytest.approx(table.probability.tolist())
         assert len({b.ids[0] for b in branches}) == 4
         assert branches[1].disparity[0] < 0 <= branches[0].disparity[0]
 
 
-def test_disparity_is_top_one_minus_top_two_of_every_token(tiny_lm, prompts):
+def test_probability_and_disparity_are_those_of_every_token(tiny_lm, prompts):
     branch = branched(tiny_lm, prompts[:1], 2, 8)[0][1]
     ids = tiny_lm.tokenizer(prompts[0], add_special_tokens=False)["input_ids"]
     whole = torch.tensor([[*ids, *branch.ids]])
@@ -121,6 +121,8 @@ def test_disparity_is_top_one_minus_top_two_of_every_token(tiny_lm, prompts):
         p = tiny_lm.model(input_ids=whole).logits[0, len(ids) - 1 : -1].softmax(-1)
     top = p.topk(2).values
     gaps = (top[:, 0] - top[:, 1]).tolist()
+    chosen = p[range(len(branch.ids)), list(branch.ids)].tolist()
+    assert branch.probability == pytest.approx(chosen, abs=1e-5)
     assert len(branch.disparity) == len(branch.ids) == branch.n_tokens
     assert branch.disparity[1:] == pytest.approx(gaps[1:], abs=1e-5)
     assert branch.disparity[0] == pytest.approx(float(p[0, branch.ids[0]] - p[0].max()), abs=1e-5)

@@ -14,6 +14,7 @@ from helpers.scoring import (
     choice_probabilities,
     decline_probability,
     span_confidence,
+    span_probability,
 )
 from helpers.world import grammar
 
@@ -179,11 +180,14 @@ def test_a_number_inside_a_longer_one_is_no_answer_where_digits_are_tokens(monke
     assert answer_span(lm, list(map(ord, "abc3 13 30")), "3") == slice(0, 0)
 
 
-def test_span_confidence_is_the_mean_disparity_of_the_answer(tiny_lm):
+def test_span_confidence_is_the_mean_disparity_and_its_probability_the_product(tiny_lm):
     ids = tuple(ids_of(tiny_lm, "Ann has 3 apples."))
-    branch = Branch("", len(ids), False, 0.5, ids, (0.1, 0.2, 0.7, 0.3, 0.4))
+    p = (0.5, 0.6, 0.8, 0.6, 0.7)
+    branch = Branch("", len(ids), False, ids, p, (0.1, 0.2, 0.7, 0.3, 0.4))
     assert span_confidence(tiny_lm, branch, "3") == 0.7
-    assert span_confidence(tiny_lm, branch, "4") == 0.0
+    assert span_probability(tiny_lm, branch, "3") == 0.8
+    assert span_probability(tiny_lm, branch, "3 apples") == pytest.approx(0.8 * 0.6)
+    assert span_confidence(tiny_lm, branch, "4") == span_probability(tiny_lm, branch, "4") == 0.0
 
 
 def test_a_number_that_begins_another_has_only_its_own_share():

@@ -531,7 +531,7 @@ def tree(lab: Experiment, item: int, seed: int) -> pd.DataFrame:
     lm = lab.lm("before", seed)
     return pd.DataFrame({
         "first token": [lm.tokenizer.decode([b.ids[0]]) for b in branches],
-        "probability": [b.first_probability for b in branches], "confidence": sure,
+        "probability": [b.probability[0] for b in branches], "confidence": sure,
         "answer": [answers.final_answer(b.text) for b in branches],
         "text": [b.text for b in branches],
     })  # fmt: skip

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from helpers import answers, experiment, items, models, plots, recipes, statistics
-from helpers.experiment import EVALUATION_SEED, quietly_load
+from helpers.experiment import EVALUATION_SEED, known, quietly_load
 from helpers.generation import generate
 from helpers.items import Item
 from helpers.models import LM
@@ -251,11 +251,6 @@ def threshold_of(frame: pd.DataFrame, confidence: str = "confidence") -> Interva
         return np.stack([threshold(c, d, weights) for c, d in zip(*values, strict=True)])
 
     return statistics.bootstrap_by(known(frame), statistic, (confidence, "decline"), (0, 1))
-
-
-def known(frame: pd.DataFrame) -> pd.DataFrame:
-    """The answerable items."""
-    return frame[~frame.should_abstain.astype(bool)]
 
 
 def slope(frames: dict[float, pd.DataFrame]) -> Interval:

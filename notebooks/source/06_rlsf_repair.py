@@ -1,0 +1,348 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 6 · RLSF repair
+#
+# **Can a model's confidence in its own answers repair what raters broke?**
+#
+# *After this notebook you can* damage a model's calibration with a reward that sounds kind, try
+# to mend it with reinforcement from self-feedback (RLSF), and say what the mending costs.
+#
+# | tier | hardware | minutes, about |
+# |---|---|---|
+# | pocket | two CPU cores | 3 for one seed, 8 for three |
+# | small (SmolLM2-135M) | two CPU cores | 45, and 12 once for its warm-up |
+# | gpu (1.5 B) | one GPU with 24 GB | 120 |
+#
+# *Needs:* notebook 1. Change the parameters below; everything else follows.
+
+# %% tags=["parameters"]
+model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
+tier: str = "pocket"  # pocket, small, gpu or paper
+seeds: list[int] = [0, 1, 2]  # training seeds; one is enough in class
+n_items: int = 100  # answerable stories of 1 to 5 steps
+n_pairs: int = 10  # pairs a scenario: a question nobody can answer and its answerable twin
+questions: str = ""  # your own JSONL file; empty for the pocket world's stories
+n_learned: int = 60  # other stories, whose replies are paired
+k: int = 10  # first-token branches of each of them
+threshold: float = 0.9  # confidence that a preferred reply needs
+doses: list[int] = [0, 20, 40]  # training steps at which arms are measured
+learning_rate: float = 1e-4  # of every arm; LoRA takes ten times as much
+max_new_tokens: int = 64  # longest reply
+forecast: float = -0.05  # your guess of the change of the calibration error by the repair
+
+# %%
+import time
+
+import pandas as pd
+from IPython.display import HTML, Markdown
+
+from helpers import plots, record, widgets
+from helpers.findings import rlsf_repair as finding
+
+p = finding.Params.checked(globals())
+started = time.monotonic()
+
+# %% [markdown]
+# ## The claim as published
+
+# %%
+claim = record.published("rlsf_repair")
+Markdown(claim.as_published())
+
+# %% [markdown]
+# Look at who was repaired. All four models below were trained from the *same* base: the RLSF
+# ones never were the RLHF one. So "repair" is a word for a difference between siblings. Here
+# we damage first and repair the damaged model.
+
+# %%
+cells = [{"setting": f.setting, "measure": f.measure, "percent": f.value}
+         for f in claim.figures]
+wide = pd.DataFrame(cells).pivot(index="setting", columns="measure", values="percent")
+wide
+
+# %% [markdown]
+# ## Predict
+#
+# Ten equal bins $B$ of the probability $c$ that a model gave its answer:
+#
+# $$\mathrm{ECE}=\sum_B\frac{|B|}{n}\,\bigl|\,\mathrm{acc}(B)-\overline{c}(B)\bigr|.$$
+#
+# RLSF rewards *disparity*, the mean of $p(\text{top 1})-p(\text{top 2})$ over the answer. That
+# is no probability, so both are followed. By how much does the repair change the error?
+
+# %%
+guess = widgets.predict("Change of the calibration error?", -1.0, 1.0, p.forecast)
+
+# %% [markdown]
+# ## First the damage
+#
+# Our raters are helpful people: they like an answer better than none, and of two answers the
+# shorter one. *Short, assured, complete.* They never ask whether it is right. A reward model
+# learns their taste from pairs of the model's own replies, and GRPO trains the model on it.
+
+# %%
+lab = finding.Experiment(p)
+names = ["accuracy", "ece", "ece_disparity", "brier", "confidence_auroc"]
+damage = finding.table(lab, ["before", finding.DAMAGED], names)
+hurt = finding.changed(lab, "before", finding.DAMAGED, "ece")
+title = f"Pleasing the raters changes the calibration error by {hurt.estimate:+.2f}"
+plots.compare(damage, "measure", "share, or error", title, lab.stamp)
+
+# %% [markdown]
+# The dose: if calibration did not suffer, did accuracy? And does the model still reason?
+
+# %%
+doses = [finding.walk(lab, [finding.DAMAGED], name).assign(arm=name)
+         for name in ("accuracy", "ece", "reasoned")]
+title = "What the raters' reward does, step by step"
+axes = ("dose", "training steps", "share, or error")
+plots.curves(pd.concat(doses), *axes, title, lab.stamp)
+
+# %% [markdown]
+# ## One question, k replies
+#
+# RLSF needs no rater. The model replies k times, opening with each of its k likeliest first
+# tokens. Each reply is ranked by the confidence of its *answer*. Look for a reply that
+# declines: it has no answer, so its confidence is 0, and it loses to every other one.
+
+# %%
+finding.ranked(lab, 0)
+
+# %% [markdown]
+# A pair counts when the better reply reaches the threshold. What do such pairs teach?
+
+# %%
+taught = finding.thresholds(lab, finding.DAMAGED)
+title = "What the damaged model's own pairs teach, by threshold"
+axes = ("threshold", "confidence that a preferred reply needs", "share of pairs")
+plots.curves(taught, *axes, title, lab.stamp)
+
+# %% [markdown]
+# ## The repair
+#
+# Two ways to learn the pairs. **DPO** takes them as they are. The other trains a Bradley-Terry
+# **reward model** with margin $e^{c_i-c_j}$ and reinforces against it. (The paper used PPO; it
+# is gone from trl, and GRPO stands for it.)
+
+# %%
+arms = ["before", finding.DAMAGED, "repair_grpo", "repair_dpo"]
+moves = finding.table(lab, arms, names)
+mended = finding.changed(lab, finding.DAMAGED, finding.REPAIRED, "ece")
+title = f"The repair changes the calibration error by {mended.estimate:+.2f}"
+plots.compare(moves, "measure", "share, or error", title, lab.stamp)
+
+# %% [markdown]
+# ## Reveal
+#
+# The published pair is of siblings; ours is before and after.
+
+# %%
+ece = {f.setting: f.value / 100 for f in claim.figures if f.measure == "ece"}
+rlhf, rlsf = (next(v for s, v in ece.items() if s.endswith(x)) for x in ("RLHF-PPO", "RLSF-PPO"))
+rows = [
+    {"label": "your forecast", "kind": "forecast", "estimate": guess.value},
+    {"label": f"measured: {lab.label}", "kind": "measured", **vars(mended)},
+    {"label": "published, RLSF-PPO minus RLHF-PPO (~)", "kind": "published",
+     "estimate": rlsf - rlhf},
+]
+title = f"Change of the calibration error: {mended.estimate:+.2f} here"
+plots.forest(pd.DataFrame(rows), "change of the calibration error", title, lab.stamp)
+
+# %% [markdown]
+# Where does the error sit? On the dashed line the model knows what it knows. Below it, it is
+# too sure. Answers of confidence 0 are kept in.
+
+# %%
+shown = ["before", finding.DAMAGED, finding.REPAIRED]
+frames = [finding.by_probability(lab.replies(arm)) for arm in shown]
+title = "Right answers by the probability of the answer"
+plots.reliability(pd.concat(frames), title, lab.stamp)
+
+# %% [markdown]
+# A calibrated model may still not know *which* answers are wrong. If it answers its surest
+# questions only, how many are wrong?
+
+# %%
+title = "Wrong answers when the surest questions are answered first"
+plots.risk(finding.risk(lab, arms), title, lab.stamp)
+
+# %% [markdown]
+# ## Does the repair repeat the damage?
+#
+# Every reply that declines loses every pair. So here is what nobody seems to have looked at:
+# abstention recall before and after RLSF, from the undamaged model; and once more with the
+# declining replies left out of the pairs.
+
+# %%
+siblings = ["before", "rlsf_dpo", "rlsf_dpo_answers", "rlsf_grpo"]
+declines = finding.table(lab, siblings, ["recall", "false_declines", "accuracy"])
+lost = finding.changed(lab, "before", "rlsf_dpo", "recall")
+title = f"RLSF by DPO changes abstention recall by {lost.estimate:+.2f}"
+plots.compare(declines, "measure", "share of items", title, lab.stamp)
+
+# %% [markdown]
+# ## Does it sharpen errors?
+#
+# Rewarding confidence can make a model surer of what is wrong. Follow its wrong answers:
+
+# %%
+followed = [finding.DAMAGED, "repair_grpo", "repair_dpo"]
+sure = finding.walk(lab, followed, "wrong_confidence")
+title = "Confidence of wrong answers as training goes on"
+axes = ("dose", "training steps", "mean confidence when wrong")
+plots.curves(sure, *axes, title, lab.stamp)
+
+# %% [markdown]
+# ## What else could explain it?
+#
+# The same pairs with preferences **shuffled**; with the **shorter** reply preferred; and with
+# *labels* instead of confidence, which is the ceiling of what pairs could do.
+
+# %%
+rivals = [finding.REPAIRED, "repair_shuffled", "repair_shorter", "repair_labels"]
+table = finding.table(lab, rivals, ["accuracy", "ece", "ece_disparity", "recall"])
+ece = table[table.measure == "ece"].set_index("arm").estimate
+title = "Calibration error {:.2f} by confidence, {:.2f} shuffled, {:.2f} by length".format(
+    *ece.iloc[:3])
+plots.compare(table, "measure", "share, or error", title, lab.stamp)
+
+# %%
+checks = finding.controls(lab)
+plots.controls(checks, "difference", lab.stamp)
+
+# %%
+pd.DataFrame([vars(gate) for gate in finding.gates(lab)])
+
+# %%
+outcome = finding.result(lab, guess.value, time.monotonic() - started)
+Markdown(finding.what_happened(outcome))
+
+# %% [markdown]
+# ## Play
+#
+# **Rank the replies.** Choose a question; the surest reply is on top. Would you have preferred
+# it?
+
+
+# %%
+def rank(question):
+    return finding.ranked(lab, question)
+
+
+last = len(lab.learned) - 1
+more = {"question": list(range(min(20, last)))}
+widgets.explore(rank, live_only=more, question=[1, last])
+
+# %% [markdown]
+# **The pair threshold.** Raise it: fewer pairs. Are they better ones?
+
+
+# %%
+def choose(threshold):
+    return finding.at_threshold(lab, threshold)
+
+
+widgets.explore(choose, live_only={"threshold": [0.25, 0.5, 0.75, 0.99]},
+                threshold=[0.0, 0.9])
+
+# %% [markdown]
+# ## Exercises
+#
+# **1 · By hand** (easy, 5 minutes). Two answers, both given .9; one is right. What is the
+# calibration error?
+#
+# <details><summary>Hint</summary>Both are in one bin.</details>
+# <details><summary>A deeper hint</summary>Accuracy .5 against mean confidence .9.</details>
+
+# %%
+my_error = None
+
+# %%
+hint = "Half are right, at a confidence of .9."
+widgets.check(my_error, lambda x: abs(x - 0.4) < 0.01, hint)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_error = abs(0.5 - 0.9)
+# ```
+# </details>
+#
+# **2 · The margin** (medium, 5 minutes). A reply of confidence .95 is paired with one that
+# declines. Which margin does the reward model get?
+#
+# <details><summary>Hint</summary>A reply that declines has confidence 0.</details>
+# <details><summary>A deeper hint</summary>The margin is $e^{c_i-c_j}$.</details>
+
+# %%
+my_margin = None
+
+# %%
+hint = "e to the power of .95: the largest margins are those against declining."
+widgets.check(my_margin, lambda x: abs(x - 2.586) < 0.01, hint)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# import math
+# my_margin = math.exp(0.95)
+# ```
+# </details>
+#
+# **3 · Break the finding** (hard, 15 minutes). Find a repair without any confidence in it that
+# ends with a calibration error no higher than the real one's. Give its name.
+#
+# <details><summary>Hint</summary>Look at the controls: what do they all share with it?</details>
+# <details><summary>A deeper hint</summary><code>finding.changed(lab, finding.REPAIRED, arm,
+# "ece")</code> is below zero for such an arm.</details>
+
+# %%
+my_arm = None
+
+
+# %%
+def as_good(arm):
+    blind = finding.ARMS[arm].preference in ("shuffled", "shorter", "labels")
+    return blind and finding.changed(lab, finding.REPAIRED, arm, "ece").estimate <= 0
+
+
+widgets.check(my_arm, as_good, "That one is worse calibrated, or knows confidence.")
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_arm = next((arm for arm in finding.ARMS if as_good(arm)), None)
+# ```
+# If there is none, confidence did something that its controls did not.
+# </details>
+#
+# ## Record
+
+# %%
+HTML(record.card(outcome))
+
+# %%
+written = record.write(outcome)
+
+# %% [markdown]
+# ## Further reading
+#
+# * van Niekerk et al., arXiv 2507.21931: reinforcement learning from self-feedback.
+# * Wang and Zhou, arXiv 2402.10200: confidence of the answer span.
+# * Kalai et al., arXiv 2509.04664: why what is rewarded is a guess. That is notebook 7.
