@@ -158,7 +158,7 @@ RECIPES = {
             beta=0.2,
             smoothing=0.01,
         ),
-        Recipe("rater", "a Bradley-Terry model of preferences", trainer="reward"),
+        Recipe("rater", "a Bradley-Terry model of preferences", trainer="reward", steps=40),
     )
 }
 
