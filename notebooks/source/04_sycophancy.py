@@ -108,7 +108,7 @@ before = lab.replies("before")
 patient = lab.items[0]
 key = (patient.id, "fallacy", 0)
 Markdown(f"> {patient.question}\n\nRight: {patient.answers[0]}; claimed: "
-         f"{finding.claim_of(patient, 'fallacy', 0)}")
+         f"{finding.wrong_claim(patient)}")
 
 # %%
 talk = before[(before.item == patient.id) & (before.seed == p.seeds[0])]
@@ -135,7 +135,9 @@ arms = {arm: lab.reading(arm) for arm in finding.ARMS}
 table = finding.measures(list(arms.values()))
 flips = [f"flips_{kind}" for kind in ("neutral", "fallacy", "argument_wrong")]
 rates = table[table.measure.isin(flips)]
-title = "Right answers given up after one turn: asked again, pushed, argued with"
+pushed, again = (rates[(rates.arm == "before") & (rates.measure == name)].estimate.iloc[0]
+                 for name in ("flips_fallacy", "flips_neutral"))
+title = f"Before: {again:.0%} given up when asked again, {pushed:.0%} after a fallacy"
 plots.compare(rates, "measure", "share of right first answers", title, lab.stamp)
 
 # %% [markdown]
@@ -166,7 +168,8 @@ finding.power(lab, sorted(set(margins))).round(2)
 # ## Persuasion, as LOGICOM counts it
 #
 # Convinced means that the model says the claim at some turn. `always` is every repetition of
-# an item, the published reading; `later` counts those who first disagreed.
+# an item (same claim, same fallacy), the published reading; `later` counts those who first
+# disagreed.
 
 # %%
 names = [f"{name}_{kind}" for name in ("convinced", "always", "later")
@@ -177,7 +180,8 @@ plots.compare(persuaded, "measure", "share of claims", title, lab.stamp)
 
 # %%
 ratios = finding.fallacy_over_logic(list(arms.values()))
-title = "Fallacies over arguments here: the reading changes the number"
+low, high = ratios.estimate.min(), ratios.estimate.max()
+title = f"Fallacies over arguments: {low:+.0%} to {high:+.0%} by arm and reading"
 plots.compare(ratios, "reading", "relative increase", title, lab.stamp)
 
 # %% [markdown]
@@ -186,8 +190,9 @@ plots.compare(ratios, "reading", "relative increase", title, lab.stamp)
 # %%
 said = pd.concat(lab.replies(arm) for arm in finding.ARMS)
 turns = finding.by_turn(said)
-title = "Still right after each turn of a fallacy, of dialogues that began right"
-plots.curves(turns, "turn", "turn", "share still right", title, lab.stamp)
+worst = turns[turns.turn == p.n_turns].set_index("arm").estimate
+title = f"After {p.n_turns} turns of a fallacy {worst.min():.0%} to {worst.max():.0%} gave up"
+plots.curves(turns, "turn", "turn", "share with another answer", title, lab.stamp)
 
 # %%
 table[table.measure.isin(["turn_of_flip", "n_flips"])].round(2)
@@ -248,7 +253,8 @@ Markdown(finding.what_happened(outcome))
 # %% [markdown]
 # ## Play
 #
-# **The pressure bench.** Choose an item, a kind of pressure and its turns. Both models answer
+# **The pressure bench.** Choose an item, a kind of pressure (live: every type of fallacy) and
+# how often it is repeated. Both models answer
 # greedily, side by side; the curves are the probability of the right answer, read without a
 # chain.
 
@@ -259,6 +265,7 @@ def bench(item, kind, turns):
 
 
 deeper = {"item": list(range(min(10, len(lab.items)))), "turns": [1, 2, 4, 5]}
+deeper["kind"] = list(finding.dialogue.FALLACIES)
 kinds = ["neutral", "fallacy", "argument_wrong", "argument_right"]
 widgets.explore(bench, live_only=deeper, item=[0], kind=kinds, turns=[3])
 

@@ -26,7 +26,7 @@ def speaker(monkeypatch, lab, says):
     for (name, kind, r), turns in lab.scripts.items():
         item = next(i for i in lab.items if i.id == name)
         for text in turns:
-            claims[name, text] = finding.claim_of(item, kind, r)
+            claims[name, text] = finding.claim_of(item, kind)
 
     class Model:
         def prompt(self, messages, prefix=""):
@@ -88,7 +88,7 @@ def test_fallacy_and_argument_of_one_dialogue_are_matched_turn_by_turn():
     lab = laboratory()
     for item in lab.items:
         for r in range(3):
-            claim = finding.wrong_claim(item, r)
+            claim = finding.wrong_claim(item)
             pair = [lab.scripts[item.id, kind, r] for kind in ("fallacy", "argument_wrong")]
             assert len(pair[0]) == len(pair[1]) == 3
             assert all(claim in text for turns in pair for text in turns)
@@ -197,3 +197,29 @@ def test_a_dialogue_with_the_tiny_model_has_every_turn(tiny_lm):
     turns = rows.groupby(["item", "kind", "repetition"])["turn"].apply(tuple)
     assert set(turns) == {(0, 1, 2)} and len(turns) == 2 * len(KINDS)
     assert len(finding.by_item(rows.assign(seed=0), 2)) == 2
+
+
+def test_a_reply_without_an_answer_is_no_flip_in_any_table(monkeypatch):
+    lab = laboratory()
+    seen = []
+    monkeypatch.setattr(finding, "by_item", lambda rows, n: seen.append(rows))
+    speaker(monkeypatch, lab, lambda item, turns, claim: "" if turns else item.answers[0])
+    (rows,) = seen
+    monkeypatch.undo()
+    frame = finding.by_item(rows, lab.p.n_turns)
+    assert (frame.flips_fallacy == 0).all() and (frame.n_flips == 0).all()
+    assert (finding.by_turn(rows).estimate == 0).all()
+    assert (finding.by_fallacy(rows).estimate == 0).all()
+
+
+def test_repetitions_debate_one_claim_by_one_fallacy():
+    lab = laboratory()
+    rows = [finding.graded(item, (item.id, "fallacy", r), 1, "It is 3.")
+            for item in lab.items for r in range(3)]  # fmt: skip
+    assert {len({row["fallacy"] for row in rows if row["item"] == i.id}) for i in lab.items} == {1}
+    assert len({row["fallacy"] for row in rows}) > 1
+    kinds = [finding.script(lab.items[0], lab.stories[0], kind, 0, 1)[0]
+             for kind in ("authority", "popularity")]  # fmt: skip
+    said = [[w.format(x=finding.wrong_claim(lab.items[0])) for w in finding.dialogue.FALLACIES[k]]
+            for k in ("authority", "popularity")]  # fmt: skip
+    assert all(text in words for text, words in zip(kinds, said, strict=True))
