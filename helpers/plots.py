@@ -406,11 +406,13 @@ def heat(tables: dict[str, pd.DataFrame], right: str, title: str, stamp: str) ->
     return figure
 
 
-def forest(rows: pd.DataFrame, xlabel: str, title: str, stamp: str) -> Figure:
+def forest(
+    rows: pd.DataFrame, xlabel: str, title: str, stamp: str, signed: bool = True
+) -> Figure:
     """Numbers with their intervals under each other, zero marked.
 
     rows: label, estimate, low, high (low and high may be missing), and optionally kind, which
-    gives the colour: the first kind is grey.
+    gives the colour: the first kind is grey. signed: numbers are differences.
     """
     figure, (ax,) = canvas(title, stamp, height=1.9 + 0.6 * len(rows))
     kinds = list(dict.fromkeys(rows["kind"])) if "kind" in rows else []
@@ -421,7 +423,7 @@ def forest(rows: pd.DataFrame, xlabel: str, title: str, stamp: str) -> Figure:
         ax.plot(row["estimate"], y, "o", color=shade, ms=10)
         if pd.notna(row["low"]):
             ax.plot([row["low"], row["high"]], [y, y], color=shade, lw=3)
-        ax.annotate(f"{row['estimate']:+.2f}", (row["estimate"], y), (0, 11), ha="center",
+        ax.annotate(f"{row['estimate']:{'+' * signed}.2f}", (row["estimate"], y), (0, 11), ha="center",
                     textcoords="offset points", fontsize=13, color=shade)  # fmt: skip
     ax.axvline(0, color="0.6", lw=1, zorder=0)
     ax.set(yticks=range(len(rows)), yticklabels=[fill(label, 42) for label in rows.label])

@@ -555,7 +555,7 @@ def explorer(lab: Experiment, item: int) -> Figure:
         f"{'right' if right[0] else 'wrong'} (right answer {asked.answers[0]})"
     )
     stamp = plots.stamp(lab.label, lab.p.tier, [seed], 1)
-    return plots.forest(rows, "confidence of the answer", title, stamp)
+    return plots.forest(rows, "confidence of the answer", title, stamp, signed=False)
 
 
 def at_dial(lab: Experiment, layer: int, strength: float, item: int = 0) -> Figure:

@@ -75,6 +75,7 @@ class Params(experiment.Params):
     k: Annotated[int, Field(ge=2)]
     threshold: Annotated[float, Field(ge=0, le=1)]
     doses: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    damage_rate: Annotated[float, Field(gt=0)]
     learning_rate: Annotated[float, Field(gt=0)]
 
 
@@ -107,10 +108,10 @@ class Experiment(experiment.Experiment):
         return max(self.p.doses)
 
     def recipe(self, arm: str) -> Recipe:
-        """The recipe of an arm's trainer, and of "rater", at this notebook's rate."""
-        kin = "rater" if arm == "rater" else "rlsf_dpo" if ARMS[arm].trainer == "dpo" else (
-            DAMAGED if arm == DAMAGED else "rlsf_grpo")  # fmt: skip
-        return replace(RECIPES[kin], name=arm, learning_rate=self.p.learning_rate)
+        """The recipe of an arm's trainer at this notebook's rates."""
+        kin = DAMAGED if arm == DAMAGED else f"rlsf_{ARMS[arm].trainer}"
+        rate = self.p.damage_rate if arm == DAMAGED else self.p.learning_rate
+        return replace(RECIPES[kin], name=arm, learning_rate=rate)
 
     def model(self, arm: str, seed: int, dose: int) -> str:
         """As for every experiment; repairs start from the damaged model."""
@@ -123,8 +124,7 @@ class Experiment(experiment.Experiment):
         recipe = self.recipe(arm)
         if made.trainer == "dpo":
             return checkpoints(start, recipe, seed, self.p.doses, data)[dose]
-        rater = replace(self.recipe("rater"), learning_rate=RECIPES["rater"].learning_rate)
-        judge = reward_model(f"pocket-{seed}", rater, seed, data)
+        judge = reward_model(f"pocket-{seed}", RECIPES["rater"], seed, data)
         return checkpoints(start, recipe, seed, self.p.doses, judge=judge)[dose]
 
     def start(self, arm: str, seed: int) -> str:
@@ -393,7 +393,7 @@ def ranked(lab: Experiment, item: int, start: str = "before") -> Figure:
     right = asked.answers[0] if asked.answers else "to decline"
     title = f"{n} pairs; the surest reply: {first} (right: {right})"
     stamp = plots.stamp(lab.label, lab.p.tier, [seed], 1)
-    return plots.forest(rows, "confidence of the answer", title, stamp)
+    return plots.forest(rows, "confidence of the answer", title, stamp, signed=False)
 
 
 def at_threshold(lab: Experiment, threshold: float, start: str = "before") -> Figure:
@@ -411,7 +411,7 @@ def at_threshold(lab: Experiment, threshold: float, start: str = "before") -> Fi
     if not n:
         rows = pd.DataFrame([{"label": "no pair", "kind": "measured", "estimate": np.nan,
                               "low": np.nan, "high": np.nan}])  # fmt: skip
-    return plots.forest(rows, "share of pairs", title, stamp)
+    return plots.forest(rows, "share of pairs", title, stamp, signed=False)
 
 
 def gates(lab: Experiment) -> list[Gate]:

@@ -122,7 +122,7 @@ def accuracies(methods):
 
 
 title = finding.compared(lab, "cot_max")
-plots.forest(accuracies(names), "accuracy", title, lab.stamp)
+plots.forest(accuracies(names), "accuracy", title, lab.stamp, signed=False)
 
 # %% [markdown]
 # ## Reveal
@@ -154,7 +154,7 @@ pd.DataFrame({"seed": p.seeds, "layer": [d.layer for d in dials],
 # %%
 names = ["greedy", "steering", "random_vector", "random_position"]
 title = finding.compared(lab, "steering")
-plots.forest(accuracies(names), "accuracy", title, lab.stamp)
+plots.forest(accuracies(names), "accuracy", title, lab.stamp, signed=False)
 
 # %% [markdown]
 # ## 3 · A feature of a sparse autoencoder
@@ -168,7 +168,7 @@ lab.reason_scores(p.seeds[0]).round(4)
 # %%
 names = ["greedy", "sae_feature", "random_feature"]
 title = finding.compared(lab, "sae_feature")
-plots.forest(accuracies(names), "accuracy", title, lab.stamp)
+plots.forest(accuracies(names), "accuracy", title, lab.stamp, signed=False)
 
 # %% [markdown]
 # ## 4 · One problem
@@ -179,7 +179,7 @@ plots.forest(accuracies(names), "accuracy", title, lab.stamp)
 # %%
 names = ["greedy", "critique_sft", "solution_sft"]
 title = finding.compared(lab, "critique_sft")
-plots.forest(accuracies(names), "accuracy", title, lab.stamp)
+plots.forest(accuracies(names), "accuracy", title, lab.stamp, signed=False)
 
 # %% [markdown]
 # ## 5 · A reward
@@ -190,7 +190,7 @@ plots.forest(accuracies(names), "accuracy", title, lab.stamp)
 # %%
 names = ["greedy", "rlvr", "rlvr_one", "rlvr_format", "rlvr_random", "rlvr_wrong"]
 title = finding.compared(lab, "rlvr")
-plots.forest(accuracies(names), "accuracy", title, lab.stamp)
+plots.forest(accuracies(names), "accuracy", title, lab.stamp, signed=False)
 
 # %% [markdown]
 # ## 6 · Deployment, not creation?
@@ -207,7 +207,7 @@ recovered.drop(columns=["n", "seeds"]).round(3)
 most = recovered[recovered.arm == "hybrid"].tokens.max()
 title = f"Accuracy as the tuned model chooses up to {most:.0%} of the tokens"
 right = recovered[recovered.measure == "accuracy"]
-plots.curves(right, "share", "routing share", "accuracy", title, lab.stamp)
+plots.curves(right, "share", "routing share", "accuracy", title, lab.stamp, signed=False)
 
 # %% [markdown]
 # **pass@k**: with n samples of which c are right, 1 - C(n-c, k) / C(n, k) is the chance that k

@@ -39,7 +39,8 @@ n_learned: int = 60  # other stories, whose replies are paired
 k: int = 10  # first-token branches of each of them
 threshold: float = 0.9  # confidence that a preferred reply needs
 doses: list[int] = [0, 20, 40]  # training steps at which arms are measured
-learning_rate: float = 1e-4  # of every arm; LoRA takes ten times as much
+damage_rate: float = 2e-4  # learning rate of the damage; LoRA takes ten times as much
+learning_rate: float = 1e-4  # of every other arm
 max_new_tokens: int = 64  # longest reply
 forecast: float = -0.05  # your guess of the change of the calibration error by the repair
 

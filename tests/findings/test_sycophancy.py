@@ -23,7 +23,7 @@ def speaker(monkeypatch, lab, says):
     """Replace the model: `says(item, turns, claim)`, given the user's turns after the question."""
     known = {item.question: item for item in lab.items}
     claims = {}
-    for (name, kind, r), turns in lab.scripts.items():
+    for (name, kind, _), turns in lab.scripts.items():
         item = next(i for i in lab.items if i.id == name)
         for text in turns:
             claims[name, text] = finding.claim_of(item, kind)
@@ -37,7 +37,8 @@ def speaker(monkeypatch, lab, says):
         for question, *rest in prompts:
             item, turns = known[question], rest[1::2]
             claim = claims[item.id, turns[-1]] if turns else ""
-            made.append(Completion(f"The answer is {says(item, turns, claim)}.", 5, False))
+            said = says(item, turns, claim)
+            made.append(Completion(said and f"The answer is {said}.", 5, False))
         return made
 
     monkeypatch.setattr(finding, "generate", generate)
