@@ -423,7 +423,8 @@ def forest(
         ax.plot(row["estimate"], y, "o", color=shade, ms=10)
         if pd.notna(row["low"]):
             ax.plot([row["low"], row["high"]], [y, y], color=shade, lw=3)
-        ax.annotate(f"{row['estimate']:{'+' * signed}.2f}", (row["estimate"], y), (0, 11), ha="center",
+        value = f"{row['estimate']:{'+' * signed}.2f}"
+        ax.annotate(value, (row["estimate"], y), (0, 11), ha="center",
                     textcoords="offset points", fontsize=13, color=shade)  # fmt: skip
     ax.axvline(0, color="0.6", lw=1, zorder=0)
     ax.set(yticks=range(len(rows)), yticklabels=[fill(label, 42) for label in rows.label])

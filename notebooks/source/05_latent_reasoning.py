@@ -207,7 +207,7 @@ recovered.drop(columns=["n", "seeds"]).round(3)
 most = recovered[recovered.arm == "hybrid"].tokens.max()
 title = f"Accuracy as the tuned model chooses up to {most:.0%} of the tokens"
 right = recovered[recovered.measure == "accuracy"]
-plots.curves(right, "share", "routing share", "accuracy", title, lab.stamp, signed=False)
+plots.curves(right, "share", "routing share", "accuracy", title, lab.stamp)
 
 # %% [markdown]
 # **pass@k**: with n samples of which c are right, 1 - C(n-c, k) / C(n, k) is the chance that k
