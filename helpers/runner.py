@@ -111,7 +111,8 @@ def plan(
 ) -> list[Run]:
     """The runs with every name and value checked; nothing has started yet.
 
-    A parameter goes to the notebooks that have it. Raises ValueError, FileNotFoundError or
+    A parameter goes to the notebooks that have it; what is asked comes before what the tier says of
+    a notebook, and that before what it says of all. Raises ValueError, FileNotFoundError or
     ConnectionError in one sentence: unknown tier, model or parameter, wrong type, bad questions.
     """
     from helpers import items, models
@@ -122,6 +123,7 @@ def plan(
         raise ValueError(f"Unknown tier '{tier}'; known are: {', '.join(tiers)}.")
     entry = tiers.get(tier, {"parameters": {}, "model": model})
     usual = {"tier": tier, "model": entry["model"], **entry["parameters"]}
+    own = entry.get("notebooks", {})
     asked = {"model": model, "questions": questions, "seeds": seeds, **(params or {})}
     asked = {name: value for name, value in asked.items() if value not in ("", None)}
     cells = {notebook: declared(notebook) for notebook in notebooks}
@@ -136,7 +138,7 @@ def plan(
         given = {
             name: literal(value, isinstance(defaults[name], str)) if params and name in params
             else value
-            for name, value in (usual | asked).items()
+            for name, value in (usual | own.get(notebook.stem, {}) | asked).items()
             if name in defaults
         }
         try:

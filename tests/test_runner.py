@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from helpers import record, runner
+from helpers import models, record, runner
 from helpers.record import Measure, Record
 
 PARAMETERS = """n: int = 2  # how many
@@ -52,6 +52,17 @@ def notebook(folder, name, *cells, finding="start_here", write=True):
 
 def run(books, tmp_path, **options):
     return runner.run(books, runs=tmp_path / "runs", say=lambda _: None, **options)
+
+
+def test_a_tier_may_say_something_of_one_notebook_and_whoever_asks_comes_first(
+    tmp_path, monkeypatch
+):
+    said = {"parameters": {"n": 5}, "notebooks": {"02_other": {"n": 6}}}
+    tiers = {"pocket": models.tiers()["pocket"] | said}
+    monkeypatch.setattr(models, "tiers", lambda: tiers)
+    books = runner.find([notebook(tmp_path, name) for name in ("01_small", "02_other")])
+    assert [run.parameters["n"] for run in runner.plan(books)] == [5, 6]
+    assert [run.parameters["n"] for run in runner.plan(books, params={"n": "7"})] == [7, 7]
 
 
 @pytest.mark.parametrize(

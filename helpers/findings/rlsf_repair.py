@@ -53,13 +53,14 @@ ARMS = {
     "rlsf_dpo_answers": Arm("before", "dpo", "answers"),
     "rlsf_grpo": Arm("before", "grpo", "confidence"),
     "repair_dpo": Arm(DAMAGED, "dpo", "confidence"),
-    "repair_dpo_answers": Arm(DAMAGED, "dpo", "answers"),
     REPAIRED: Arm(DAMAGED, "grpo", "confidence"),
     "repair_shuffled": Arm(DAMAGED, "grpo", "shuffled"),
     "repair_shorter": Arm(DAMAGED, "grpo", "shorter"),
     "repair_labels": Arm(DAMAGED, "grpo", "labels"),
 }
 PREFERENCES = ("confidence", "answers", "shuffled", "shorter", "labels", "raters")
+PAIRS = 16
+"""Pairs of a training step, of DPO and of a reward model."""
 LEAST_ACCURACY, LEAST_DAMAGE, FEWEST_PAIRS, FEWEST_ITEMS = 0.3, 0.02, 100, 50
 """Gates, fixed in advance."""
 SPARE = 0.05
@@ -111,7 +112,8 @@ class Experiment(experiment.Experiment):
         """The recipe of an arm's trainer at this notebook's rates."""
         kin = DAMAGED if arm == DAMAGED else f"rlsf_{ARMS[arm].trainer}"
         rate = self.p.damage_rate if arm == DAMAGED else self.p.learning_rate
-        return replace(RECIPES[kin], name=arm, learning_rate=rate)
+        recipe = replace(RECIPES[kin], name=arm, learning_rate=rate)
+        return replace(recipe, batch_size=PAIRS) if recipe.trainer == "dpo" else recipe
 
     def model(self, arm: str, seed: int, dose: int) -> str:
         """As for every experiment; repairs start from the damaged model."""
@@ -124,7 +126,8 @@ class Experiment(experiment.Experiment):
         recipe = self.recipe(arm)
         if made.trainer == "dpo":
             return checkpoints(start, recipe, seed, self.p.doses, data)[dose]
-        judge = reward_model(f"pocket-{seed}", RECIPES["rater"], seed, data)
+        rater = replace(RECIPES["rater"], batch_size=PAIRS)
+        judge = reward_model(f"pocket-{seed}", rater, seed, data)
         return checkpoints(start, recipe, seed, self.p.doses, judge=judge)[dose]
 
     def start(self, arm: str, seed: int) -> str:
