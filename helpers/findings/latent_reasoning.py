@@ -111,6 +111,7 @@ class Experiment(experiment.Experiment):
         self._solved: dict[str, pd.DataFrame] = {}
         self.branches = cache(self._branches)
         self.steering_dial = cache(self._steering_dial)
+        self.features = cache(self._features)
         self.feature_dials = cache(self._feature_dials)
         self.routed = cache(self._routed)
         self.passes = cache(self._passes)
@@ -221,14 +222,23 @@ class Experiment(experiment.Experiment):
             dials += [Dial(layer, strength, vector) for strength in STRENGTHS]
         return best_dial(lm, dials, self.p.max_new_tokens)
 
+    def _features(self, seed: int) -> tuple[steering.SparseAutoencoder, list, list]:
+        """A sparse autoencoder of the base's middle layer, and the activations on its own chains
+        and direct replies that it was trained on.
+        """
+        lm = self.lm("before", seed)
+        layer = len(steering.layers(lm)) // 2
+        with_chain, without = contrast(lm, layer, self.p.max_new_tokens)
+        sae = steering.train_sae(torch.cat(with_chain + without), seed=seed)
+        return sae, with_chain, without
+
     def _feature_dials(self, seed: int) -> tuple[Dial, Dial]:
         """The best of the features that a sparse autoencoder finds for chains, and one at random
         among those as active on them; both as directions before the reply.
         """
         lm = self.lm("before", seed)
         layer = len(steering.layers(lm)) // 2
-        with_chain, without = contrast(lm, layer, self.p.max_new_tokens)
-        sae = steering.train_sae(torch.cat(with_chain + without), seed=seed)
+        sae, with_chain, without = self.features(seed)
         scores = steering.reason_scores(sae, with_chain, without)
         mean = sae.encode(torch.cat(with_chain)).mean(0)
         size = float(torch.cat(without).norm(dim=1).mean())
@@ -247,12 +257,7 @@ class Experiment(experiment.Experiment):
 
     def reason_scores(self, seed: int) -> pd.DataFrame:
         """The highest ReasonScores of the base's features: feature, score."""
-        lm = self.lm("before", seed)
-        with_chain, without = contrast(
-            lm, len(steering.layers(lm)) // 2, self.p.max_new_tokens
-        )
-        sae = steering.train_sae(torch.cat(with_chain + without), seed=seed)
-        top = steering.reason_scores(sae, with_chain, without).topk(8)
+        top = steering.reason_scores(*self.features(seed)).topk(8)
         return pd.DataFrame({"feature": top.indices.tolist(), "ReasonScore": top.values.tolist()})
 
     def _routed(self, arm: str, share: float, seed: int) -> tuple[list[Completion], list[int]]:
