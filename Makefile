@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c requirements.
 .PHONY: run test lab doctor readme test-setup lock clean
 
 run: $(READY)  ## execute the notebooks at tier pocket, write the report, show the verdicts
-	$(BIN)/workbook run --tier pocket
+	$(BIN)/workbook run --tier pocket --jobs 2
 
 test: test-setup  ## all tests
 	$(BIN)/python -m pytest

@@ -151,3 +151,19 @@ def test_the_controls_figure_counts_those_that_hold():
     said = texts(plots.controls(checks, "difference", STAMP))
     assert "1 of 3 controls hold" in said and STAMP in " ".join(said).replace("\n", " ")
     assert {"one: holds", "two: fails in size", "three: fails"} <= set(said)
+
+
+def test_a_reliability_diagram_counts_every_answer_zero_confidence_too():
+    frame = pd.DataFrame({"arm": "before", "confidence": [0.0, 0.0, 0.05, 0.95, 1.0],
+                          "correct": [0, 1, 0, 1, 1]})  # fmt: skip
+    (ax,) = plots.reliability(frame, "T", STAMP).axes
+    assert [t.get_text() for t in ax.texts] == ["3", "2"]
+    points = [line.get_xydata()[0].tolist() for line in ax.lines if line.get_marker() == "o"]
+    assert points == [pytest.approx([0.05 / 3, 1 / 3]), pytest.approx([0.975, 1.0])]
+
+
+def test_risk_is_drawn_a_line_an_arm():
+    table = pd.DataFrame({"arm": ["before"] * 2 + ["damaged"] * 2, "coverage": [0.5, 1.0] * 2,
+                          "risk": [0.0, 0.2, 0.1, 0.4]})  # fmt: skip
+    (ax,) = plots.risk(table, "T", STAMP).axes
+    assert [line.get_ydata()[-1] for line in ax.lines] == [0.2, 0.4]

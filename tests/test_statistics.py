@@ -341,6 +341,19 @@ def test_auroc_is_that_of_scikit_learn_and_its_interval_covers_a_planted_change(
     assert same.low <= 0 <= same.high
 
 
+def test_auroc_of_confidence_takes_every_seed_s_own_right_answers():
+    rng = np.random.default_rng(1)
+    frames = [
+        pd.DataFrame({"item": range(80), "seed": seed, "confidence": rng.random(80).round(1),
+                      "correct": rng.random(80) < 0.5})
+        for seed in range(3)
+    ]  # fmt: skip
+    areas = [roc_auc_score(f.correct, f.confidence) for f in frames]
+    found = bootstrap(pd.concat(frames), "confidence_auroc")
+    assert found.estimate == pytest.approx(np.mean(areas))
+    assert found.low < 0.5 < found.high
+
+
 @pytest.mark.parametrize(
     "low, high, label",
     [

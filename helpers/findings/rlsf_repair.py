@@ -392,9 +392,10 @@ def ranked(lab: Experiment, item: int, start: str = "before") -> Figure:
         "low": np.nan, "high": np.nan, "kind": kinds,
     })  # fmt: skip
     n = len(pairs(drawn, lab.p.threshold))
-    first = kinds[0] if drawn.confidence.iloc[0] > 0 else "none"
-    right = asked.answers[0] if asked.answers else "to decline"
-    title = f"{n} pairs; the surest reply: {first} (right: {right})"
+    right = f"the answer is {asked.answers[0]}" if asked.answers else "nobody can answer"
+    title = (
+        f"Question {item} ({right}): the surest of {len(drawn)} replies is {kinds[0]}; {n} pairs"
+    )
     stamp = plots.stamp(lab.label, lab.p.tier, [seed], 1)
     return plots.forest(rows, "confidence of the answer", title, stamp, signed=False)
 
