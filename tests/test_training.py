@@ -135,7 +135,9 @@ def test_grpo_runs_and_moves_the_weights(model, monkeypatch):
     monkeypatch.setattr(training.rewards, "reward", lambda *settings: short)
     sizes = dict(batch_size=8, generations=4, max_new_tokens=6)
     recipe = Recipe("rl", "any reward", "grpo", learning_rate=1e-3, **sizes)
-    assert not torch.equal(weights(checkpoints(model, recipe, 0, [2])[2]), weights(model))
+    arms = checkpoints(model, recipe, 0, [1, 9])  # fewer and more than the uses of one rollout
+    start, one, nine = (weights(name) for name in (model, arms[1], arms[9]))
+    assert not torch.equal(start, one) and not torch.equal(one, nine)
 
 
 def test_given_examples_replace_the_recipe_s_and_are_part_of_the_key(model):

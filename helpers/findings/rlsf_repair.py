@@ -273,7 +273,8 @@ def learned_pairs(lab: Experiment, arm: str, seed: int) -> list[Example]:
     )
     if found.empty:
         raise ValueError(
-            f"No reply reaches the threshold {lab.p.threshold}: lower it, or ask more questions."
+            f"{plots.named(arm)}: no pair of replies to learn from at threshold "
+            f"{lab.p.threshold}; lower it, or raise n_learned."
         )
     questions = {item.id: item.question for item in lab.learned}
     rng = random.Random(f"pairs {seed}")
