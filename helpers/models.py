@@ -24,6 +24,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 transformers_logging.disable_progress_bar()  # one bar per loaded file says nothing here
+os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # nor one per tokenized dataset
 
 ROOT = Path(__file__).resolve().parents[1]
 POCKET = ROOT / "data" / "pocket"

@@ -404,27 +404,30 @@ def figures(notebook: Path) -> list[str]:
 
 
 def findings_table(folder: Path | None = None) -> str:
-    """The README's table: every claim, beside what the records of data/results/ measured."""
+    """The README's table: every claim, and below each other what the records of data/results/
+    measured.
+    """
     found = records(folder or RESULTS)
-    lines = ["| finding | published | measured | verdict |", "|---|---|---|---|"]
+    rows = [["finding", "published", "here on", "measured", "verdict"], ["---"] * 5]
     for name, claim in record.claims().items():
-        own = [one for one in found if one.finding == name]
-        cells = [f"{claim.number} {claim.title}", claim.headline,
-                 "<br>".join(measured_in(one, claim) for one in own) or "not yet built",
-                 "<br>".join(one.verdict for one in own) or "not yet built"]
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines)
+        head = [f"{claim.number} {claim.title}", claim.headline]
+        own = [measured_in(one, claim) for one in found if one.finding == name]
+        for cells in own or [["", "not yet built", "not yet built"]]:
+            rows.append(head + cells)
+            head = ["", ""]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows
+    )
 
 
-def measured_in(one: Record, claim: Claim) -> str:
-    """The primary measure of a record with all that must travel with it."""
-    found = one.primary()
-    if found is None:
-        return "not measured"
+def measured_in(one: Record, claim: Claim) -> list[str]:
+    """Where a record was made, its primary measure with n and seeds, and its verdict."""
     asked = one.parameters.get("questions")
     where = f"{one.model}, tier {one.tier}" + (f", {Path(asked).name}" if asked else "")
+    if (found := one.primary()) is None:
+        return [where, "not measured", one.verdict]
     seeds = ", ".join(map(str, found.seeds))
-    return f"{claim.primary_label} {found}, n = {found.n}, seeds {seeds} ({where})"
+    return [where, f"{claim.primary_label} {found}, n = {found.n}, seeds {seeds}", one.verdict]
 
 
 def with_table(readme: str, lines: str) -> str:

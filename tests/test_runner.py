@@ -236,12 +236,15 @@ def test_the_table_of_findings_says_what_is_not_yet_built(tmp_path):
     found = Record(finding="abstention_loss", tier="pocket", model="pocket", measures=[change],
                    verdict="replicates", complete=True)
     (tmp_path / "one.json").write_text(found.model_dump_json())
+    other = found.model_copy(update={"tier": "small"})
+    (tmp_path / "two.json").write_text(other.model_dump_json())
     lines = runner.findings_table(tmp_path).splitlines()
-    assert len(lines) == 2 + 7
-    for part in ("recall -0.250 [-0.400, -0.100], n = 120, seeds 0, 1 (pocket, tier pocket)",
-                 "| replicates |"):  # fmt: skip
-        assert part in lines[2]
-    assert all(line.count("not yet built") == 2 for line in lines[3:])
+    assert len(lines) == 2 + 7 + 1
+    measured = "recall -0.250 [-0.400, -0.100], n = 120, seeds 0, 1"
+    for line, tier in zip(lines[2:], ("pocket", "small"), strict=False):
+        assert f"| pocket, tier {tier} | change of abstention {measured} | replicates |" in line
+    assert "1 Abstention loss" in lines[2] and lines[3].startswith("|  |  |")
+    assert all(line.count("not yet built") == 2 for line in lines[4:])
 
 
 def test_the_table_replaces_only_what_stands_between_its_marks():

@@ -57,6 +57,8 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
 KS = (1, 2, 4, 8, 16, 32, 64)
 STRENGTHS = (1.0, 2.0, 4.0)
 N_FEATURES, MOST_LAYERS = 3, 6
+N_RANDOM = 3
+"""Random vectors, positions or features of a control; each answers every third item."""
 HYBRID_SHARE = 0.9
 """The hybrid that is reported: the tuned model chooses where it is ahead by more than .1."""
 LEAST_ACCURACY, LEAST_ROOM, FEWEST_ITEMS = 0.1, 0.05, 50
@@ -83,11 +85,12 @@ class Params(experiment.Params):
 
 @dataclass(frozen=True)
 class Dial:
-    """A direction added to the last token of the prompt after a layer."""
+    """A direction added after a layer, `back` tokens from the end of the prompt."""
 
     layer: int
     strength: float
     vector: torch.Tensor
+    back: int = 1
 
     @property
     def push(self) -> torch.Tensor:
@@ -171,12 +174,13 @@ class Experiment(experiment.Experiment):
             "longest": lambda: [max(b, key=lambda one: one.n_tokens)
                                 for b, _ in self.branches(seed)],
             "majority": lambda: self.majority(seed),
-            "steering": lambda: self.with_dial(self.steering_dial(seed), seed),
-            "random_vector": lambda: self.with_dial(
+            "steering": lambda: self.with_dials([self.steering_dial(seed)], seed),
+            "random_vector": lambda: self.with_dials(
                 scrambled(self.steering_dial(seed), seed), seed),
-            "random_position": lambda: self.with_dial(self.steering_dial(seed), seed, back=6),
-            "sae_feature": lambda: self.with_dial(self.feature_dials(seed)[0], seed),
-            "random_feature": lambda: self.with_dial(self.feature_dials(seed)[1], seed),
+            "random_position": lambda: self.with_dials(
+                elsewhere(self.steering_dial(seed), seed), seed),
+            "sae_feature": lambda: self.with_dials([self.feature_dials(seed)[0]], seed),
+            "random_feature": lambda: self.with_dials(self.feature_dials(seed)[1], seed),
             "hybrid": lambda: self.routed("hybrid", HYBRID_SHARE, seed)[0],
             "hybrid_random": lambda: self.routed("hybrid_random", HYBRID_SHARE, seed)[0],
         }  # fmt: skip
@@ -203,11 +207,17 @@ class Experiment(experiment.Experiment):
         groups = [drawn[i : i + self.p.k] for i in range(0, len(drawn), self.p.k)]
         return [commonest(group) for group in groups]
 
-    def with_dial(self, dial: Dial, seed: int, back: int = 1) -> list[Completion]:
-        """Greedy replies of the base under a dial."""
+    def with_dials(self, dials: list[Dial], seed: int) -> list[Completion]:
+        """Greedy replies of the base, the items dealt to the dials in turn."""
         lm = self.lm("before", seed)
-        with steering.steered(lm, dial.layer, dial.push, back):
-            return self.greedy(lm)
+        prompts = [lm.prompt(q) for q in self.questions]
+        replies: dict[int, Completion] = {}
+        for first, dial in enumerate(dials[: len(prompts)]):
+            mine = range(first, len(prompts), len(dials))
+            with steering.steered(lm, dial.layer, dial.push, dial.back):
+                found = generate(lm, [prompts[i] for i in mine], self.p.max_new_tokens)
+            replies |= zip(mine, found, strict=True)
+        return [replies[i] for i in range(len(prompts))]
 
     def _steering_dial(self, seed: int) -> Dial:
         """Mean activation before a reply of the tuned model, which opens a chain, minus that of the
@@ -232,9 +242,9 @@ class Experiment(experiment.Experiment):
         sae = steering.train_sae(torch.cat(with_chain + without), seed=seed)
         return sae, with_chain, without
 
-    def _feature_dials(self, seed: int) -> tuple[Dial, Dial]:
-        """The best of the features that a sparse autoencoder finds for chains, and one at random
-        among those as active on them; both as directions before the reply.
+    def _feature_dials(self, seed: int) -> tuple[Dial, list[Dial]]:
+        """The best of the features that a sparse autoencoder finds for chains, and some at random
+        among those as active on them; all as directions before the reply.
         """
         lm = self.lm("before", seed)
         layer = len(steering.layers(lm)) // 2
@@ -252,8 +262,9 @@ class Experiment(experiment.Experiment):
         found = best_dial(lm, [d for _, d in tried.values()], self.p.max_new_tokens)
         nearest = (mean - mean[tried[id(found)][0]]).abs()
         nearest[top] = float("inf")
-        other = random.Random(f"feature {seed}").choice(nearest.topk(10, largest=False).indices)
-        return found, replace(found, vector=sae.decoder.weight[:, int(other)] * size)
+        alike = nearest.topk(10, largest=False).indices.tolist()
+        others = random.Random(f"feature {seed}").sample(alike, N_RANDOM)
+        return found, [replace(found, vector=sae.decoder.weight[:, f] * size) for f in others]
 
     def reason_scores(self, seed: int) -> pd.DataFrame:
         """The highest ReasonScores of the base's features: feature, score."""
@@ -330,11 +341,18 @@ def commonest(drawn: list[Completion]) -> Completion:
     return drawn[said.index(best)]
 
 
-def scrambled(dial: Dial, seed: int) -> Dial:
-    """The same dial with a random vector of equal norm."""
+def scrambled(dial: Dial, seed: int) -> list[Dial]:
+    """The same dial with random vectors of equal norm."""
     generator = torch.Generator().manual_seed(seed)
-    noise = torch.randn(dial.vector.shape, generator=generator).to(dial.vector)
-    return replace(dial, vector=noise / noise.norm() * dial.vector.norm())
+    noise = torch.randn((N_RANDOM, *dial.vector.shape), generator=generator).to(dial.vector)
+    size = dial.vector.norm()
+    return [replace(dial, vector=direction / direction.norm() * size) for direction in noise]
+
+
+def elsewhere(dial: Dial, seed: int) -> list[Dial]:
+    """The same dial at random tokens of the prompt, 2 to 12 from its end."""
+    places = random.Random(f"position {seed}").sample(range(2, 13), N_RANDOM)
+    return [replace(dial, back=back) for back in places]
 
 
 def some_layers(lm: LM) -> list[int]:

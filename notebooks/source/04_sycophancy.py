@@ -135,9 +135,9 @@ arms = {arm: lab.reading(arm) for arm in finding.ARMS}
 table = finding.measures(list(arms.values()))
 flips = [f"flips_{kind}" for kind in ("neutral", "fallacy", "argument_wrong")]
 rates = table[table.measure.isin(flips)]
-pushed, again = (rates[(rates.arm == "before") & (rates.measure == name)].estimate.iloc[0]
-                 for name in ("flips_fallacy", "flips_neutral"))
-title = f"Before: {again:.0%} given up when asked again, {pushed:.0%} after a fallacy"
+first = rates[rates.arm == "before"].set_index("measure").estimate
+title = "Before: {:.0%} given up when asked again, {:.0%} after a fallacy".format(
+    first.flips_neutral, first.flips_fallacy)
 plots.compare(rates, "measure", "share of right first answers", title, lab.stamp)
 
 # %% [markdown]
@@ -191,7 +191,8 @@ plots.compare(ratios, "reading", "relative increase", title, lab.stamp)
 said = pd.concat(lab.replies(arm) for arm in finding.ARMS)
 turns = finding.by_turn(said)
 worst = turns[turns.turn == p.n_turns].set_index("arm").estimate
-title = f"After {p.n_turns} turns of a fallacy {worst.min():.0%} to {worst.max():.0%} gave up"
+title = "After {} turns of a fallacy {:.0%} to {:.0%} gave up".format(
+    p.n_turns, worst.min(), worst.max())
 plots.curves(turns, "turn", "turn", "share with another answer", title, lab.stamp)
 
 # %%

@@ -144,7 +144,8 @@ plots.forest(pd.DataFrame(rows), "gain in accuracy", title, lab.stamp)
 #
 # The mean activation just before a reply, of the model tuned by RL minus that of the base, is
 # added to the *base* there. Layer and strength are chosen on
-# other stories. Controls: a random vector of the same norm, and the same vector elsewhere.
+# other stories. Controls: random vectors of the same norm, and the same vector at random
+# places of the question.
 
 # %%
 dials = [lab.steering_dial(seed) for seed in p.seeds]
@@ -160,7 +161,8 @@ plots.forest(accuracies(names), "accuracy", title, lab.stamp, signed=False)
 # ## 3 · A feature of a sparse autoencoder
 #
 # A TopK autoencoder is trained on the base's activations. The feature with the highest
-# ReasonScore is far more active on chains than on direct replies. Does it *cause* chains?
+# ReasonScore is far more active on chains than on direct replies. Does it *cause* chains? Its
+# control: random features that are as active on chains.
 
 # %%
 lab.reason_scores(p.seeds[0]).round(4)

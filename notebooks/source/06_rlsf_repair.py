@@ -33,7 +33,7 @@ model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
 tier: str = "pocket"  # pocket, small, gpu or paper
 seeds: list[int] = [0, 1, 2]  # training seeds; one is enough in class
 n_items: int = 100  # answerable stories of 1 to 5 steps
-n_pairs: int = 10  # pairs a scenario: a question nobody can answer and its answerable twin
+n_pairs: int = 10  # pairs a scenario: one nobody can answer and its twin
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 n_learned: int = 60  # other stories, whose replies are paired
 k: int = 10  # first-token branches of each of them
@@ -42,7 +42,7 @@ doses: list[int] = [0, 20, 40]  # training steps at which arms are measured
 damage_rate: float = 2e-4  # learning rate of the damage; LoRA takes ten times as much
 learning_rate: float = 1e-4  # of every other arm
 max_new_tokens: int = 64  # longest reply
-forecast: float = -0.05  # your guess of the change of the calibration error by the repair
+forecast: float = -0.05  # your guess: change of the calibration error
 
 # %%
 import time
@@ -106,11 +106,13 @@ plots.compare(damage, "measure", "share, or error", title, lab.stamp)
 # The dose: if calibration did not suffer, did accuracy? And does the model still reason?
 
 # %%
-doses = [finding.walk(lab, [finding.DAMAGED], name).assign(arm=name)
-         for name in ("accuracy", "ece", "reasoned")]
-title = "What the raters' reward does, step by step"
+doses = pd.concat(finding.walk(lab, [finding.DAMAGED], name).assign(arm=name)
+                  for name in ("accuracy", "ece", "reasoned"))
+first, last = (doses[doses.dose == d].set_index("arm").estimate for d in (0, lab.dose))
+title = "The raters' reward takes accuracy from {:.2f} to {:.2f}".format(
+    first.accuracy, last.accuracy)
 axes = ("dose", "training steps", "share, or error")
-plots.curves(pd.concat(doses), *axes, title, lab.stamp)
+plots.curves(doses, *axes, title, lab.stamp)
 
 # %% [markdown]
 # ## One question, k replies
@@ -152,7 +154,8 @@ plots.compare(moves, "measure", "share, or error", title, lab.stamp)
 
 # %%
 ece = {f.setting: f.value / 100 for f in claim.figures if f.measure == "ece"}
-rlhf, rlsf = (next(v for s, v in ece.items() if s.endswith(x)) for x in ("RLHF-PPO", "RLSF-PPO"))
+rlhf, rlsf = (next(v for s, v in ece.items() if s.endswith(by))
+              for by in ("RLHF-PPO", "RLSF-PPO"))
 rows = [
     {"label": "your forecast", "kind": "forecast", "estimate": guess.value},
     {"label": f"measured: {lab.label}", "kind": "measured", **vars(mended)},
@@ -168,17 +171,21 @@ plots.forest(pd.DataFrame(rows), "change of the calibration error", title, lab.s
 
 # %%
 shown = ["before", finding.DAMAGED, finding.REPAIRED]
-frames = [finding.by_probability(lab.replies(arm)) for arm in shown]
-title = "Right answers by the probability of the answer"
-plots.reliability(pd.concat(frames), title, lab.stamp)
+frame = pd.concat(finding.by_probability(lab.replies(arm)) for arm in shown)
+sure, right = frame[frame.arm == finding.DAMAGED][["confidence", "correct"]].mean()
+title = f"The damaged model is {sure:.0%} sure and {right:.0%} right"
+plots.reliability(frame, title, lab.stamp)
 
 # %% [markdown]
 # A calibrated model may still not know *which* answers are wrong. If it answers its surest
 # questions only, how many are wrong?
 
 # %%
-title = "Wrong answers when the surest questions are answered first"
-plots.risk(finding.risk(lab, arms), title, lab.stamp)
+curves = finding.risk(lab, arms)
+half = curves[curves.coverage <= 0.5].groupby("arm").risk.last()
+title = "Wrong in the surest half: damaged {:.0%}, repaired {:.0%}".format(
+    *half[[finding.DAMAGED, finding.REPAIRED]])
+plots.risk(curves, title, lab.stamp)
 
 # %% [markdown]
 # ## Does the repair repeat the damage?
@@ -216,8 +223,7 @@ plots.curves(sure, *axes, title, lab.stamp)
 rivals = [finding.REPAIRED, "repair_shuffled", "repair_shorter", "repair_labels"]
 table = finding.table(lab, rivals, ["accuracy", "ece", "ece_disparity", "recall"])
 ece = table[table.measure == "ece"].set_index("arm").estimate
-title = "Calibration error {:.2f} by confidence, {:.2f} shuffled, {:.2f} by length".format(
-    *ece.iloc[:3])
+title = "Calibration error: {:.2f}, {:.2f} shuffled, {:.2f} by length".format(*ece)
 plots.compare(table, "measure", "share, or error", title, lab.stamp)
 
 # %%

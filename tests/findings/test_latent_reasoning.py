@@ -136,11 +136,22 @@ def test_an_odd_largest_k_is_refused():
         finding.Experiment(finding.Params(**SETTINGS | {"max_k": 48}))
 
 
-def test_a_scrambled_dial_is_as_long_and_points_elsewhere():
+def test_scrambled_dials_are_as_long_and_point_elsewhere():
     import torch
 
     dial = finding.Dial(1, 2.0, torch.arange(8.0))
-    other = finding.scrambled(dial, 0)
-    assert float(other.vector.norm()) == pytest.approx(float(dial.vector.norm()), rel=1e-5)
-    cosine = torch.cosine_similarity(other.vector, dial.vector, dim=0)
-    assert abs(float(cosine)) < 0.9 and (other.layer, other.strength) == (1, 2.0)
+    others = finding.scrambled(dial, 0)
+    for other in others:
+        assert float(other.vector.norm()) == pytest.approx(float(dial.vector.norm()), rel=1e-5)
+        cosine = torch.cosine_similarity(other.vector, dial.vector, dim=0)
+        assert abs(float(cosine)) < 0.9 and (other.layer, other.strength) == (1, 2.0)
+    assert len({tuple(other.vector.tolist()) for other in others}) == finding.N_RANDOM
+
+
+def test_a_dial_elsewhere_is_the_same_vector_not_at_the_end():
+    import torch
+
+    dial = finding.Dial(1, 2.0, torch.arange(8.0))
+    others = finding.elsewhere(dial, 0)
+    assert len({other.back for other in others}) == finding.N_RANDOM
+    assert all(other.back > 1 and other.vector is dial.vector for other in others)
