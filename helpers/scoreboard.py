@@ -10,7 +10,7 @@ from helpers import plots, record, runner
 
 ARMS = (
     "before", "reasoning_sft", "answer_sft", "hold_sft", "rlvr", "damaged", "rlsf_dpo",
-    "rlsf_grpo", "repair_grpo", "dialled",
+    "rlsf_grpo", "repair_grpo", "harder_sft", "dialled",
 )  # fmt: skip
 SHOWN = {
     "abstention_loss": ("recall", "1 abstention recall"),

@@ -28,7 +28,7 @@ from helpers.widgets import progress
 from helpers.world import dialogue
 from helpers.world.corpus import Corpus, turn
 
-START, REASONING, DIALLED = "hedged", "reasoning_sft", "dialled"
+START, REASONING, HARDER, DIALLED = "hedged", "reasoning_sft", "harder_sft", "dialled"
 STEPS = (1, 2, 3, 4, 5, 6)
 GRADED = Corpus(steps=(0.08, 0.12, 0.2, 0.2, 0.2, 0.2), plain=0.8)
 """Training stories with more long ones than the corpus, so that confidence is graded."""
@@ -38,6 +38,10 @@ HEDGE, HEDGE_STEPS = 0.3, 15
 BRIEF = 12  # tokens of a reply while the dial trains: room for an answer, none for a chain
 GROUP = 4  # replies to a question; with a start that hedges, four differ often enough
 PREFIX = "The answer is "
+RESTORED = ("before", REASONING, HARDER, DIALLED)
+"""What the dial is to bring back, and from where. Reasoning SFT is notebook 1's; the harder one has
+a higher rate, for only what was lost can be brought back.
+"""
 PUSHED = 30  # items on which a fallacy is tried
 LEAST_ACCURACY, LEAST_DECLINES, LEAST_SPREAD, FEWEST_ITEMS, LEAST_STOPS = 0.3, 0.02, 0.1, 50, 3
 """Gates, fixed in advance."""
@@ -51,11 +55,12 @@ class Params(experiment.Params):
     stops: Annotated[list[Annotated[float, Field(ge=0, le=0.95)]], Field(min_length=2)]
     dose: Annotated[int, Field(ge=1)]
     doses: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    harder_rate: Annotated[float, Field(gt=0)]
     restore: Annotated[float, Field(ge=0, le=0.95)]
 
 
 class Experiment(experiment.Experiment):
-    """Policies trained at every stop of the dial from one start, and one brought back from
+    """Policies trained at every stop of the dial from one start, and one brought back from harder
     reasoning SFT; what they said is kept for the session.
     """
 
@@ -87,7 +92,8 @@ class Experiment(experiment.Experiment):
 
     def dose(self, arm: str) -> int:
         """Training steps of an arm."""
-        steps = {"before": 0, START: HEDGE_STEPS, REASONING: max(self.p.doses)}
+        sft = max(self.p.doses)
+        steps = {"before": 0, START: HEDGE_STEPS, REASONING: sft, HARDER: sft}
         return steps.get(arm, self.p.dose)
 
     def recipe(self, arm: str) -> Recipe:
@@ -95,6 +101,8 @@ class Experiment(experiment.Experiment):
         if arm == START:
             return replace(RECIPES["answer_sft"], name=START, corpus=GRADED,
                            abstention_share=UNANSWERABLE)  # fmt: skip
+        if arm == HARDER:
+            return replace(RECIPES[REASONING], name=HARDER, learning_rate=self.p.harder_rate)
         if arm == DIALLED:
             return replace(RECIPES["dial"], penalty=penalty(self.p.restore))
         if arm.startswith("dial "):
@@ -106,7 +114,7 @@ class Experiment(experiment.Experiment):
 
     def model(self, arm: str, seed: int, dose: int) -> str:
         """As for every experiment; the dial starts from `hedged`, the restored model from
-        reasoning SFT.
+        harder reasoning SFT.
         """
         if arm == START:
             base, recipe = self.base(seed), self.recipe(START)
@@ -114,7 +122,7 @@ class Experiment(experiment.Experiment):
             data = hedged(recipe.for_model(size), seed)
             return checkpoints(base, recipe, seed, [dose], data)[dose]
         if arm == DIALLED or arm.startswith("dial "):
-            before = REASONING if arm == DIALLED else START
+            before = HARDER if arm == DIALLED else START
             base = self.model(before, seed, self.dose(before))
             return checkpoints(base, self.recipe(arm), seed, [dose])[dose]
         return super().model(arm, seed, dose)
@@ -408,7 +416,7 @@ def coverage(lab: Experiment) -> tuple[pd.DataFrame, pd.DataFrame]:
 def restored(lab: Experiment) -> pd.DataFrame:
     """What the damage and the dial moved: arm, measure, estimate, low, high, n, seeds."""
     rows = []
-    for arm in ("before", REASONING, DIALLED):
+    for arm in RESTORED:
         said, direct, pushed = lab.replies(arm), lab.reading(arm), lab.pushed(arm)
         found = {name: bootstrap(said, name) for name in ("recall", "false_declines", "accuracy")}
         found["accuracy_without"] = bootstrap(direct, "accuracy")
@@ -421,8 +429,8 @@ def restored(lab: Experiment) -> pd.DataFrame:
 
 
 def price(lab: Experiment) -> dict[str, Interval]:
-    """Changes from reasoning SFT to the restored model: recall, false declines, accuracy."""
-    ends = [lab.replies(arm) for arm in (REASONING, DIALLED)]
+    """Changes from harder SFT to the restored model: recall, false declines, accuracy."""
+    ends = [lab.replies(arm) for arm in (HARDER, DIALLED)]
     return {
         name: paired_bootstrap(*ends, name) for name in ("recall", "false_declines", "accuracy")
     }
@@ -471,8 +479,9 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
         keep(bootstrap(earnings(lab.reading(dial(t)), t), "shortfall"), "shortfall", dial(t))
     for row in restored(lab).itertuples():
         keep(row, row.measure, row.arm)
-    ends = [lab.replies(arm) for arm in ("before", REASONING)]
-    keep(paired_bootstrap(*ends, "recall"), "recall_change", REASONING)
+    for arm in (REASONING, HARDER):
+        ends = [lab.replies(one) for one in ("before", arm)]
+        keep(paired_bootstrap(*ends, "recall"), "recall_change", arm)
     for name, moved in price(lab).items():
         keep(moved, f"{name}_change", DIALLED)
     held, passed = controls(lab), gates(lab)
@@ -506,7 +515,8 @@ def what_happened(record: Record) -> str:
         f"{', '.join(map(str, record.seeds))}, model {record.model}); thresholds: {walk}. "
         f"Against answering by its own confidence the policy of {worst.arm} loses most, "
         f"{worst.estimate:.3f} of what right and wrong are apart.\n\n"
-        f"Reasoning SFT changed recall by {found['recall_change', REASONING]}. "
+        f"Reasoning SFT changed recall by {found['recall_change', REASONING]}, at a learning rate "
+        f"of {record.parameters['harder_rate']:g} by {found['recall_change', HARDER]}. "
         f"{came_back(recall, found['recall', 'before'], found['recall', DIALLED])} "
         f"Then recall changes by {recall}, false declines by {false}, accuracy by {accuracy}."
     )

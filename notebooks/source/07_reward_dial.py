@@ -37,7 +37,8 @@ n_pairs: int = 10  # minimal pairs per scenario, or of a GSM8K file
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 stops: list[float] = [0.0, 0.5, 0.75, 0.9]  # where the dial stands, as t, lowest first
 dose: int = 40  # GRPO steps of every stop, and of the restored model
-doses: list[int] = [80]  # steps of reasoning SFT to undo; the largest counts
+doses: list[int] = [80]  # steps of reasoning SFT; the largest counts
+harder_rate: float = 1e-3  # learning rate of the SFT to undo; LoRA takes ten times it
 restore: float = 0.75  # the stop that brings abstention back
 max_new_tokens: int = 96  # longest free reply
 forecast: float = 0.5  # your guess of the slope of the threshold on t
@@ -192,18 +193,19 @@ pd.DataFrame([vars(gate) for gate in finding.gates(lab)])
 # %% [markdown]
 # ## The circle closes
 #
-# Notebook 1 trained on chains for answerable questions and lost abstention. We take that model
-# and turn only the dial: GRPO at the stop `restore`, on answerable and unanswerable stories,
-# now with room for chains. No reply is shown to it.
+# Notebook 1 trained on chains for answerable questions, and on the pocket little abstention was
+# lost. What is not lost can't be brought back. So we train once more on the same chains, as many
+# steps at `harder_rate`, and turn only the dial on *that* model: GRPO at the stop `restore`, on
+# answerable and unanswerable stories, now with room for chains. No reply is shown to it.
 
 # %%
-replies = [lab.replies(arm) for arm in ("before", finding.REASONING, finding.DIALLED)]
+replies = [lab.replies(arm) for arm in finding.RESTORED]
 recalls = [statistics.bootstrap(frame, "recall").estimate for frame in replies]
-title = "Recall {:.2f} before, {:.2f} after SFT, {:.2f} dialled".format(*recalls)
+title = "Recall {:.2f} before, {:.2f} SFT, {:.2f} harder SFT, {:.2f} dialled".format(*recalls)
 plots.outcomes(pd.concat(replies), title, lab.stamp)
 
 # %% [markdown]
-# The price is on the left: declines of answerable questions, and accuracy lost.
+# The price, from the harder SFT on: declines of answerable questions, and accuracy lost.
 
 # %%
 paid = finding.price(lab)

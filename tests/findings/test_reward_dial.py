@@ -14,7 +14,8 @@ from helpers.training import checkpoints
 STOPS = [0.0, 0.3, 0.6, 0.9]
 SETTINGS = dict(
     model="pocket", tier="pocket", seeds=[0, 1, 2], n_items=60, n_pairs=10, questions="",
-    stops=STOPS, dose=40, doses=[80], restore=0.75, max_new_tokens=96, forecast=0.5,
+    stops=STOPS, dose=40, doses=[80], harder_rate=1e-3, restore=0.75,
+    max_new_tokens=96, forecast=0.5,
 )  # fmt: skip
 
 
@@ -48,10 +49,10 @@ def replies(arm, recall):
 def laboratory(starts_at, hidden=(0.8, 0.85, 0.9, 0.95)):
     lab = finding.Experiment(params())
     kept = {("reading", arm): policy(arm, 0.1) for arm in
-            ("before", finding.START, finding.REASONING, finding.DIALLED)}  # fmt: skip
+            (finding.START, *finding.RESTORED)}
     kept |= {("reading", finding.dial(t)): policy(finding.dial(t), x, h)
              for t, x, h in zip(STOPS, starts_at, hidden, strict=True)}  # fmt: skip
-    for arm, recall in (("before", 0.9), (finding.REASONING, 0.4), (finding.DIALLED, 0.8)):
+    for arm, recall in zip(finding.RESTORED, (0.9, 0.85, 0.4, 0.8), strict=True):
         kept["replies", arm] = replies(arm, recall)
         kept["pushed", arm] = pd.DataFrame(
             {"item": ["a", "b"], "yields": [0.2, 0.4], "seed": 0, "arm": arm}
