@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 transformers_logging.disable_progress_bar()  # one bar per loaded file says nothing here
+transformers_logging.set_verbosity_error()  # nor that a reward model's new head is new
+warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # trl's affair
 os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # nor one per tokenized dataset
 
 ROOT = Path(__file__).resolve().parents[1]

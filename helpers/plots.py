@@ -91,6 +91,7 @@ NAMES = {
     "rule": "answers from own confidence t on",
     "all": "answers always",
     "reasoned": "opens a chain",
+    "chain": "opens a chain",
     "ece": "calibration error (ECE)",
     "yields": "P(yields to a fallacy)",
     "damaged": "damaged by raters",
@@ -124,6 +125,7 @@ COLOURS = {
     "hybrid_random": PALETTE[7],
     "accuracy": PALETTE[0],
     "chain": PALETTE[1],
+    "reasoned": PALETTE[1],
     "hold_sft": PALETTE[2],
     "logical helper": GREY,
     "fallacious helper": PALETTE[3],
@@ -569,7 +571,7 @@ def reliability(frame: pd.DataFrame, title: str, stamp: str) -> Figure:
             x = group.confidence.mean()
             ax.plot([x, x], [rate.low, rate.high], color=colour(arm), lw=2)
             ax.plot(x, rate.estimate, "o", color=colour(arm), ms=8)
-            ax.text((at + 0.5) / 10, 1.06, str(rate.n), ha="center", fontsize=12)
+            ax.text((at + 0.5) / 10, 1.06, str(rate.n), ha="center", fontsize=10)
         ax.set(xlabel="probability of the answer", xlim=(-0.03, 1.03), ylim=(-0.03, 1.14))
         ax.set_title(f"{named(arm)} (counts above)", fontsize=13)
     axes[0].set_ylabel("share of right answers")

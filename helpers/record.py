@@ -61,7 +61,7 @@ class Measure(Strict):
     seeds: list[int] = []
 
     def __str__(self) -> str:
-        return f"{self.estimate:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        return f"{self.estimate:z.3f} [{self.low:z.3f}, {self.high:z.3f}]"
 
 
 class Record(Strict):

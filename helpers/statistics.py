@@ -37,7 +37,7 @@ class Interval:
     seeds: int = 1
 
     def __str__(self) -> str:
-        return f"{self.estimate:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        return f"{self.estimate:z.3f} [{self.low:z.3f}, {self.high:z.3f}]"
 
 
 def wilson(k: int, n: int) -> Interval:

@@ -536,7 +536,7 @@ def recovered(values: np.ndarray, signal: np.ndarray, weights: np.ndarray) -> np
 def pass_table(lab: Experiment) -> pd.DataFrame:
     """pass@k of the base and of the tuned model: arm, k, estimate, low, high, n, seeds."""
     return pd.DataFrame(
-        {"arm": arm, "k": k, **vars(bootstrap(rows, "pass"))}
+        {"arm": arm, "k": k, **vars(bootstrap(rows, "pass", limits=(0, 1)))}
         for arm in ("before", TUNED)
         for k, rows in lab.passes(arm).groupby("k")
     )
@@ -617,7 +617,7 @@ def at_share(lab: Experiment, share: float) -> Figure:
         rows.append({"label": label, **vars(statistics.wilson(sum(right), len(right)))})
     title = f"Share {share:g}: the hybrid answers {rows[1]['estimate']:.2f} right"
     stamp = plots.stamp(lab.label, lab.p.tier, [seed], len(lab.items))
-    return plots.forest(pd.DataFrame(rows), "accuracy", title, stamp)
+    return plots.forest(pd.DataFrame(rows), "accuracy", title, stamp, signed=False)
 
 
 def result(lab: Experiment, forecast: float, seconds: float) -> Record:

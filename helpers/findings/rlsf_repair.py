@@ -370,7 +370,7 @@ def thresholds(lab: Experiment, start: str) -> pd.DataFrame:
         [lab.traces(start, s).assign(item=lambda f, s=s: f.item + f"-{s}") for s in lab.p.seeds]
     )
     rows = []
-    for threshold in (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99):
+    for threshold in (0.0, 0.25, 0.5, 0.75, 0.9, 0.99):
         found = quality(pairs(drawn, threshold))
         n = int(found.pop("n"))
         for name, value in found.items():
