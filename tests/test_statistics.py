@@ -415,3 +415,7 @@ def test_a_rate_over_repetitions_stays_in_its_range():
     assert bootstrap(frame, "rate").low < 0 < 1 < bootstrap(frame, "rate").high
     kept = bootstrap(frame, "rate", limits=(0, 1))
     assert (kept.low, kept.high) == (0, 1)
+
+
+def test_an_interval_has_no_minus_zero():
+    assert str(Interval(-1e-17, -0.0004, 0.25, 8)) == "0.000 [0.000, 0.250]"

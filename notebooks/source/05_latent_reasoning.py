@@ -22,7 +22,7 @@
 #
 # | tier | hardware | minutes, about |
 # |---|---|---|
-# | pocket | two CPU cores | 3 for one seed, 8 for three |
+# | pocket | two CPU cores | 4 for one seed, 9 for three |
 # | small (SmolLM2-135M) | two CPU cores | 40, and 12 once for its warm-up |
 # | gpu (1.5 B) | one GPU with 24 GB | 120 |
 #
