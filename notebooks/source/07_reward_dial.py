@@ -201,7 +201,7 @@ pd.DataFrame([vars(gate) for gate in finding.gates(lab)])
 # %%
 replies = [lab.replies(arm) for arm in finding.RESTORED]
 recalls = [statistics.bootstrap(frame, "recall").estimate for frame in replies]
-title = "Recall {:.2f} before, {:.2f} SFT, {:.2f} harder SFT, {:.2f} dialled".format(*recalls)
+title = "Recall {:.2f}, {:.2f} SFT, {:.2f} harder SFT, {:.2f} dialled".format(*recalls)
 plots.outcomes(pd.concat(replies), title, lab.stamp)
 
 # %% [markdown]
