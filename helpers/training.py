@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import gc
 import hashlib
 import json
 import random
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -71,6 +72,7 @@ def checkpoints(
         missing = [dose for dose, folder in sorted(folders.items()) if not models.usable(folder)]
         if missing:
             _run(name, recipe, seed, {dose: folders[dose] for dose in missing}, data, judge)
+            give_memory_back()
     return {dose: str(folders[dose]) if dose else name for dose in doses}
 
 
@@ -182,11 +184,24 @@ def keep_freed_memory() -> None:
 
     Handing activations back to the kernel after every step doubled a 135 M model's step time.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt:
+    if mallopt := from_libc("mallopt"):
         trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD, M_MMAP_MAX of malloc.h
         mallopt(trim_threshold, 2**31 - 1)
         mallopt(mmap_max, 0)
+
+
+def give_memory_back() -> None:
+    """Collect trainers that are done, which hold themselves in cycles, and hand what they took to
+    the kernel: after four arms of a 135 M model 15 GB were held.
+    """
+    gc.collect()
+    if malloc_trim := from_libc("malloc_trim"):
+        malloc_trim(0)
+
+
+def from_libc(name: str) -> Callable[..., int] | None:
+    """A function of glibc; none where there is no glibc."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
 
 
 def drawn(recipe: Recipe, seed: int, n: int, data: Sequence[Example] | None) -> list[Example]:
