@@ -670,8 +670,11 @@ def what_happened(record: Record) -> str:
     else:
         deep = f"at {k} samples no difference to the base is shown"
     both = found["gain over rlvr_format", TUNED]
+    own = next(m for m in record.measures if m.arm == TUNED and "over greedy" in m.name)
     form = (
-        "A reward for form alone does as well as can be told apart"
+        "That is no gain shown over greedy, so there is none to put down to form"
+        if own.low <= 0
+        else "A reward for form alone does as well as can be told apart"
         if both.low <= 0 <= both.high
         else "The true reward beats a reward for form alone"
         if both.low > 0
