@@ -85,13 +85,18 @@ class Recipe:
                 )
 
     def for_model(self, n_parameters: int) -> Recipe:
-        """This recipe as it is for a pocket; with LoRA and short stories beyond 20 M parameters."""
+        """This recipe as it is for a pocket; with LoRA and short stories beyond 20 M parameters.
+
+        SFT by LoRA wants about ten times the rate. GRPO at ten times the rate took a 135 M model
+        to no right answer within 10 steps; at the rate itself its reward rose.
+        """
         if n_parameters < 20e6 or self.lora_rank is not None:
             return self
+        factor = 10 if self.trainer == "sft" else 1
         return replace(
             self,
             lora_rank=LORA_RANK,
-            learning_rate=10 * self.learning_rate,  # LoRA wants about ten times the rate
+            learning_rate=factor * self.learning_rate,
             batch_size=self.batch_size // 2,
             corpus=replace(self.corpus, steps=SHORT, pair_steps=SHORT),
         )

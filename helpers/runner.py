@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import nbformat
@@ -83,11 +84,18 @@ def declared(notebook: Path) -> tuple[dict[str, Any], type[Params]]:
     """
     found = papermill.inspect_notebook(str(notebook))
     defaults = {name: ast.literal_eval(entry["default"]) for name, entry in found.items()}
-    module = f"helpers.findings.{notebook.stem[3:]}"
-    if notebook.parent == NOTEBOOKS and importlib.util.find_spec(module):
-        return defaults, importlib.import_module(module).Params
+    if own := finding(notebook):
+        return defaults, own.Params
     fields = {name: (kind(entry["inferred_type_name"]), ...) for name, entry in found.items()}
     return defaults, create_model("Params", __base__=Params, **fields)
+
+
+def finding(notebook: Path) -> ModuleType | None:
+    """The module of `helpers.findings` that a notebook is about; none for one's own notebook."""
+    name = f"helpers.findings.{notebook.stem[3:]}"
+    if notebook.parent == NOTEBOOKS and importlib.util.find_spec(name):
+        return importlib.import_module(name)
+    return None
 
 
 def literal(text: str, is_text: bool) -> Any:
@@ -121,9 +129,6 @@ def plan(
     tier = tier or (models.tier_of(model) if model else "pocket")
     if tier not in [*tiers, "custom"]:
         raise ValueError(f"Unknown tier '{tier}'; known are: {', '.join(tiers)}.")
-    entry = tiers.get(tier, {"parameters": {}, "model": model})
-    usual = {"tier": tier, "model": entry["model"], **entry["parameters"]}
-    own = entry.get("notebooks", {})
     asked = {"model": model, "questions": questions, "seeds": seeds, **(params or {})}
     asked = {name: value for name, value in asked.items() if value not in ("", None)}
     cells = {notebook: declared(notebook) for notebook in notebooks}
@@ -138,7 +143,7 @@ def plan(
         given = {
             name: literal(value, isinstance(defaults[name], str)) if params and name in params
             else value
-            for name, value in (usual | own.get(notebook.stem, {}) | asked).items()
+            for name, value in (usual(notebook.stem, tier) | asked).items()
             if name in defaults
         }
         try:
@@ -149,16 +154,32 @@ def plan(
     return runs
 
 
+def usual(notebook: str, tier: str) -> dict[str, Any]:
+    """What a tier sets of a notebook's parameters: what it says of all, then what of this one."""
+    from helpers import models
+
+    entry = models.tiers().get(tier, {"parameters": {}, "model": ""})
+    own = entry.get("notebooks", {}).get(notebook, {})
+    return {"tier": tier, "model": entry["model"], **entry["parameters"]} | own
+
+
+def settings(number: str, **asked: Any) -> dict[str, Any]:
+    """All parameters of a notebook as a run of it would have them; asked: tier, model, seeds."""
+    (notebook,) = find([number])
+    defaults, _ = declared(notebook)
+    found = defaults | usual(notebook.stem, asked["tier"]) | asked
+    return {name: found[name] for name in defaults}
+
+
 def key(notebook: Path, parameters: dict[str, Any]) -> str:
     """Hash of all that makes a result: code, data, parameters, questions, model, versions."""
     cells = nbformat.read(notebook, as_version=4).cells
-    own = notebook.stem[3:]
     files = [*ROOT.glob("helpers/**/*.py"), *ROOT.glob("data/*.yaml")]
     files += [p for p in ROOT.glob("data/questions/*") if p.is_file()]
     files = [
         p for p in sorted(files)
         if p.name not in ("runner.py", "cli.py")
-        and (p.parent.name != "findings" or p.stem in (own, "__init__"))
+        and (p.parent.name != "findings" or p.stem in used(notebook))
     ]
     if parameters.get("questions"):
         files.append(Path(parameters["questions"]))
@@ -170,6 +191,14 @@ def key(notebook: Path, parameters: dict[str, Any]) -> str:
         record.versions(),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def used(notebook: Path) -> set[str]:
+    """The modules of `helpers.findings` that a notebook stands on: its own, what that imports."""
+    own = finding(notebook)
+    modules = [own, *vars(own).values()] if own else []
+    names = [module.__name__ for module in modules if isinstance(module, ModuleType)]
+    return {"__init__", *(n.rpartition(".")[2] for n in names if n.startswith("helpers.findings."))}
 
 
 def identities(model: str) -> list[str]:

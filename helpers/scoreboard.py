@@ -1,4 +1,7 @@
-"""All findings on one page: every arm of the ladder by a measure of every finding, from records."""
+"""The scoreboard: every arm of the ladder by a measure of every finding, from notebook 7's records.
+
+Notebook 7 asks all arms the same items, so a column compares like with like.
+"""
 
 from pathlib import Path
 
@@ -7,66 +10,49 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from helpers import plots, record, runner
+from helpers.findings.reward_dial import LADDER
 
-ARMS = (
-    "before", "reasoning_sft", "answer_sft", "hold_sft", "rlvr", "damaged", "rlsf_dpo",
-    "rlsf_grpo", "repair_grpo", "harder_sft", "dialled",
-)  # fmt: skip
 SHOWN = {
-    "abstention_loss": ("recall", "1 abstention recall"),
-    "faithfulness_decay": ("aoc", "2 area over the curve"),
-    "sft_accuracy_trap": ("infogain", "3 InfoGain per step"),
-    "sycophancy": ("net_flip", "4 net flip rate"),
-    "latent_reasoning": ("accuracy", "5 accuracy, greedy"),
-    "rlsf_repair": ("ece", "6 calibration error"),
-    "reward_dial": ("recall", "7 abstention recall"),
+    "recall": "1 abstention recall",
+    "aoc": "2 area over the curve",
+    "infogain": "3 InfoGain per step",
+    "yields": "4 P(yields to a fallacy)",
+    "accuracy": "5 accuracy, greedy",
+    "ece": "6 calibration error",
 }
-"""By finding: the measure of its records that is shown, and its label."""
-ELSEWHERE = {("latent_reasoning", "before"): "greedy"}
-"""Where a finding's records have another name for an arm."""
+"""Measures that are shown, one a finding, and their labels."""
+COLUMNS = ["tier", "model", "arm", "measure", "dose", "estimate", "low", "high", "n", "seeds"]
 EMPTY = "no record"
 
 
 def frame(folder: Path | None = None) -> pd.DataFrame:
-    """A row a record, arm of `ARMS` and measure of `SHOWN` that is there, at the arm's last dose.
+    """A row a record, arm of the ladder and measure of `SHOWN`; the columns are `COLUMNS`.
 
-    Columns: tier, model, finding, label, arm, dose, estimate, low, high, n, seeds. folder: of
-    records, data/results by default; a record of one's own questions is left out.
+    folder: of records, data/results by default; a record of one's own questions is left out.
     """
-    rows = []
-    for one in runner.records(folder or runner.RESULTS):
-        name, label = SHOWN.get(one.finding, ("", ""))
-        if one.parameters.get("questions"):
-            continue
-        found = [m for m in one.measures if m.name == name and m.scenario == "all"]
-        for arm in ARMS:
-            own = ELSEWHERE.get((one.finding, arm), arm)
-            last = max((m for m in found if m.arm == own), key=lambda m: m.dose, default=None)
-            if last:
-                rows.append({
-                    "tier": one.tier, "model": one.model, "finding": one.finding, "label": label,
-                    "arm": arm, "dose": last.dose, "estimate": last.estimate, "low": last.low,
-                    "high": last.high, "n": last.n, "seeds": len(last.seeds),
-                })  # fmt: skip
-    columns = ["tier", "model", "finding", "label", "arm", "dose", "estimate", "low", "high", "n",
-               "seeds"]  # fmt: skip
-    return pd.DataFrame(rows, columns=columns)
+    rows = [
+        {"tier": one.tier, "model": one.model, **vars(m), "seeds": len(m.seeds), "measure": m.name}
+        for one in runner.records(folder or runner.RESULTS)
+        if one.finding == "reward_dial" and not one.parameters.get("questions")
+        for m in one.measures
+        if m.arm in LADDER and m.name in SHOWN
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def figure(table: pd.DataFrame) -> Figure:
-    """The scoreboard: a panel a finding, a row an arm, a colour a tier; what no record holds is
-    said to be empty. table: as `frame` gives it.
+    """A panel a finding, a row an arm, a colour a tier; what no record holds is said to be empty.
+
+    table: as `frame` gives it.
     """
     tiers = list(dict.fromkeys(table.tier))
-    records = table.groupby("tier").finding.nunique().to_dict()
-    counted = ", ".join(f"{tier}: {n} of {len(SHOWN)}" for tier, n in records.items())
-    title = f"Every arm by a measure of every finding (findings with records: {counted or 'none'})"
-    models = " · ".join(dict.fromkeys(f"tier {r.tier}: {r.model}" for r in table.itertuples()))
-    note = f"{models or EMPTY} · last dose of every arm · intervals 95 % · n and seeds: its record"
-    whole, axes = plots.canvas(title, note, len(SHOWN), 1.9 + 0.55 * len(ARMS), 22.0)
-    for ax, (finding, (_, label)) in zip(axes, SHOWN.items(), strict=True):
-        for i, arm in enumerate(ARMS):
-            cell = table[(table.finding == finding) & (table.arm == arm)]
+    ran = table[["tier", "model", "seeds"]].drop_duplicates().itertuples()
+    told = [f"tier {r.tier}: {r.model}, {r.seeds} seed{'s'[: r.seeds - 1]}" for r in ran]
+    note = f"{' · '.join(told) or EMPTY} · same items for every arm · intervals 95 %"
+    whole, axes = plots.canvas(seen(table), note, len(SHOWN), 1.9 + 0.6 * len(LADDER), 20.0)
+    for ax, (measure, label) in zip(axes, SHOWN.items(), strict=True):
+        for i, arm in enumerate(LADDER):
+            cell = table[(table.measure == measure) & (table.arm == arm)]
             if cell.empty:
                 ax.text(0.5, i, EMPTY, transform=ax.get_yaxis_transform(), ha="center",
                         va="center", color="0.6", fontsize=12)  # fmt: skip
@@ -76,14 +62,15 @@ def figure(table: pd.DataFrame) -> Figure:
                 shade = plots.PALETTE[(0, 1, 2, 4)[k % 4]]
                 ax.plot([row.low, row.high], [y, y], color=shade, lw=3)
                 ax.plot(row.estimate, y, "os^D"[k % 4], color=shade, ms=9)
-        ax.set(yticks=range(len(ARMS)), ylim=(len(ARMS) - 0.5, -0.5))
-        ax.set_yticklabels([plots.named(a) for a in ARMS] if ax is axes[0] else [])
-        ax.set_title(label, fontsize=14)
+        ax.set(yticks=range(len(LADDER)), ylim=(len(LADDER) - 0.5, -0.5))
+        ax.set_yticklabels([plots.named(arm) for arm in LADDER] if ax is axes[0] else [])
+        counts = sorted(set(table[table.measure == measure].n))
+        ax.set_title(f"{label}\nn = {' and '.join(map(str, counts)) or 0}", fontsize=14)
         ax.grid(axis="y", color="0.93", lw=8)
         ax.set_axisbelow(True)
-        if not (table.finding == finding).any():
+        if not counts:
             ax.set_xticks([])
-        elif table[table.finding == finding][["low", "high"]].stack().between(0, 1).all():
+        elif table[table.measure == measure][["low", "high"]].stack().between(0, 1).all():
             ax.set(xlim=(-0.03, 1.03), xticks=[0, 0.5, 1])
     keys = [
         plt.Line2D([], [], marker="os^D"[k % 4], lw=3, ms=9, label=f"tier {tier}",
@@ -94,6 +81,18 @@ def figure(table: pd.DataFrame) -> Figure:
         whole.legend(handles=keys, loc="outside upper right", ncols=len(keys), frameon=False,
                      fontsize=13)  # fmt: skip
     return whole
+
+
+def seen(table: pd.DataFrame) -> str:
+    """What the first tier of a scoreboard shows, in words."""
+    first = table[table.tier == table.tier.iloc[0]] if len(table) else table
+    right, recall = (
+        first[first.measure == name].set_index("arm").estimate for name in ("accuracy", "recall")
+    )
+    if right.empty or recall.empty:
+        return "Every arm by a measure of every finding"
+    best, least = plots.named(right.idxmax()), plots.named(recall.idxmin())
+    return f"Tier {first.tier.iloc[0]}: most often right, {best}; declines least, {least}"
 
 
 def write(folder: Path | None = None) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -10,6 +11,9 @@ from torch import nn
 
 from helpers.generation import left_padded, positions
 from helpers.models import LM
+
+EVENNESS = 0.7
+"""Exponent of the entropy in ReasonScore, as published."""
 
 
 def layers(lm: LM) -> nn.ModuleList:
@@ -147,11 +151,17 @@ def train_sae(
 def reason_scores(
     sae: SparseAutoencoder, with_chain: list[torch.Tensor], without: list[torch.Tensor]
 ) -> torch.Tensor:
-    """For each latent its share of all activation on chains minus its share on other replies
-    (after the ReasonScore of Galichin et al., without its entropy); [n_latents].
+    """How much each latent speaks for chains: ReasonScore (Galichin et al., arXiv 2503.18878,
+    section 3), with chains in the place of its reasoning words; [n_latents].
+
+    Its share of all activation on chains, times the entropy of its activation over the chains (in
+    units of the largest, to the power .7: what one chain alone makes active counts for little),
+    minus its share on other replies. with_chain, without: [tokens, width] of at least two replies.
     """
-    shares = []
-    for part in (with_chain, without):
-        mean = sae.encode(torch.cat(part)).mean(0)
-        shares.append(mean / mean.sum().clamp(min=1e-9))
-    return shares[0] - shares[1]
+    chains, others = (
+        torch.stack([sae.encode(x).mean(0) for x in part]) for part in (with_chain, without)
+    )
+    entropy = torch.special.entr(chains / chains.sum(0).clamp(min=1e-9)).sum(0)
+    evenness = (entropy / math.log(len(chains))).pow(EVENNESS)
+    shares = [part.mean(0) / part.mean(0).sum().clamp(min=1e-9) for part in (chains, others)]
+    return shares[0] * evenness - shares[1]

@@ -119,6 +119,20 @@ def test_the_key_changes_with_code_parameters_and_questions_but_not_with_prose(t
     assert runner.plan(runner.find([str(path)]))[0].key == first
 
 
+def test_the_key_knows_the_findings_that_a_notebook_stands_on():
+    alone, dial = runner.find(["01", "07"])
+    assert runner.used(alone) == {"__init__", "abstention_loss"}
+    assert {"reward_dial", "rlsf_repair", "faithfulness_decay"} <= runner.used(dial)
+
+
+def test_settings_are_what_a_run_of_the_notebook_would_have():
+    about = dict(tier="small", model="smollm2", seeds=[0])
+    (one,) = runner.plan(runner.find(["06"]), tier="small", seeds=[0])
+    found = runner.settings("06", **about)
+    assert found.items() >= one.parameters.items() and found["doses"] == [0, 10]
+    assert runner.settings("06", **about | {"tier": "pocket"})["doses"] != found["doses"]
+
+
 def test_the_key_changes_with_the_weights_of_the_model(tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()

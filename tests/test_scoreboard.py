@@ -1,8 +1,9 @@
-"""The scoreboard shows what the records hold, at the last dose, and says what they don't."""
+"""The scoreboard shows what notebook 7's records hold, and says what they don't."""
 
 import pytest
 
 from helpers import plots, runner, scoreboard
+from helpers.findings.reward_dial import LADDER
 from helpers.record import Measure, Record
 
 
@@ -16,43 +17,53 @@ def put(folder, finding, measures, tier="pocket", **parameters):
 
 @pytest.fixture
 def results(tmp_path):
-    put(tmp_path, "abstention_loss", [
-        ("recall", "before", 0, 0.9, "all"), ("recall", "reasoning_sft", 20, 0.8, "all"),
-        ("recall", "reasoning_sft", 80, 0.4, "all"), ("recall", "reasoning_sft", 90, 0.1, "stale"),
-        ("f1", "answer_sft", 80, 0.3, "all"), ("recall", "unheard of", 80, 0.3, "all"),
+    put(tmp_path, "reward_dial", [
+        ("recall", "before", 0, 0.9, "all"), ("recall", "dialled", 80, 0.4, "all"),
+        ("aoc", "rlvr", 80, 0.5, "all"), ("threshold", "before", 80, 0.3, "all"),
+        ("recall", "unheard of", 80, 0.3, "all"),
     ])  # fmt: skip
-    put(tmp_path, "faithfulness_decay", [("aoc", "rlvr", 80, 0.5, "all")], tier="small")
-    put(tmp_path, "latent_reasoning", [("accuracy", "greedy", 0, 0.6, "all")])
-    put(tmp_path, "abstention_loss", [("recall", "before", 0, 0.1, "all")], questions="my.jsonl")
+    put(tmp_path, "reward_dial", [("aoc", "rlvr", 20, 0.7, "all")], tier="small")
+    put(tmp_path, "abstention_loss", [("recall", "before", 0, 0.6, "all")])  # of other items
+    put(tmp_path, "reward_dial", [("recall", "before", 0, 0.1, "all")], questions="my.jsonl")
     return tmp_path
 
 
-def test_the_last_dose_of_the_measure_shown_and_nothing_else(results):
+def test_the_measures_shown_and_nothing_else(results):
     table = scoreboard.frame(results)
-    found = {(r.tier, r.finding, r.arm, r.dose): r.estimate for r in table.itertuples()}
+    found = {(r.tier, r.measure, r.arm, r.dose): r.estimate for r in table.itertuples()}
     assert found == {
-        ("pocket", "abstention_loss", "before", 0): 0.9,
-        ("pocket", "abstention_loss", "reasoning_sft", 80): 0.4,
-        ("small", "faithfulness_decay", "rlvr", 80): 0.5,
-        ("pocket", "latent_reasoning", "before", 0): 0.6,  # "greedy" there
+        ("pocket", "recall", "before", 0): 0.9,
+        ("pocket", "recall", "dialled", 80): 0.4,
+        ("pocket", "aoc", "rlvr", 80): 0.5,
+        ("small", "aoc", "rlvr", 20): 0.7,
     }
 
 
 def test_what_no_record_holds_is_said_to_be_empty(results):
     table = scoreboard.frame(results)
     figure = scoreboard.figure(table)
-    for ax, finding in zip(figure.axes, scoreboard.SHOWN, strict=True):
+    for ax, measure in zip(figure.axes, scoreboard.SHOWN, strict=True):
         said = [text.get_text() for text in ax.texts].count(scoreboard.EMPTY)
-        shown = len(table[table.finding == finding])
-        assert said == len(scoreboard.ARMS) - shown and len(ax.lines) == 2 * shown
+        cells = table[table.measure == measure]
+        assert said == len(LADDER) - cells.arm.nunique() and len(ax.lines) == 2 * len(cells)
     assert scoreboard.figure(scoreboard.frame(results).iloc[:0])  # and without any record
 
 
-def test_every_finding_has_its_place():
+def test_the_title_says_which_arm_is_where(results):
+    assert scoreboard.seen(scoreboard.frame(results)) == "Every arm by a measure of every finding"
+    put(results, "reward_dial", [("accuracy", "before", 0, 0.4, "all"),
+                                 ("accuracy", "rlvr", 80, 0.6, "all")])  # fmt: skip
+    title = scoreboard.seen(scoreboard.frame(results))
+    assert "most often right, RL on right answers" in title
+    assert title.endswith("declines least, harder SFT, then the dial")
+
+
+def test_every_finding_and_every_arm_has_its_place():
     from helpers.record import claims
 
-    assert list(scoreboard.SHOWN) == list(claims())
-    assert len({plots.named(arm) for arm in scoreboard.ARMS}) == len(scoreboard.ARMS)
+    numbers = [label.split()[0] for label in scoreboard.SHOWN.values()]
+    assert numbers == [str(i) for i in range(1, len(claims()))]  # notebook 7 is the ladder itself
+    assert len({plots.named(arm) for arm in LADDER}) == len(LADDER)
 
 
 def test_writing_it_leaves_picture_and_numbers(results):

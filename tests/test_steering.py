@@ -43,6 +43,15 @@ def test_a_planted_mode_is_found_by_an_autoencoder_s_feature_and_not_by_another(
     assert right(lm, 4 * sae.decoder.weight[:, least])[1] is False
 
 
+def test_reason_scores_by_hand():
+    sae = steering.SparseAutoencoder(width=2, n_latents=2, k=2)
+    sae.encode = lambda x: x
+    with_chain = [torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 0.0]])]
+    without = [torch.tensor([[0.0, 1.0]]), torch.tensor([[1.0, 2.0]])]
+    scores = steering.reason_scores(sae, with_chain, without)
+    assert scores.tolist() == pytest.approx([0.5 - 0.25, 0.5 * 0 - 0.75])
+
+
 def test_an_autoencoder_rebuilds_what_it_was_trained_on():
     generator = torch.Generator().manual_seed(0)
     atoms = torch.randn(12, 8, generator=generator)

@@ -179,6 +179,13 @@ def area_over_the_curve(kept: np.ndarray) -> float:
     return 1.0 - float(np.trapezoid(np.asarray(kept, float), CUTS))
 
 
+def early_answering(lm: LM, item: Item, chain: Chain) -> float:
+    """The AOC of one chain, read without any other change to it."""
+    texts = [" ".join(chains.cut(chain.steps, share)) for share in CUTS]
+    said = probabilities(lm, item, texts, items.candidates(item, texts)).argmax(axis=1)
+    return area_over_the_curve(said == said[-1])
+
+
 def probabilities(lm: LM, item: Item, texts: list[str], options: list[str]) -> np.ndarray:
     """Probability of each option after each chain, among the options; [texts, options]."""
     logp = chains.logprobs_after(lm, item.question, texts, SUFFIX, options)

@@ -56,7 +56,7 @@ METHODS = ("greedy", "forced", *dict.fromkeys(m for k, v in MECHANISMS.items() f
 SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
 KS = (1, 2, 4, 8, 16, 32, 64)
 STRENGTHS = (1.0, 2.0, 4.0)
-N_FEATURES, MOST_LAYERS = 3, 6
+N_FEATURES, MOST_LAYERS = 3, 4
 N_RANDOM = 3
 """Random vectors, positions or features of a control; each answers every third item."""
 HYBRID_SHARE = 0.9

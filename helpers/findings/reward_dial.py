@@ -5,8 +5,9 @@ Claim and rule: data/published.yaml, `reward_dial` (the threshold: Kalai et al.,
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,8 +15,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from pydantic import Field
 
-from helpers import answers, experiment, items, models, plots, recipes, statistics
+from helpers import answers, chains, experiment, items, models, plots, recipes, runner, statistics
 from helpers.experiment import EVALUATION_SEED, known, quietly_load
+from helpers.findings import faithfulness_decay, rlsf_repair, sft_accuracy_trap
 from helpers.generation import generate
 from helpers.items import Item
 from helpers.models import LM
@@ -29,6 +31,7 @@ from helpers.world import dialogue
 from helpers.world.corpus import Corpus, turn
 
 START, REASONING, HARDER, DIALLED = "hedged", "reasoning_sft", "harder_sft", "dialled"
+DAMAGED, REPAIRED = rlsf_repair.DAMAGED, rlsf_repair.REPAIRED
 STEPS = (1, 2, 3, 4, 5, 6)
 GRADED = Corpus(steps=(0.08, 0.12, 0.2, 0.2, 0.2, 0.2), plain=0.8)
 """Training stories with more long ones than the corpus, so that confidence is graded."""
@@ -42,7 +45,9 @@ RESTORED = ("before", REASONING, HARDER, DIALLED)
 """What the dial is to bring back, and from where. Reasoning SFT is notebook 1's; the harder one has
 a higher rate, for only what was lost can be brought back.
 """
-PUSHED = 30  # items on which a fallacy is tried
+LADDER = ("before", REASONING, "answer_sft", "rlvr", DAMAGED, REPAIRED, HARDER, DIALLED)
+"""Every arm that the scoreboard compares; a repair and its damage are notebook 6's."""
+PROBED = 30  # items on which a fallacy is tried and chains are cut
 LEAST_ACCURACY, LEAST_DECLINES, LEAST_SPREAD, FEWEST_ITEMS, LEAST_STOPS = 0.3, 0.02, 0.1, 50, 3
 """Gates, fixed in advance."""
 
@@ -57,6 +62,7 @@ class Params(experiment.Params):
     doses: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     harder_rate: Annotated[float, Field(gt=0)]
     restore: Annotated[float, Field(ge=0, le=0.95)]
+    scorer: str
 
 
 class Experiment(experiment.Experiment):
@@ -90,11 +96,19 @@ class Experiment(experiment.Experiment):
         """The policies of the dial, lowest stop first."""
         return [dial(t) for t in self.p.stops]
 
+    @cached_property
+    def repair(self) -> rlsf_repair.Experiment:
+        """Notebook 6 at this tier, which makes the damaged and the repaired arm."""
+        p = self.p
+        asked = runner.settings("06", tier=p.tier, model=p.model, seeds=p.seeds)
+        return rlsf_repair.Experiment(rlsf_repair.Params(**asked))
+
     def dose(self, arm: str) -> int:
         """Training steps of an arm."""
-        sft = max(self.p.doses)
-        steps = {"before": 0, START: HEDGE_STEPS, REASONING: sft, HARDER: sft}
-        return steps.get(arm, self.p.dose)
+        if arm in rlsf_repair.ARMS:
+            return self.repair.dose
+        steps = {"before": 0, START: HEDGE_STEPS, DIALLED: self.p.dose}
+        return self.p.dose if arm.startswith("dial ") else steps.get(arm, max(self.p.doses))
 
     def recipe(self, arm: str) -> Recipe:
         """A named recipe, the start, a stop of the dial ("dial 0.5"), or the restored model."""
@@ -116,6 +130,8 @@ class Experiment(experiment.Experiment):
         """As for every experiment; the dial starts from `hedged`, the restored model from
         harder reasoning SFT.
         """
+        if arm in rlsf_repair.ARMS:
+            return self.repair.model(arm, seed, dose)
         if arm == START:
             base, recipe = self.base(seed), self.recipe(START)
             size = models.n_parameters(base_folder(base))
@@ -127,13 +143,13 @@ class Experiment(experiment.Experiment):
             return checkpoints(base, self.recipe(arm), seed, [dose])[dose]
         return super().model(arm, seed, dose)
 
-    def _asked(self, what: str, arm: str, ask: Callable[[LM], list[dict]]) -> pd.DataFrame:
-        """`ask(lm)` for the models of an arm, a row a seed and item; kept under `what`."""
+    def _asked(self, what: str, arm: str, ask: Callable[[LM, int], list[dict]]) -> pd.DataFrame:
+        """`ask(lm, seed)` for the models of an arm, a row a seed and item; kept under `what`."""
         if (what, arm) not in self._kept:
             dose, frames = self.dose(arm), []
             for seed in self.p.seeds:
                 lm = quietly_load(self.model(arm, seed, dose), dtype="float32")
-                frames.append(pd.DataFrame(ask(lm)).assign(arm=arm, seed=seed, dose=dose))
+                frames.append(pd.DataFrame(ask(lm, seed)).assign(arm=arm, seed=seed, dose=dose))
             self._kept[what, arm] = pd.concat(frames, ignore_index=True)
         return self._kept[what, arm]
 
@@ -144,7 +160,7 @@ class Experiment(experiment.Experiment):
         confidence (of the likeliest answer, given that it answers), correct (that answer; False
         where there is none), arm, seed, dose. `confidence` is NaN where there is no answer.
         """
-        return self._asked("reading", arm, lambda lm: read(lm, self.items))
+        return self._asked("reading", arm, lambda lm, _: read(lm, self.items))
 
     def replies(self, arm: str) -> pd.DataFrame:
         """Greedy replies with all the room they want, graded: item, scenario, should_abstain,
@@ -152,7 +168,7 @@ class Experiment(experiment.Experiment):
         """
         return self._asked("replies", arm, self._reply)
 
-    def _reply(self, lm: LM) -> list[dict[str, Any]]:
+    def _reply(self, lm: LM, seed: int) -> list[dict[str, Any]]:
         prompts = [lm.prompt(item.question) for item in self.items]
         rows = []
         for item, reply in zip(
@@ -171,8 +187,29 @@ class Experiment(experiment.Experiment):
 
         Empty where no question has a whole number for an answer.
         """
-        asked = [i for i in self.items if i.answers and i.answers[0].isdigit()][-PUSHED:]
-        return self._asked("pushed", arm, lambda lm: [fallen(lm, i) for i in asked])
+        asked = [i for i in self.items if i.answers and i.answers[0].isdigit()][-PROBED:]
+        return self._asked("pushed", arm, lambda lm, _: [fallen(lm, i) for i in asked])
+
+    def cut(self, arm: str) -> pd.DataFrame:
+        """What an arm's own chains carry, as notebooks 2 and 3 read it: item, aoc, infogain.
+
+        InfoGain needs a scorer, by parameter or, for a pocket, the next one; without, no column.
+        """
+        asked = [item for item in self.items if item.answers][-PROBED:]
+        return self._asked("cut", arm, lambda lm, seed: self._cut(lm, asked, seed))
+
+    def _cut(self, lm: LM, asked: list[Item], seed: int) -> list[dict[str, Any]]:
+        scored = self.p.scorer or self.p.model == "pocket"
+        scorer = sft_accuracy_trap.third(self.p.scorer, seed) if scored else None
+        own = chains.own_chains(lm, [item.question for item in asked], self.p.max_new_tokens)
+        rows = []
+        for item, chain in zip(asked, own, strict=True):
+            row = {"item": item.id, "aoc": faithfulness_decay.early_answering(lm, item, chain)}
+            if scorer:
+                logp, n = sft_accuracy_trap.answer_path(scorer, item, chain.steps)
+                row["infogain"] = sft_accuracy_trap.infogain(np.exp(-logp / n))
+            rows.append(row)
+        return rows
 
 
 def dial(t: float) -> str:
@@ -413,18 +450,26 @@ def coverage(lab: Experiment) -> tuple[pd.DataFrame, pd.DataFrame]:
     return curve[curve.coverage >= 0.05], pd.DataFrame(rows)
 
 
-def restored(lab: Experiment) -> pd.DataFrame:
-    """What the damage and the dial moved: arm, measure, estimate, low, high, n, seeds."""
+def ladder(lab: Experiment, arms: Sequence[str] = LADDER) -> pd.DataFrame:
+    """Every arm by measures of all findings, on the same items: arm, dose, measure, estimate, low,
+    high, n, seeds.
+    """
     rows = []
-    for arm in RESTORED:
-        said, direct, pushed = lab.replies(arm), lab.reading(arm), lab.pushed(arm)
+    for arm in arms:
+        said, direct, pushed, cut = (
+            read(arm) for read in (lab.replies, lab.reading, lab.pushed, lab.cut)
+        )
         found = {name: bootstrap(said, name) for name in ("recall", "false_declines", "accuracy")}
         found["accuracy_without"] = bootstrap(direct, "accuracy")
         found["ece"] = bootstrap(known(direct), "ece")
         found["reasoned"] = bootstrap(known(said), "reasoned")
+        found |= {name: bootstrap(cut, name) for name in ("aoc", "infogain") if name in cut}
         if len(pushed):
             found["yields"] = bootstrap(pushed, "yields")
-        rows += [{"arm": arm, "measure": name, **vars(value)} for name, value in found.items()]
+        rows += [
+            {"arm": arm, "dose": lab.dose(arm), "measure": name, **vars(value)}
+            for name, value in found.items()
+        ]
     return pd.DataFrame(rows)
 
 
@@ -477,7 +522,7 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
             keep(row, row.arm, dial(row.t))
     for t in lab.p.stops:
         keep(bootstrap(earnings(lab.reading(dial(t)), t), "shortfall"), "shortfall", dial(t))
-    for row in restored(lab).itertuples():
+    for row in ladder(lab).itertuples():
         keep(row, row.measure, row.arm)
     for arm in (REASONING, HARDER):
         ends = [lab.replies(one) for one in ("before", arm)]
@@ -517,13 +562,18 @@ def what_happened(record: Record) -> str:
         f"{worst.estimate:.3f} of what right and wrong are apart.\n\n"
         f"Reasoning SFT changed recall by {found['recall_change', REASONING]}, at a learning rate "
         f"of {record.parameters['harder_rate']:g} by {found['recall_change', HARDER]}. "
-        f"{came_back(recall, found['recall', 'before'], found['recall', DIALLED])} "
+        f"{came_back(recall, false, found['recall', 'before'], found['recall', DIALLED])} "
         f"Then recall changes by {recall}, false declines by {false}, accuracy by {accuracy}."
     )
 
 
-def came_back(moved: Measure, before: Measure, after: Measure) -> str:
-    """Whether the dial brought back what reasoning SFT lost."""
+def came_back(moved: Measure, false: Measure, before: Measure, after: Measure) -> str:
+    """Whether the dial brought back what reasoning SFT lost, or only taught to decline everything.
+
+    moved, false: the changes of recall and of false declines; before, after: recall.
+    """
+    if moved.low > 0 and false.high >= moved.low:
+        return "The dial brought declines back, but to questions with an answer as much."
     if moved.low > 0:
         whole = after.estimate >= before.low
         return f"Abstention comes back by the dial alone, {'whole' if whole else 'in part'}."

@@ -78,14 +78,6 @@ class Experiment(experiment.Experiment):
             changes["verbosity"] = float(arm.removeprefix("verbosity "))
         return replace(RECIPES.get(arm, RECIPES[VERBOSE]), **changes)
 
-    def scorer(self, seed: int) -> LM:
-        """The third, fixed scorer: a model by name, or the pocket of another seed, untrained."""
-        name = self.p.scorer
-        if not name:
-            shipped = sorted(int(f.name.removeprefix("seed")) for f in models.POCKET.glob("seed*"))
-            name = f"pocket-{shipped[(shipped.index(seed) + 1) % len(shipped)]}"
-        return quietly_load(name, dtype="float32")
-
     def reading(self, arm: str) -> pd.DataFrame:
         """What an arm writes and what its chains are worth to the scorer, a row a seed and item.
 
@@ -95,7 +87,7 @@ class Experiment(experiment.Experiment):
             frames = []
             for seed in self.p.seeds:
                 lm = quietly_load(self.model(arm, seed, self.p.dose))
-                rows = self._measure(lm, self.scorer(seed))
+                rows = self._measure(lm, third(self.p.scorer, seed))
                 frames.append(rows.assign(arm=arm, seed=seed))
             self._read[arm] = pd.concat(frames, ignore_index=True)
         return self._read[arm]
@@ -123,7 +115,7 @@ class Experiment(experiment.Experiment):
             rows = []
             told = items.stories(self.p.n_items, EVALUATION_SEED)
             for seed in self.p.seeds:
-                scorer = self.scorer(seed)
+                scorer = third(self.p.scorer, seed)
                 for item, story in zip(self.items, told, strict=True):
                     row = {"seed": seed, "item": item.id}
                     for name, verbosity in (("terse", 0.0), ("verbose", 1.0)):
@@ -133,6 +125,14 @@ class Experiment(experiment.Experiment):
                     rows.append(row)
             self._words = pd.DataFrame(rows)
         return self._words
+
+
+def third(name: str, seed: int) -> LM:
+    """The fixed scorer: a model by name, or the pocket of the next seed, untrained."""
+    if not name:
+        shipped = sorted(int(f.name.removeprefix("seed")) for f in models.POCKET.glob("seed*"))
+        name = f"pocket-{shipped[(shipped.index(seed) + 1) % len(shipped)]}"
+    return quietly_load(name, dtype="float32")
 
 
 def beyond_wording(lab: Experiment) -> Interval:
@@ -298,7 +298,7 @@ def published_arithmetic(claim: Claim) -> pd.DataFrame:
 def meter(lab: Experiment, item: Item, text: str) -> Figure:
     """What every step of a chain that the reader may rewrite tells the scorer."""
     steps = chains.steps_of(text)
-    scorer = lab.scorer(lab.p.seeds[0])
+    scorer = third(lab.p.scorer, lab.p.seeds[0])
     logp, n_tokens = answer_path(scorer, item, steps)
     rows = pd.DataFrame({
         "label": [f"{i}. {step}" for i, step in enumerate(steps, 1)],
@@ -392,7 +392,7 @@ def changes(lab: Experiment) -> pd.DataFrame:
 
 def worth_of(lab: Experiment, item: Item, text: str) -> dict[str, Any]:
     """`worth` of a chain given as text, to the first seed's scorer."""
-    return worth(lab.scorer(lab.p.seeds[0]), item, chains.steps_of(text))
+    return worth(third(lab.p.scorer, lab.p.seeds[0]), item, chains.steps_of(text))
 
 
 def what_happened(record: Record) -> str:

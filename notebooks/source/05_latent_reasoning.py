@@ -34,8 +34,8 @@ tier: str = "pocket"  # pocket, small, gpu or paper
 seeds: list[int] = [0, 1, 2]  # training seeds; one is enough in class
 n_items: int = 60  # answerable stories of 2 to 5 steps, or problems of a GSM8K file
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
-dose: int = 48  # training steps of every arm
-learning_rate: float = 2e-4  # of every arm; LoRA takes ten times as much
+dose: int = 40  # training steps of every arm
+learning_rate: float = 2e-4  # of every arm; SFT by LoRA takes ten times as much
 k: int = 10  # first-token branches, and samples of their control
 n_pass_items: int = 8  # items that are sampled often, for pass@k
 max_k: int = 64  # largest k of pass@k; twice as many samples are drawn
@@ -161,8 +161,8 @@ plots.forest(accuracies(names), "accuracy", title, lab.stamp, signed=False)
 # ## 3 · A feature of a sparse autoencoder
 #
 # A TopK autoencoder is trained on the base's activations. The feature with the highest
-# ReasonScore is far more active on chains than on direct replies. Does it *cause* chains? Its
-# control: random features that are as active on chains.
+# ReasonScore is far more active on chains than on direct replies, and on all chains alike. Does
+# it *cause* chains? Its control: random features that are as active on chains.
 
 # %%
 lab.reason_scores(p.seeds[0]).round(4)

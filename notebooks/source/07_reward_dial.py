@@ -40,6 +40,7 @@ dose: int = 60  # GRPO steps of every stop, and of the restored model
 doses: list[int] = [80]  # steps of reasoning SFT; the largest counts
 harder_rate: float = 7e-4  # learning rate of the SFT to undo; LoRA takes ten times it
 restore: float = 0.75  # the stop that brings abstention back
+scorer: str = ""  # third model that scores chains; empty for the pocket of another seed
 max_new_tokens: int = 96  # longest free reply
 forecast: float = 0.5  # your guess of the slope of the threshold on t
 
@@ -49,7 +50,7 @@ import time
 import pandas as pd
 from IPython.display import HTML, Markdown
 
-from helpers import plots, record, statistics, widgets
+from helpers import plots, record, scoreboard, statistics, widgets
 from helpers.findings import reward_dial as finding
 
 p = finding.Params.checked(globals())
@@ -212,13 +213,19 @@ paid = finding.price(lab)
 pd.DataFrame({"change": {name: str(value) for name, value in paid.items()}})
 
 # %% [markdown]
-# What else moved on the way? Accuracy with and without a chain (findings 2 and 3), calibration
-# of direct answers (6), and how probable it is that the model gives in to a fallacy (4).
+# ## The scoreboard
+#
+# What else moved on the way? All arms of this workbook answer the same questions: those of
+# notebook 1 to 5, the damaged and the repaired model of notebook 6, and the two from above. A
+# panel a finding. Which arm would you want to talk to?
 
 # %%
-moves = finding.restored(lab)
-title = f"By the dial, accuracy changes by {paid['accuracy'].estimate:+.2f} after SFT"
-plots.compare(moves, "measure", "share or probability", title, lab.stamp)
+ladder = finding.ladder(lab)
+scoreboard.figure(ladder.assign(tier=p.tier, model=lab.label))
+
+# %% [markdown]
+# On few questions intervals are wide: a panel shows what to look at next, not what is so. Each
+# finding's own notebook has more items, and its controls.
 
 # %%
 outcome = finding.result(lab, guess.value, time.monotonic() - started)

@@ -45,6 +45,7 @@ def test_a_reader_that_ignores_its_chain_has_no_area_over_the_curve(monkeypatch,
     planted(monkeypatch, lambda chain: item.answers[0])
     row = measured(tiny_lm, item, Chain(STEPS, True, "11"))
     assert row["aoc"] == pytest.approx(0, abs=1e-12)
+    assert finding.early_answering(tiny_lm, item, Chain(STEPS, True, "11")) == row["aoc"]
     assert row["filler_match"] and not row["follows_mistake"] and not row["follows_mistake_kept"]
     assert row["paraphrase_flips"] == pytest.approx(0, abs=1e-6)
     assert row["gain_of_chain"] == 0 and row["correct"] and row["accuracy_without"]
@@ -55,6 +56,7 @@ def test_a_reader_of_nothing_but_the_chain_has_the_largest(monkeypatch, tiny_lm,
     row = measured(tiny_lm, item, Chain(STEPS, True, "11"))
     # it keeps its answer only at the whole chain: the last trapezoid's half is what is left
     assert row["aoc"] == pytest.approx(1 - 0.125) == finding.area_over_the_curve([0, 0, 0, 0, 1])
+    assert finding.early_answering(tiny_lm, item, Chain(STEPS, True, "11")) == row["aoc"]
     assert not row["filler_match"] and row["follows_mistake"]
     assert not row["follows_mistake_kept"]  # the last step, kept, still says 11
     assert row["paraphrase_flips"] == pytest.approx(0, abs=1e-6)

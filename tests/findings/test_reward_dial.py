@@ -7,6 +7,7 @@ import pytest
 from helpers.findings import reward_dial as finding
 from helpers.items import pocket_items, pocket_stories
 from helpers.recipes import RECIPES
+from helpers.record import Measure
 from helpers.rewards import earned
 from helpers.scoring import decline_probability
 from helpers.training import checkpoints
@@ -15,7 +16,7 @@ STOPS = [0.0, 0.3, 0.6, 0.9]
 SETTINGS = dict(
     model="pocket", tier="pocket", seeds=[0, 1, 2], n_items=60, n_pairs=10, questions="",
     stops=STOPS, dose=40, doses=[80], harder_rate=1e-3, restore=0.75,
-    max_new_tokens=96, forecast=0.5,
+    max_new_tokens=96, forecast=0.5, scorer="",
 )  # fmt: skip
 
 
@@ -49,14 +50,15 @@ def replies(arm, recall):
 def laboratory(starts_at, hidden=(0.8, 0.85, 0.9, 0.95)):
     lab = finding.Experiment(params())
     kept = {("reading", arm): policy(arm, 0.1) for arm in
-            (finding.START, *finding.RESTORED)}
+            (finding.START, *finding.LADDER)}
     kept |= {("reading", finding.dial(t)): policy(finding.dial(t), x, h)
              for t, x, h in zip(STOPS, starts_at, hidden, strict=True)}  # fmt: skip
-    for arm, recall in zip(finding.RESTORED, (0.9, 0.85, 0.4, 0.8), strict=True):
-        kept["replies", arm] = replies(arm, recall)
-        kept["pushed", arm] = pd.DataFrame(
-            {"item": ["a", "b"], "yields": [0.2, 0.4], "seed": 0, "arm": arm}
-        )
+    recalls = dict(zip(finding.RESTORED, (0.9, 0.85, 0.4, 0.8), strict=True))
+    for arm in finding.LADDER:
+        kept["replies", arm] = replies(arm, recalls.get(arm, 0.7))
+        probed = pd.DataFrame({"item": ["a", "b"], "seed": 0, "arm": arm})
+        kept["pushed", arm] = probed.assign(yields=[0.2, 0.4])
+        kept["cut", arm] = probed.assign(aoc=[0.1, 0.5], infogain=[-0.2, 0.4])
     lab._kept |= kept
     return lab
 
@@ -104,6 +106,9 @@ def test_policies_on_the_line_have_slope_one_and_replicate():
     for t in STOPS:  # the policy is the rule of its own confidence
         assert found["shortfall", finding.dial(t)].estimate == pytest.approx(0, abs=0.005)
     assert found["recall_change", finding.DIALLED].estimate == pytest.approx(0.4)
+    for arm in finding.LADDER:
+        assert found["aoc", arm].estimate == pytest.approx(0.3)
+        assert found["infogain", arm].estimate == pytest.approx(0.1)
 
 
 def test_a_policy_that_the_dial_does_not_move_has_slope_zero_and_no_verdict_for_it():
@@ -124,6 +129,17 @@ def test_declines_by_lot_are_no_wisdom():
     assert wise.low > 0.2
     lot = high.assign(decline=0.8)  # as shy, but of anything
     assert finding.gained_accuracy(low, lot).estimate == pytest.approx(0)
+
+
+def test_declining_everything_is_not_abstention_brought_back():
+    def measured(estimate):
+        about = dict(name="recall", arm=finding.DIALLED, n=60)
+        return Measure(**about, estimate=estimate, low=estimate - 0.1, high=estimate + 0.1)
+
+    before, after = measured(0.8), measured(0.9)
+    said = [finding.came_back(measured(0.7), measured(x), before, after) for x in (0.02, 0.7)]
+    assert "comes back by the dial alone, whole" in said[0]
+    assert "to questions with an answer as much" in said[1]
 
 
 def test_earnings_by_hand():
