@@ -163,6 +163,14 @@ def usual(notebook: str, tier: str) -> dict[str, Any]:
     return {"tier": tier, "model": entry["model"], **entry["parameters"]} | own
 
 
+def minutes(run: Run) -> float:
+    """Rough minutes that a run takes by itself, as its tier says; 0 where it says nothing."""
+    from helpers import models
+
+    tier = models.tiers().get(run.parameters.get("tier", ""), {"minutes": {}})
+    return tier["minutes"].get(run.name, 0)
+
+
 def settings(number: str, **asked: Any) -> dict[str, Any]:
     """All parameters of a notebook as a run of it would have them; asked: tier, model, seeds."""
     (notebook,) = find([number])
@@ -326,6 +334,8 @@ def run(
         record.write_atomically(folder / path.name, path.read_text("utf-8"))
         one.state, one.reason = "kept", f"finished earlier, in {path.parent.name}"
         say(f"{one.name}: {one.reason}")
+    if jobs > 1:  # begun last, the longest would leave the other jobs idle
+        waiting.sort(key=minutes, reverse=True)
     active: list[tuple[Run, subprocess.Popen]] = []
     previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -244,6 +244,27 @@ def test_an_interrupt_ends_the_running_notebook_and_says_so(tmp_path, monkeypatc
     assert processes[0].poll() is not None
 
 
+def test_side_by_side_the_longest_begins_first_and_one_at_a_time_none_is_put_off(
+    tmp_path, monkeypatch
+):
+    begun = []
+
+    def start(one, folder, jobs):
+        begun.append(one.name[:2])
+        runner.log_path(one, folder).touch()
+        return subprocess.Popen([sys.executable, "-c", ""])
+
+    tier = models.tiers()["pocket"] | {"minutes": {"01_short": 1, "02_long": 9, "03_middle": 5}}
+    monkeypatch.setattr(models, "tiers", lambda: {"pocket": tier})
+    monkeypatch.setattr(runner, "start", start)
+    books = [notebook(tmp_path, name) for name in tier["minutes"]]
+    _, states = run(books, tmp_path, jobs=2)
+    assert begun == ["02", "03", "01"] and [one.name[:2] for one in states] == ["01", "02", "03"]
+    begun.clear()
+    run(books, tmp_path)
+    assert begun == ["01", "02", "03"]
+
+
 def test_the_table_of_findings_says_what_is_not_yet_built(tmp_path):
     change = Measure(name="recall_change", arm="x", estimate=-0.25, low=-0.4, high=-0.1, n=120,
                      seeds=[0, 1])  # fmt: skip

@@ -265,10 +265,12 @@ def bench(item, kind, turns):
     return finding.bench(lab, item, kind, turns)
 
 
+knew = set(finding.started_right(lab.reading("before")).item)
+first = next((i for i, item in enumerate(lab.items) if item.id in knew), 0)
 deeper = {"item": list(range(min(10, len(lab.items)))), "turns": [1, 2, 4, 5]}
 deeper["kind"] = list(finding.dialogue.FALLACIES)
 kinds = ["neutral", "fallacy", "argument_wrong", "argument_right"]
-widgets.explore(bench, live_only=deeper, item=[0], kind=kinds, turns=[3])
+widgets.explore(bench, live_only=deeper, item=[first], kind=kinds, turns=[3])
 
 # %% [markdown]
 # ## Exercises

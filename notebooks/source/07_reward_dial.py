@@ -194,10 +194,10 @@ pd.DataFrame([vars(gate) for gate in finding.gates(lab)])
 # %% [markdown]
 # ## The circle closes
 #
-# Notebook 1 trained on chains for answerable questions, and on the pocket little abstention was
-# lost. What is not lost can't be brought back. So we train once more on the same chains, as many
-# steps at `harder_rate`, and turn only the dial on *that* model: GRPO at the stop `restore`, on
-# answerable and unanswerable stories, now with room for chains. No reply is shown to it.
+# Notebook 1 trained on chains for answerable questions, and what that did not lose can't be
+# brought back. So we train once more on the same chains, as many steps at `harder_rate`, and
+# turn only the dial on *that* model: GRPO at the stop `restore`, on answerable and unanswerable
+# stories, now with room for chains. No reply is shown to it.
 
 # %%
 replies = [lab.replies(arm) for arm in finding.RESTORED]
