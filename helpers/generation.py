@@ -121,15 +121,18 @@ def positions(mask: torch.Tensor) -> torch.Tensor:
 
 
 def _decode(
-    lm, rows, max_new_tokens, stops, temperature, top_p, draws, written=None
+    lm, rows, max_new_tokens, stops, temperature, top_p, draws, begun=None, written=None
 ) -> list[list[int]]:
-    """New token ids of each row, the stop token included; finished rows leave the batch.
+    """New token ids of each row, the stop token included; finished rows leave the batch, and rows
+    that are alike are read once.
 
-    written: [rows, max_new_tokens, 2], filled with p(top 1) and p(top 1) - p(top 2) at every new
-    token.
+    begun: the first token of each row, when it is not the model's to choose. written: [rows,
+    max_new_tokens, 2], filled with p(top 1) and p(top 1) - p(top 2) at every new token.
     """
-    ids, mask = left_padded(lm, rows)
+    alike = {row: i for i, row in enumerate(dict.fromkeys(map(tuple, rows)))}
+    ids, mask = left_padded(lm, list(alike))
     device = ids.device
+    which = torch.tensor([alike[tuple(row)] for row in rows], device=device)
     stop = torch.tensor(sorted(stops), device=device)
     at = positions(mask)
     cache = DynamicCache(config=lm.model.config)
@@ -145,7 +148,12 @@ def _decode(
             use_cache=True,
             logits_to_keep=1,
         ).logits[:, -1]
-        if draws is None:
+        if not step and len(alike) < len(rows):
+            logits, mask, at = logits[which], mask[which], at[which]
+            cache.batch_select_indices(which)
+        if begun is not None and not step:
+            token = torch.tensor(begun, device=device)
+        elif draws is None:
             token = logits.argmax(-1)
         else:
             u = draws[alive.cpu(), step].to(device)
@@ -262,13 +270,12 @@ def branched(
     found: list[list[Branch]] = [[] for _ in prompts]
     batches = [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
     for batch in progress(batches, len(batches), f"{lm.name}: branching"):
-        written = torch.zeros((len(batch), max_new_tokens - 1, 2), device=lm.model.device)
-        begun = [encoded[i] + [token] for i, token, _, _ in batch]
-        rest = _decode(lm, begun, max_new_tokens - 1, ends, 0.0, 1.0, None, written)
-        for (i, token, *first), tail, later in zip(batch, rest, written.tolist(), strict=True):
-            ids = [token] if token in ends else [token, *tail]
+        written = torch.zeros((len(batch), max_new_tokens, 2), device=lm.model.device)
+        asked, begun = [encoded[i] for i, *_ in batch], [token for _, token, *_ in batch]
+        new = _decode(lm, asked, max_new_tokens, ends, 0.0, 1.0, None, begun, written)
+        for (i, _, *first), ids, later in zip(batch, new, written.tolist(), strict=True):
             text = lm.tokenizer.decode(ids, skip_special_tokens=True).strip()
-            read = zip(*[first, *later[: len(ids) - 1]], strict=True)
+            read = zip(*[first, *later[1 : len(ids)]], strict=True)
             found[i].append(Branch(text, len(ids), ids[-1] not in ends, tuple(ids), *read))
     return found
 

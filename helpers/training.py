@@ -93,6 +93,7 @@ def arm_key(
     """Hash of all that makes an arm."""
     read = SOURCES + (("answers", "rewards") if recipe.trainer == "grpo" else ())
     sources = {name: models.digest(ROOT / "helpers" / f"{name}.py") for name in read}
+    device = models.choose(0, None, None)[0]
     made_of = {
         "model": models.identity(name),
         "recipe": asdict(recipe),
@@ -101,7 +102,8 @@ def arm_key(
         "judge": judge and models.identity(judge),
         "sources": sources,
         "libraries": {library: version(library) for library in LIBRARIES},
-        "device": models.choose(0, None, None)[0],
+        "device": device,
+        "bfloat16": models.bfloat16_is_fast(device),
     }
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -119,7 +121,11 @@ def _run(
 
     keep_freed_memory()
     full = recipe.lora_rank is None
-    lm = models.load(name, dtype="float32" if full else "bfloat16")
+    fast = models.bfloat16_is_fast(models.choose(0, None, None)[0])
+    lm = models.load(name, dtype="bfloat16" if fast and not full else "float32")
+    if fast and lm.device == "cpu":
+        # at story length the fused kernel's backward pass takes twice as long there in bfloat16
+        lm.model.set_attn_implementation("eager")
     steps = max(folders)
     bar = iter(progress(range(steps + 1), steps, f"{lm.name}: {recipe.name}"))
     about = {
@@ -235,7 +241,7 @@ def _trainer(
         lr_scheduler_type=recipe.schedule,
         seed=seed,
         use_cpu=lm.device == "cpu",
-        bf16=True,  # autocast: the weights of a full tuning stay float32
+        bf16=models.bfloat16_is_fast(lm.device),  # autocast: fully tuned weights stay float32
         activation_checkpointing=False,
         logging_strategy="no",
         save_strategy="no",

@@ -2,6 +2,7 @@ import errno
 import json
 import re
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -30,6 +31,17 @@ def test_dtype_follows_the_memory(monkeypatch):
         models.choose(10**6, "cpu", "float23")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert models.choose(10**6, None, None)[0] == "cpu"
+
+
+def test_bfloat16_is_only_chosen_where_the_cpu_has_it(monkeypatch):
+    import psutil
+
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=4 * 10**9))
+    half = 5 * 10**8  # 2 GB in float32, half of what is free
+    for capability, dtype in (("AVX512", "bfloat16"), ("AVX2", "float32")):
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda c=capability: c)
+        assert models.choose(half, "cpu", None)[1] == dtype
+    assert models.choose(2 * half, "cpu", None)[1] == "bfloat16"  # slow, but else it does not fit
 
 
 def test_unknown_names_list_the_known_ones():

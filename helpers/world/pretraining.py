@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from helpers.models import bfloat16_is_fast
 from helpers.world import grammar
 from helpers.world.corpus import Corpus, example
 from helpers.world.tokenizer import build_tokenizer
@@ -126,7 +127,9 @@ def stage_at(step: int, corpus: Corpus, schedule: Schedule) -> Corpus:
 
 def loss_of(model: LlamaForCausalLM, batch: dict) -> torch.Tensor:
     """Weighted cross-entropy on the replies; the head runs only where something is learned."""
-    embedded = model.model.embed_tokens(batch["ids"]).bfloat16()
+    embedded = model.model.embed_tokens(batch["ids"])
+    if torch.is_autocast_enabled("cpu"):
+        embedded = embedded.bfloat16()
     hidden = model.model(inputs_embeds=embedded, use_cache=False).last_hidden_state[:, :-1]
     weight = batch["weight"][:, 1:]
     learned = weight > 0
@@ -183,7 +186,7 @@ def pretrain(
     while step < schedule.steps:
         for group, peak in zip((g for opt in opts for g in opt.param_groups), peaks, strict=True):
             group["lr"] = peak * rate(step, schedule)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16_is_fast("cpu")):
             loss = loss_of(model, next(stream))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
