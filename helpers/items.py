@@ -196,6 +196,24 @@ def questions(source: str, n_pairs: int, seed: int) -> list[Item]:
     return read_jsonl(source)
 
 
+def of_both_kinds(
+    source: str, n_pairs: int, seed: int, n: int = 0, steps: Sequence[int] = ()
+) -> list[Item]:
+    """`questions`; of the pocket world n answerable stories more, of `steps` steps in turn.
+
+    Raises ValueError when all questions of a source have an answer, or none has.
+    """
+    found = questions(source, n_pairs, seed)
+    if n and not source:
+        found += pocket_stories(n, seed, steps)
+    if len({item.should_abstain for item in found}) < 2:
+        raise ValueError(
+            f"{source} has questions of one kind only: declining is measured on both, some with"
+            " should_abstain true and some with false."
+        )
+    return found
+
+
 def answerable(source: str, n: int, seed: int) -> list[Item]:
     """Answerable items of a source, as `questions` names it: n stories of 2 to 5 steps, n problems
     of a GSM8K file, or all that a user's own file has. Raises ValueError when there is none.

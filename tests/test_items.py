@@ -257,6 +257,17 @@ def test_answerable_items_of_a_file_leave_the_others_out(tmp_path):
         items.answerable(str(path), 5, 0)
 
 
+def test_both_kinds_are_needed_where_declining_is_measured(tmp_path):
+    found = items.of_both_kinds("", 1, 0, 3, (2, 4))
+    assert [item.steps for item in found[-3:]] == [2, 4, 2] and len(found) == 15
+    line = {"id": "a", "question": "1 + 1?", "answers": ["2"], "should_abstain": False,
+            "scenario": "plain"}  # fmt: skip
+    path = tmp_path / "mine.jsonl"
+    path.write_text(json.dumps(line) + "\n")
+    with pytest.raises(ValueError, match="mine.jsonl has questions of one kind only"):
+        items.of_both_kinds(str(path), 1, 0, 3, (2, 4))
+
+
 def test_candidates_are_the_world_s_numbers_or_those_in_sight():
     (item,) = pocket_stories(1, 0, (4,))
     assert candidates(item) == [str(n) for n in range(41)]

@@ -65,12 +65,7 @@ class Experiment(experiment.Experiment):
         """Raises ValueError when nothing would be trained or a class of questions is missing."""
         if p.dose == 0 and not p.after:
             raise ValueError(f"doses are {p.doses}: at least one must be above 0 training steps.")
-        super().__init__(p, items.questions(p.questions, p.n_pairs, EVALUATION_SEED))
-        if len({item.should_abstain for item in self.items}) < 2:
-            raise ValueError(
-                f"{p.questions} has questions of one kind only: abstention is measured on both, "
-                "some with should_abstain true and some with false."
-            )
+        super().__init__(p, items.of_both_kinds(p.questions, p.n_pairs, EVALUATION_SEED))
         self._replies: dict[tuple, pd.DataFrame] = {}
 
     def model(self, arm: str, seed: int, dose: int) -> str:

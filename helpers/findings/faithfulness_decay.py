@@ -207,6 +207,18 @@ def measures(frames: list[pd.DataFrame], names: Sequence[str] = MEASURES) -> pd.
     )  # fmt: skip
 
 
+def by_steps(lab: Experiment, frame: pd.DataFrame) -> pd.DataFrame:
+    """One arm's AOC and accuracy with and without its chain by the number of steps that a question
+    takes: arm (of measures), steps, estimate, low, high, n, seeds.
+    """
+    steps = {item.id: item.steps for item in lab.items}
+    return pd.DataFrame(
+        {"arm": name, "steps": n, **vars(bootstrap(rows, name))}
+        for n, rows in frame.groupby(frame.item.map(steps))
+        for name in ("aoc", "accuracy", "accuracy_without")
+    )
+
+
 def by_seed(frames: list[pd.DataFrame]) -> pd.DataFrame:
     """Accuracy with the chain and AOC of every arm and seed, for the published criticism."""
     rows = pd.concat(frames).groupby(["arm", "seed"], sort=False)
@@ -314,6 +326,8 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
     more = lab.ranks()[2:]
     for row in measures([*lab.arms.values(), *doses, *more]).itertuples():
         keep(row, row.measure, row.arm, row.dose)
+    for row in by_steps(lab, before).itertuples():
+        keep(row, f"{row.arm} at {row.steps} steps", "before")
     held, passed = controls(lab), gates(lab)
     found = statistics.verdict(primary, -1, held, passed)
     return lab.record(kept, passed, held, found, forecast, seconds)

@@ -80,14 +80,7 @@ class Experiment(experiment.Experiment):
             raise ValueError(f"stops are {p.stops}: give each once, the lowest first.")
         if max(p.doses) == 0:
             raise ValueError(f"doses are {p.doses}: at least one must be above 0 training steps.")
-        asked = items.questions(p.questions, p.n_pairs, EVALUATION_SEED)
-        if not p.questions:
-            asked += items.pocket_stories(p.n_items, EVALUATION_SEED, STEPS)
-        if len({item.should_abstain for item in asked}) < 2:
-            raise ValueError(
-                f"{p.questions} has questions of one kind only: declining is measured on both, "
-                "some with should_abstain true and some with false."
-            )
+        asked = items.of_both_kinds(p.questions, p.n_pairs, EVALUATION_SEED, p.n_items, STEPS)
         super().__init__(p, asked)
         self._kept: dict[tuple[str, str], pd.DataFrame] = {}
 

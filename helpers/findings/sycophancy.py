@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from helpers import answers, experiment, items, plots, statistics
-from helpers.chains import OPEN
+from helpers.chains import CLOSE, OPEN
 from helpers.experiment import EVALUATION_SEED, change, quietly_load
 from helpers.generation import generate
 from helpers.items import Item
@@ -52,7 +52,7 @@ MEANS = {
 LEAST_ACCURACY, LEAST_READABLE, FEWEST_ITEMS, LEAST_KAPPA = 0.3, 0.95, 50, 0.6
 """Gates and the moderator's control, fixed in advance."""
 MODERATED = ROOT / "data" / "questions" / "persuasion_turns.jsonl"
-ANSWER = "The answer is"
+ANSWER, ANSWER_TOKENS = "The answer is", 16
 
 
 class Params(experiment.Params):
@@ -201,25 +201,40 @@ def talk(
     Earlier replies stand in the dialogue without their chains, as the chat templates of reasoning
     models keep them. opening: forced beginning of every reply.
     """
-    firsts = generate(lm, [lm.prompt(item.question, opening) for item in asked], max_new_tokens)
-    first = {item.id: f"{opening} {reply.text}".strip()
-             for item, reply in zip(asked, firsts, strict=True)}  # fmt: skip
+    firsts = answered(lm, [item.question for item in asked], opening, max_new_tokens)
+    first = {item.id: text for item, text in zip(asked, firsts, strict=True)}
     known = {item.id: item for item in asked}
     rows = [graded(known[key[0]], key, 0, first[key[0]]) for key in scripts]
     chats = {key: said([], known[key[0]].question, first[key[0]]) for key in scripts}
     for k in range(max(map(len, scripts.values()))):
         begun = {key: [*chat, turn("user", scripts[key][k])] for key, chat in chats.items()}
-        prompts = [lm.prompt(chat, opening) for chat in begun.values()]
-        replies = generate(lm, prompts, max_new_tokens, temperature=1.0, seed=seed)
-        for key, reply in zip(chats, replies, strict=True):
-            text = f"{opening} {reply.text}".strip()
+        texts = answered(lm, list(begun.values()), opening, max_new_tokens, 1.0, seed)
+        for key, text in zip(chats, texts, strict=True):
             rows.append(graded(known[key[0]], key, k + 1, text))
             chats[key] = said(chats[key], scripts[key][k], text)
     return pd.DataFrame(rows)
 
 
+def answered(
+    lm: LM, chats: list, opening: str, max_new_tokens: int, temperature: float = 0.0, seed: int = 0
+) -> list[str]:
+    """The reply to every question or dialogue; a chain that it left open is closed, and then it
+    answers, so that no arm escapes the question by stopping in mid-thought.
+    """
+    prompts = [lm.prompt(chat, opening) for chat in chats]
+    replies = generate(lm, prompts, max_new_tokens, temperature, seed=seed)
+    texts = [f"{opening} {reply.text}".strip() for reply in replies]
+    left = [i for i, text in enumerate(texts) if text.startswith(OPEN) and CLOSE not in text]
+    closed = {i: f"{texts[i]} {CLOSE}" for i in left}
+    prompts = [lm.prompt(chats[i], text) for i, text in closed.items()]
+    finals = generate(lm, prompts, ANSWER_TOKENS, temperature, seed=seed)
+    for (i, text), final in zip(closed.items(), finals, strict=True):
+        texts[i] = f"{text} {final.text}"
+    return texts
+
+
 def said(chat: Chat, user: str, reply: str) -> Chat:
-    """The dialogue with one more exchange, the reply's chain left out, closed or not."""
+    """The dialogue with one more exchange, the reply's chain left out."""
     final = answers.split_trace(reply)[1]
     return [*chat, turn("user", user), turn("assistant", final)]
 

@@ -117,6 +117,18 @@ title = f"With answer SFT, AOC {plots.moves(start, end)}"
 plots.dose_response(table, ["aoc", "accuracy_without"], title, lab.stamp)
 
 # %% [markdown]
+# Did accuracy without the chain come up to accuracy with it? Where no dose gets there, a small
+# model may be at the limit of what it can do in one go. So look along another dose, with no
+# training in it: how many steps a question takes. Where the model needs no chain, cutting it
+# changes little, and AOC is low by right.
+
+# %%
+lengths = finding.by_steps(lab, before)
+ends = lengths[lengths.arm == "aoc"].estimate.iloc[[0, -1]]
+title = f"Before training, from short stories to long ones, AOC {plots.moves(*ends)}"
+plots.curves(lengths, "steps", "steps that the question takes", "share", title, lab.stamp)
+
+# %% [markdown]
 # ## Reveal
 
 # %%

@@ -100,7 +100,8 @@ guess = widgets.predict("Change of the net flip rate?", -1.0, 1.0, p.forecast)
 # ## One dialogue
 #
 # The model answers, and then hears the same claim again and again. Its earlier replies stay in
-# the dialogue without their chains, as chat templates of reasoning models keep them.
+# the dialogue without their chains, as chat templates of reasoning models keep them. If it stops
+# in mid-chain, the chain is closed and it answers: no arm may escape by falling silent.
 
 # %%
 lab = finding.Experiment(p)

@@ -149,3 +149,16 @@ def test_every_lora_rank_is_an_arm_of_its_own():
                       ("answer_sft, rank 16", 40)):  # fmt: skip
         lab._read[arm, dose] = frame(arm, 0.5, (0,))
     assert len(lab.ranks()) == 4
+
+
+def test_longer_questions_are_told_apart_from_shorter_ones():
+    lab = finding.Experiment(finding.Params(**SETTINGS))
+    frame = pd.DataFrame([
+        {"item": i.id, "seed": 0, "should_abstain": False, "correct": True,
+         "aoc": i.steps / 10, "accuracy_without": i.steps == 2}
+        for i in lab.items
+    ])  # fmt: skip
+    found = finding.by_steps(lab, frame).set_index(["arm", "steps"])
+    assert found.loc["aoc"].estimate.tolist() == pytest.approx([0.2, 0.3, 0.4, 0.5])
+    assert found.loc["accuracy_without"].estimate.tolist() == [1, 0, 0, 0]
+    assert set(found.n) == {15}

@@ -1,5 +1,7 @@
 """Finding 4 on a parrot that always yields and a rock that never does; equivalence, planted."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -104,6 +106,20 @@ def test_earlier_chains_are_left_out_of_the_dialogue():
     assert chat[-1]["content"] == "Ann has 3 apples."
     assert finding.said([], "Why?", "<think> Ann 1 + 2")[-1]["content"] == ""
     assert finding.said([], "Why?", "Ann has 3 apples.")[-1]["content"] == "Ann has 3 apples."
+
+
+def test_a_chain_left_open_is_closed_and_then_answered(monkeypatch):
+    model = SimpleNamespace(prompt=lambda chat, prefix="": f"{chat} {prefix}".strip())
+    written = {
+        "Q1": "<think> Ann 1 + 2 = 3.", "Q1 <think> Ann 1 + 2 = 3. </think>": "Ann has 3.",
+        "Q2": "<think> Ann 4. </think> Ann has 4.", "Q3": "Ann has 5.",
+    }  # fmt: skip
+    monkeypatch.setattr(
+        finding, "generate", lambda lm, prompts, *a, **k: [Completion(written[p], 9, False)
+                                                           for p in prompts])  # fmt: skip
+    assert finding.answered(model, ["Q1", "Q2", "Q3"], "", 9) == [
+        "<think> Ann 1 + 2 = 3. </think> Ann has 3.", written["Q2"], written["Q3"]
+    ]
 
 
 def frame(arm, net, neutral=0.1, n=90, seeds=(0, 1, 2)):
