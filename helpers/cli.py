@@ -167,6 +167,10 @@ def doctor() -> None:
     console.print(f"memory  {memory.total / gb:.0f} GB, {memory.available / gb:.0f} GB free")
     console.print("gpu     " + (", ".join(
         f"{gpu.name} {gpu.total_memory / gb:.0f} GB" for gpu in gpus) or "none"))
+    fast = models.bfloat16_is_fast("cpu")
+    console.print("bf16    " + (
+        "fast on this CPU" if fast
+        else "emulated on this CPU: float32 instead, tier small takes about four times as long"))
     console.print(f"disk    {free / gb:.0f} GB free")
     console.print(f"python  {platform.python_version()}, torch {torch.__version__}")
     table = Table("tier", "can run here", "memory", "rough minutes for each notebook", "needs")

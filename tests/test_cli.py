@@ -89,8 +89,10 @@ def test_doctor_names_every_tier_and_refuses_a_gpu_tier_without_gpu(monkeypatch)
     import torch
 
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
     code, lines = invoke("doctor")
     assert code == 0
+    assert any("bf16" in line and "four times as long" in line for line in lines)
     rows = {name: next(line for line in lines if f" {name} " in line)
             for name in ("pocket", "small", "gpu", "paper")}
     assert "GPU memory" in rows["gpu"] and "GPU memory" in rows["paper"]
