@@ -83,7 +83,9 @@ def unknown_names(unknown: Any, known: Any) -> str:
 def sentence(error: ValidationError) -> str:
     """The first fault of a validation error as one sentence: field, value, what would be right."""
     fault = error.errors()[0]
-    name, *place = [str(part) for part in fault["loc"]] or ["(all)"]
+    if not fault["loc"]:  # a rule about several parameters, in a sentence of its own
+        return str(fault["ctx"]["error"])
+    name, *place = [str(part) for part in fault["loc"]]
     where = f" at position {place[0]}" if place and place[0].isdigit() else ""
     right = KINDS.get(fault["type"]) or fault["msg"].removeprefix("Input should be ")
     value = "" if fault["type"] == "missing" else f" is {fault['input']!r}"

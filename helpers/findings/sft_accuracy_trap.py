@@ -4,13 +4,14 @@ Claim and rule: data/published.yaml, `sft_accuracy_trap` (Wu et al., arXiv 2506.
 """
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from helpers import answers, chains, experiment, items, models, plots, statistics
 from helpers.chains import CLOSE, OPEN
@@ -27,9 +28,12 @@ from helpers.world.teachers import taught
 
 TERSE, VERBOSE, POST_HOC, WRONG = "reasoning_sft", "verbose_sft", "post_hoc_sft", "wrong_chain_sft"
 ARMS = (TERSE, VERBOSE, POST_HOC, WRONG)
+GAINS = ("infogain", "total_gain", "log_infogain", "log_total_gain")
+MATCHED, NO_LEAK = "_matched", "_no_leak"
+"""Marks of a gain over as many first steps as both chains have; without leaking steps."""
 MEASURES = (
-    "accuracy", "chain_accuracy", "infogain", "total_gain", "log_infogain", "log_total_gain",
-    "infogain_no_leak", "infogain_released", "n_steps", "leaking_steps",
+    "accuracy", "chain_accuracy", *GAINS, *(f"{name}{NO_LEAK}" for name in GAINS),
+    "infogain_released", "n_steps", "leaking_steps",
 )  # fmt: skip
 LEAST_ACCURACY, LEAST_PARSED, FEWEST_ITEMS = 0.3, 0.95, 50
 """Gates, fixed in advance."""
@@ -49,6 +53,16 @@ class Params(experiment.Params):
     verbosities: list[Annotated[float, Field(ge=0, le=1)]]
     scorer: str
 
+    @model_validator(mode="after")
+    def somebody_scores(self) -> Self:
+        """Raises ValueError where no third model would score the chains."""
+        if not self.scorer and self.model != "pocket":
+            raise ValueError(
+                f"Parameter 'scorer' is empty: name a third model that scores the chains of "
+                f"'{self.model}', such as 'pocket' for the pocket world's stories."
+            )
+        return self
+
     @property
     def doses(self) -> list[int]:
         """The one dose of every arm."""
@@ -61,13 +75,8 @@ class Experiment(experiment.Experiment):
     finding = "sft_accuracy_trap"
 
     def __init__(self, p: Params):
-        """Raises ValueError when no question has an answer or nobody can score."""
+        """Raises ValueError when no question has an answer."""
         super().__init__(p, items.answerable(p.questions, p.n_items, EVALUATION_SEED))
-        if not p.scorer and p.model != "pocket":
-            raise ValueError(
-                f"Parameter 'scorer' is empty: name a third model that scores the chains of "
-                f"'{p.model}', such as 'pocket' for the pocket world's stories."
-            )
         self._read: dict[str, pd.DataFrame] = {}
         self._words: pd.DataFrame | None = None
 
@@ -168,14 +177,11 @@ def worth(scorer: LM, item: Item, steps: list[str]) -> dict[str, Any]:
     leaks = [states_answer(item, step) for step in steps]
     kept = [step for step, leak in zip(steps, leaks, strict=True) if not leak]
     whole = perplexities_of_text(scorer, item, steps, logp, n_tokens)
-    clean = infogain(np.exp(-answer_path(scorer, item, kept)[0] / n_tokens))
+    clean = np.exp(-answer_path(scorer, item, kept)[0] / n_tokens)
     return {
         "item": item.id, "scenario": item.scenario, "should_abstain": False,
         "chain": " ".join(steps), "steps": steps, "ppl": ppl.tolist(), "leaks": leaks,
-        "infogain": infogain(ppl), "total_gain": ppl[0] - ppl[-1],
-        "log_infogain": infogain(-logp / n_tokens),
-        "log_total_gain": (logp[-1] - logp[0]) / n_tokens,
-        "infogain_no_leak": clean,
+        **gains(ppl), **gains(clean, NO_LEAK),
         "infogain_released": float(whole[0] - whole[-1]) / (len(steps) + 1),
         "n_steps": float(len(steps)), "leaking_steps": float(sum(leaks)),
     }  # fmt: skip
@@ -194,6 +200,14 @@ def infogain(ppl: np.ndarray) -> float:
     ppl: [t + 1]. The sum telescopes: this is (PPL(0) - PPL(t)) / t.
     """
     return float(np.mean(-np.diff(ppl))) if len(ppl) > 1 else 0.0
+
+
+def gains(ppl: np.ndarray, mark: str = "") -> dict[str, float]:
+    """`GAINS` of a path of perplexities [t + 1]: per step and in all, in perplexity and in nats a
+    token of the answer; `mark` is put behind their names.
+    """
+    found = infogain(ppl), ppl[0] - ppl[-1], infogain(np.log(ppl)), np.log(ppl[0] / ppl[-1])
+    return {f"{name}{mark}": float(value) for name, value in zip(GAINS, found, strict=True)}
 
 
 def states_answer(item: Item, step: str) -> bool:
@@ -215,15 +229,15 @@ def perplexities_of_text(
 
 
 def length_matched(before: pd.DataFrame, after: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Both arms with InfoGain over as many first steps as the shorter chain of the item has."""
+    """Both arms with `GAINS` over as many first steps as the shorter chain of the item has."""
     keys = ["seed", "item"]
     pair = before.merge(after, on=keys, suffixes=("_before", "_after"))
     shorter = np.minimum(pair.ppl_before.map(len), pair.ppl_after.map(len))
     frames = []
     for end in ("before", "after"):
         paths = zip(pair[f"ppl_{end}"], shorter, strict=True)
-        values = [infogain(np.array(path[:n])) for path, n in paths]
-        frames.append(pair[keys].assign(infogain_matched=values))
+        values = [gains(np.array(path[:n]), MATCHED) for path, n in paths]
+        frames.append(pd.concat([pair[keys], pd.DataFrame(values)], axis=1))
     return tuple(frames)
 
 
@@ -262,8 +276,8 @@ def parts(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 
 def change(before: pd.DataFrame, after: pd.DataFrame, name: str) -> Interval:
-    """As `experiment.change` on all items; "infogain_matched" too."""
-    if name == "infogain_matched":
+    """As `experiment.change` on all items; gains over equally many steps too."""
+    if name.endswith(MATCHED):
         before, after = length_matched(before, after)
     return experiment.change(before, after, name)
 
@@ -280,7 +294,8 @@ def measures(frames: list[pd.DataFrame]) -> pd.DataFrame:
 def published_arithmetic(claim: Claim) -> pd.DataFrame:
     """The paper's three figures for one drop, and what its printed values give."""
     rows = [
-        {"figure": f.setting, "value": f"{f.value:+.1f} %", "what it is": "as printed"}
+        {"figure": f.setting, "value": f"{f.value:+.1f} %",
+         "what it is": f.note or "as printed"}
         for f in claim.values("infogain_change")
     ]
     relative = {f.setting: f.after / f.before - 1 for f in claim.values("infogain")}
@@ -360,7 +375,7 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
 
     primary = change(before, lab.reading(VERBOSE), "infogain")
     for arm in (VERBOSE, TERSE, POST_HOC, WRONG):
-        for name in ("infogain", "infogain_matched", *MEASURES[:2], *MEASURES[3:]):
+        for name in (*MEASURES, *(f"{gain}{MATCHED}" for gain in GAINS)):
             keep(change(before, lab.reading(arm), name), f"{name}_change", arm, lab.p.dose)
         right = experiment.change(before, lab.reading(arm), "infogain", "chain_accuracy")
         keep(right, "infogain_change, items both get right", arm, lab.p.dose)
@@ -375,19 +390,29 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
     return lab.record(kept, passed, held, found, forecast, seconds)
 
 
-def changes(lab: Experiment) -> pd.DataFrame:
-    """Change of InfoGain by teacher: as published, over equally many steps, without leaks."""
+def changes(lab: Experiment, arms: Sequence[str] = ARMS, gain: str = "infogain") -> pd.DataFrame:
+    """Change of a gain by teacher: arm, measure (as published, over equally many steps, without
+    leaks), estimate, low, high, n, seeds.
+    """
     names = {
-        "infogain": "as published",
-        "infogain_matched": "over equally many steps",
-        "infogain_no_leak": "without steps that state the answer",
+        gain: "as published",
+        f"{gain}{MATCHED}": "over equally many steps",
+        f"{gain}{NO_LEAK}": "without steps that state the answer",
     }
     before = lab.reading("before")
     return pd.DataFrame(
         {"arm": arm, "measure": words, **vars(change(before, lab.reading(arm), name))}
-        for arm in ARMS
+        for arm in arms
         for name, words in names.items()
     )
+
+
+def every_change(lab: Experiment, arm: str) -> pd.DataFrame:
+    """The change of each of `GAINS` after one teacher, three ways, as text: a row a gain."""
+    tables = [changes(lab, [arm], gain).assign(gain=plots.named(gain)) for gain in GAINS]
+    table = pd.concat(tables, ignore_index=True)
+    table["change"] = [str(Interval(r.estimate, r.low, r.high, r.n)) for r in table.itertuples()]
+    return table.pivot(index="gain", columns="measure", values="change")
 
 
 def worth_of(lab: Experiment, item: Item, text: str) -> dict[str, Any]:

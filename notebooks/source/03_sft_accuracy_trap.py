@@ -61,8 +61,8 @@ claim = record.published("sft_accuracy_trap")
 Markdown(claim.as_published())
 
 # %% [markdown]
-# Three figures stand for one drop. Here is what each of them is, and what the printed values
-# give.
+# Two printed figures stand for one drop, and the printed values give a third. Here is what each
+# of them is.
 
 # %%
 HTML(finding.published_arithmetic(claim).to_html(index=False))
@@ -148,7 +148,8 @@ plots.forest(pd.DataFrame(rows), "change of InfoGain", title, lab.stamp)
 #
 # ## What else could explain it?
 #
-# **1 · Is it length?** The whole gain, not divided by anything, and the number of steps.
+# **1 · Is it length?** The whole gain, not divided by anything, and the number of steps. One
+# splitter (`chains.steps_of`: sentences and lines) counts the steps of every arm.
 
 # %%
 names = ["infogain", "total_gain", "log_infogain", "log_total_gain"]
@@ -179,6 +180,12 @@ plots.waterfall(split, "change of InfoGain", title, lab.stamp)
 moves = finding.changes(lab)
 title = "Change of InfoGain by teacher, as published and two other ways"
 plots.compare(moves, "measure", "change", title, lab.stamp)
+
+# %% [markdown]
+# And every form of the gain, after the verbose teacher, all three ways:
+
+# %%
+finding.every_change(lab, finding.VERBOSE)
 
 # %% [markdown]
 # **4 · Is it the scorer?** It never read chains that say a result twice or check it. So we give
@@ -216,7 +223,7 @@ Markdown(finding.what_happened(outcome))
 # ## Play
 #
 # **The information meter.** Rewrite the chain: repeat a step, drop one, state the answer first.
-# Watch the last number of the title: InfoGain falls with every step that you pad.
+# Watch the last number of the title. What does a step that says nothing new do to InfoGain?
 
 
 # %%
@@ -304,7 +311,8 @@ my_arm = None
 
 # %%
 def does_not_fall(arm):
-    return finding.change(before, lab.reading(arm), "infogain").estimate >= 0
+    taught = arm in finding.ARMS or arm.startswith("verbosity")
+    return taught and finding.change(before, lab.reading(arm), "infogain").estimate >= 0
 
 
 widgets.check(my_arm, does_not_fall, "Still a fall: try another teacher.")

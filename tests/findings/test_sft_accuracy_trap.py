@@ -56,9 +56,8 @@ def rows(arm, seed, ppl, leaks, accuracy, n=60):
         t = len(path) - 1
         made.append({
             "item": f"i{i}", "scenario": "plain", "arm": arm, "seed": seed, "chain": "",
-            "ppl": path.tolist(), "leaks": leaks, "infogain": finding.infogain(path),
-            "total_gain": path[0] - path[-1], "log_infogain": 0.1, "log_total_gain": 0.1 * t,
-            "infogain_no_leak": finding.infogain(path), "infogain_released": 0.1,
+            "ppl": path.tolist(), "leaks": leaks, "infogain_released": 0.1,
+            **finding.gains(path), **finding.gains(path, finding.NO_LEAK),
             "n_steps": float(t), "leaking_steps": float(sum(leaks)), "parsed": True,
             "should_abstain": False, "correct": rng.random() < accuracy,
             "chain_accuracy": rng.random() < 0.9,
@@ -105,8 +104,22 @@ def test_the_parts_add_up_exactly_and_padding_is_all_length():
 def test_matched_lengths_compare_the_same_number_of_steps():
     lab = laboratory(before=(SHORT, PLAIN, 0.5), verbose_sft=([9, 5, 1, 1, 1, 1, 1], NEVER, 0.5))
     before, after = lab.reading("before"), lab.reading(VERBOSE)
-    moved = finding.change(before, after, "infogain_matched")
-    assert moved.estimate == pytest.approx(0, abs=0.2)
+    for gain in finding.GAINS:
+        assert finding.change(before, after, f"{gain}_matched").estimate == pytest.approx(0, abs=0.2)
+    assert finding.every_change(lab, VERBOSE).shape == (4, 3)
+
+
+def test_the_four_gains_of_one_path_by_hand():
+    found = finding.gains(np.array([8.0, 4.0, 1.0]), "_x")
+    assert found == pytest.approx({
+        "infogain_x": 3.5, "total_gain_x": 7, "log_infogain_x": 1.5 * np.log(2),
+        "log_total_gain_x": 3 * np.log(2),
+    })  # fmt: skip
+
+
+def test_a_real_model_without_a_third_one_is_refused_before_anything_starts():
+    with pytest.raises(ValueError, match="^Parameter 'scorer' is empty: name a third model"):
+        finding.Params.checked(SETTINGS | {"model": "smollm2", "tier": "small"})
 
 
 def test_a_planted_trap_replicates():
@@ -154,6 +167,8 @@ def test_padding_alone_is_no_trap_when_a_terse_teacher_has_none():
 
 def test_the_paper_s_three_figures_and_what_its_values_give():
     table = finding.published_arithmetic(published("sft_accuracy_trap"))
+    assert table["what it is"].tolist() == ["as printed"] * 2 + [
+        "computed from the printed values"] * 4  # fmt: skip
     assert table.value.tolist() == ["-38.9 %", "-37.1 %", "-37.2 %", "-43.6%", "-30.8%", "-37.2%"]
 
 
