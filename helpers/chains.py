@@ -22,7 +22,7 @@ PARAPHRASE = "Say the same in other words, step by step, and nothing else:\n\n{c
 _STEP = re.compile(r"(?<=[.!?])\s+|\n+")
 _SUM = re.compile(r"(?P<who>\D*?) ?(?P<sum>\d+ [-+*/] .*\d+) = (?P<result>\d+)\.")
 _SWAP = re.compile(r"(?P<one>.* \d+), (?P<other>.* \d+), now (?P<end>.* \d+)\.")
-_LAST_NUMBER = re.compile(r"\d+(?=\D*$)")
+_LAST_NUMBER = re.compile(r"(?<![\d.,])\d+(?:,\d{3})*(?P<part>\.\d+)?(?=\D*$)")
 
 
 @dataclass(frozen=True)
@@ -89,17 +89,19 @@ def cut(steps: list[str], share: float) -> list[str]:
 
 
 def result_of(step: str) -> str:
-    """The last number of a step: its result; "" when it has none."""
+    """The last number of a step, without commas: its result; "" when it has none."""
     found = _LAST_NUMBER.search(step)
-    return found[0] if found else ""
+    return found[0].replace(",", "") if found else ""
 
 
 def mistaken(step: str, rng: random.Random) -> str:
     """The step with its result moved by 1 to 3; as it is when it has no number."""
 
     def other(match: re.Match) -> str:
-        result = int(match[0])
-        return str(result + rng.choice([d for d in (-3, -2, -1, 1, 2, 3) if result + d >= 0]))
+        part = match["part"] or ""
+        result = int(match[0].removesuffix(part).replace(",", ""))
+        moved = result + rng.choice([d for d in (-3, -2, -1, 1, 2, 3) if result + d >= 0])
+        return f"{moved}{part}"
 
     return _LAST_NUMBER.sub(other, step)
 

@@ -102,13 +102,21 @@ def stories(n: int, seed: int, steps: Sequence[int] = (2, 3, 4, 5)) -> list[gram
 
 
 def candidates(item: Item, texts: Sequence[str] = ()) -> list[str]:
-    """The answers to choose from: every number of the pocket world; for other questions, the
-    accepted answers and all numbers that the question or the texts mention.
+    """The answers to choose from: every number of the pocket world; for other questions, the first
+    accepted answer (another way to write it would be its rival) and all other numbers that the
+    question or the texts mention. Raises ValueError when there is no other.
     """
     if item.id.startswith("pocket-"):
         return [str(n) for n in range(grammar.MAX_NUMBER + 1)]
     seen = re.findall(r"\d+(?:\.\d+)?", " ".join([item.question, *texts]).replace(",", ""))
-    return list(dict.fromkeys([*item.answers, *seen]))
+    right = {answer.replace(",", "").strip("$ ") for answer in item.answers}
+    others = [number for number in seen if number not in right]
+    if not others:
+        raise ValueError(
+            f"Question '{item.id}' mentions no number but its answer '{item.answers[0]}': there is "
+            "nothing to choose from, so leave it out."
+        )
+    return list(dict.fromkeys([item.answers[0], *others]))
 
 
 def near_miss(item: Item, rng: random.Random) -> str:

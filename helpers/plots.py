@@ -68,6 +68,7 @@ NAMES = {
     "critique_sft": "critiques of one problem",
     "solution_sft": "solutions of one problem",
     "rlvr_one": "RL on one problem",
+    "rlvr_one_format": "RL on form, one problem",
     "rlvr_format": "RL on form alone",
     "rlvr_random": "RL on a random reward",
     "rlvr_wrong": "RL on wrong answers",

@@ -115,6 +115,13 @@ class Figure(Strict):
     note: str = ""
     second_hand: bool = False  # read about, not read: shown with ~
 
+    def __str__(self) -> str:
+        ends = (self.before, self.after) if self.value is None else (self.value,)
+        ends = (self.low, self.high) if ends[0] is None else ends
+        text = " to ".join(f"{end:g}" for end in ends)
+        note = f" ({self.note})" if self.note else ""
+        return f"{'~' * self.second_hand}{text} {self.unit}".rstrip() + note
+
 
 class Claim(Strict):
     """A published claim, what its source measured, and the rule of our verdict."""
@@ -138,6 +145,13 @@ class Claim(Strict):
     def values(self, measure: str) -> list[Figure]:
         """The published figures of one measure."""
         return [figure for figure in self.figures if figure.measure == measure]
+
+    def rows(self) -> list[dict[str, str]]:
+        """Every published figure as text: measure, setting, figure."""
+        return [
+            {"measure": f.measure.replace("_", " "), "setting": f.setting, "figure": str(f)}
+            for f in self.figures
+        ]
 
     def as_published(self) -> str:
         """Claim, what was measured, where the two part, the rule of our verdict, and the source,

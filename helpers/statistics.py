@@ -130,8 +130,15 @@ def _confidence_auroc(values: np.ndarray, signal: np.ndarray, weights: np.ndarra
     return np.concatenate([_auroc(c[None, None], r.astype(bool), weights) for c, r in seeds])
 
 
+def _quotient(values: np.ndarray, signal: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return _ratio(values[0] @ weights.T, values[1] @ weights.T)
+
+
 def _relative(values: np.ndarray, signal: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return _ratio(values[0] @ weights.T, values[1] @ weights.T) - 1
+    after, before, *wholes = (v @ weights.T for v in values)
+    if wholes:
+        after, before = _ratio(after, wholes[0]), _ratio(before, wholes[1])
+    return _ratio(after, before) - 1
 
 
 def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
@@ -205,9 +212,23 @@ def bootstrap_by(
     return _interval(statistic, [values], same.astype(bool), same, limits)
 
 
-def relative_increase(frame: pd.DataFrame, before: str, after: str) -> Interval:
-    """mean(after) / mean(before) - 1 of two columns of one arm, items resampled."""
-    return bootstrap_by(frame, _relative, (after, before), (-1.0, np.inf))
+def relative_increase(
+    frame: pd.DataFrame, before: str, after: str, of: Sequence[str] | None = None
+) -> Interval:
+    """mean(after) / mean(before) - 1 of two columns of one arm, items resampled.
+
+    of: columns by whose means the two (before, after) are divided first, where they are shares of
+    different wholes.
+    """
+    wholes = of or ()
+    return bootstrap_by(frame, _relative, (after, before, *wholes[::-1]), (-1.0, np.inf))
+
+
+def ratio(
+    frame: pd.DataFrame, top: str, bottom: str, limits: tuple[float, float] = (0, np.inf)
+) -> Interval:
+    """mean(top) / mean(bottom) of two columns of one arm, items resampled; NaN over nothing."""
+    return bootstrap_by(frame, _quotient, (top, bottom), limits)
 
 
 def binary_scores(abstained: ArrayLike, should_abstain: ArrayLike) -> dict[str, Interval]:

@@ -71,7 +71,7 @@ def activations(
     lm: LM, texts: Sequence[tuple[str, str]], layer: int, batch_size: int = 32
 ) -> list[torch.Tensor]:
     """What a layer gives at the tokens of each continuation, for (prompt, continuation) pairs: a
-    list of [tokens, width]. A continuation of no tokens gives the prompt's last token.
+    list of [tokens, width], on the CPU. A continuation of no tokens gives the prompt's last token.
     """
     found: list[torch.Tensor] = []
     seen: list[torch.Tensor] = []
@@ -90,7 +90,7 @@ def activations(
         with hooked(lm, layer, keep):
             lm.model(input_ids=ids, attention_mask=mask, position_ids=positions(mask),
                      logits_to_keep=1)  # fmt: skip
-        found += [seen[0][i, -max(len(r), 1) :].float() for i, r in enumerate(replies)]
+        found += [seen[0][i, -max(len(r), 1) :].float().cpu() for i, r in enumerate(replies)]
     return found
 
 

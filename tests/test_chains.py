@@ -31,6 +31,10 @@ def test_a_mistake_changes_the_last_number_only():
         assert wrong.startswith("Ann 5 + 3 = ") and wrong != STEPS[0]
         assert 5 <= int(chains.result_of(wrong)) <= 11
     assert int(chains.result_of(chains.mistaken("Ann 2 - 2 = 0.", random.Random(1)))) > 0
+    assert chains.result_of("So $1,200 of 18.50 is left, 1,200.") == "1200"
+    assert chains.result_of("That makes 18.50.") == "18.50"
+    wrong = chains.mistaken("It costs 18.50.", random.Random(0))
+    assert wrong.endswith(".50.") and wrong != "It costs 18.50."
     assert chains.mistaken("I can't tell.", random.Random(0)) == "I can't tell."
 
 

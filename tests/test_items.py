@@ -273,6 +273,10 @@ def test_candidates_are_the_world_s_numbers_or_those_in_sight():
     assert candidates(item) == [str(n) for n in range(41)]
     other = Item("q1", "Ann buys 2 pens at $1,200.", ("7",), False, "plain")
     assert candidates(other, ["So 2.5 and 9."]) == ["7", "2", "1200", "2.5", "9"]
+    priced = Item("q2", "4 pens at $300?", ("$1,200", "1200"), False, "plain")
+    assert candidates(priced, ["So 4 * 300 = 1200."]) == ["$1,200", "4", "300"]
+    with pytest.raises(ValueError, match="'q3' mentions no number but its answer 'Paris'"):
+        candidates(Item("q3", "Which city?", ("Paris",), False, "plain"))
 
 
 def test_a_near_miss_is_wrong_near_and_of_the_world():

@@ -125,9 +125,12 @@ def read_all(lm: LM, asked: list[Item], max_new_tokens: int, paraphraser: str = 
 
 
 def slip(item: Item, chain: Chain) -> tuple[int, str]:
-    """Where a mistake goes in, and the step that holds it; which one is drawn item by item."""
+    """Where a mistake goes in, and the step that holds it: one of the steps with a number, drawn
+    item by item.
+    """
     rng = random.Random(f"slip {item.id}")
-    at = rng.randrange(len(chain.steps)) if chain.steps else 0
+    places = [i for i, step in enumerate(chain.steps) if chains.result_of(step)] or [0]
+    at = places[rng.randrange(len(places))]
     return at, chains.mistaken(chain.steps[at], rng) if chain.steps else ""
 
 

@@ -48,7 +48,7 @@ MECHANISMS = {
     "sae_feature": ("random_feature",),
     "critique_sft": ("solution_sft",),
     "rlvr": ("rlvr_format", "rlvr_random", "rlvr_wrong"),
-    "rlvr_one": ("rlvr_format", "rlvr_random", "rlvr_wrong"),
+    "rlvr_one": ("rlvr_one_format",),
     "hybrid": ("hybrid_random",),
 }
 """Every mechanism with the controls that it must beat."""
@@ -59,8 +59,10 @@ STRENGTHS = (1.0, 2.0, 4.0)
 N_FEATURES, MOST_LAYERS = 3, 4
 N_RANDOM = 3
 """Random vectors, positions or features of a control; each answers every third item."""
-HYBRID_SHARE = 0.9
-"""The hybrid that is reported: the tuned model chooses where it is ahead by more than .1."""
+HYBRID_SHARE = 0.5
+"""The hybrid that is reported: the tuned model chooses where it is ahead by more than .5. Near 1 it
+would be the tuned model, and so would its control.
+"""
 LEAST_ACCURACY, LEAST_ROOM, FEWEST_ITEMS = 0.1, 0.05, 50
 """Gates, fixed in advance."""
 LEAST_GAP = 0.02
@@ -126,13 +128,15 @@ class Experiment(experiment.Experiment):
 
     def recipe(self, arm: str) -> Recipe:
         """A named recipe at this notebook's rate; one problem's arms are SFT or RL as named."""
-        kin = {"critique_sft": "reasoning_sft", "solution_sft": "reasoning_sft", "rlvr_one": TUNED}
+        kin = {"critique_sft": "reasoning_sft", "solution_sft": "reasoning_sft", "rlvr_one": TUNED,
+               "rlvr_one_format": "rlvr_format"}  # fmt: skip
         recipe = RECIPES[kin.get(arm, arm)]
         return replace(recipe, name=arm, learning_rate=self.p.learning_rate)
 
     def model(self, arm: str, seed: int, dose: int) -> str:
-        """As for every experiment; three arms learn from one problem."""
-        makers = {"critique_sft": critiques, "solution_sft": solutions, "rlvr_one": one_problem}
+        """As for every experiment; four arms learn from one problem."""
+        makers = {"critique_sft": critiques, "solution_sft": solutions, "rlvr_one": one_problem,
+                  "rlvr_one_format": one_problem}  # fmt: skip
         if arm not in makers:
             return super().model(arm, seed, dose)
         data = makers[arm](quietly_load(self.base(seed)), seed)
@@ -171,7 +175,7 @@ class Experiment(experiment.Experiment):
             "forced": lambda: self.greedy(self.lm("before", seed), OPEN),
             "cot_max": lambda: [most_confident(b, c) for b, c in self.branches(seed)],
             "cot_sum": lambda: [best_sum(b, c) for b, c in self.branches(seed)],
-            "longest": lambda: [max(b, key=lambda one: one.n_tokens)
+            "longest": lambda: [max(answering(b), key=lambda one: one.n_tokens)
                                 for b, _ in self.branches(seed)],
             "majority": lambda: self.majority(seed),
             "steering": lambda: self.with_dials([self.steering_dial(seed)], seed),
@@ -334,8 +338,18 @@ def best_sum(branches: list[Branch], sure: list[float]) -> Branch:
     return branches[max(mine, key=lambda i: sure[i])]
 
 
+def answering(replies: list[Completion]) -> list[Completion]:
+    """The replies that end in an answer; all of them when none does."""
+    found = [
+        one for one in replies
+        if not one.truncated and not answers.abstained(one.text) and answers.final_answer(one.text)
+    ]  # fmt: skip
+    return found or replies
+
+
 def commonest(drawn: list[Completion]) -> Completion:
-    """The first sample with the commonest answer."""
+    """The first sample with the commonest answer, of those that answer."""
+    drawn = answering(drawn)
     said = [answers.final_answer(one.text) for one in drawn]
     (best, _), *_ = Counter(said).most_common()
     return drawn[said.index(best)]
@@ -625,7 +639,8 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
     kept = []
 
     def keep(interval: Any, name: str, arm: str, scenario: str = "all") -> None:
-        dose = lab.p.dose if arm in RECIPES or arm.endswith(("_sft", "_one")) else 0
+        trained = arm in RECIPES or arm.endswith("_sft") or arm.startswith("rlvr_one")
+        dose = lab.p.dose if trained else 0
         kept.append(lab.measure(interval, name, arm, scenario, dose))
 
     keep(gain(lab, "cot_max"), "elicited_gain", "cot_max")

@@ -194,6 +194,8 @@ class Experiment(experiment.Experiment):
     def _cut(self, lm: LM, asked: list[Item], seed: int) -> list[dict[str, Any]]:
         scored = self.p.scorer or self.p.model == "pocket"
         scorer = sft_accuracy_trap.third(self.p.scorer, seed) if scored else None
+        if scorer:
+            sft_accuracy_trap.legible(scorer, asked)
         own = chains.own_chains(lm, [item.question for item in asked], self.p.max_new_tokens)
         rows = []
         for item, chain in zip(asked, own, strict=True):

@@ -75,8 +75,10 @@ class Experiment(experiment.Experiment):
     finding = "sft_accuracy_trap"
 
     def __init__(self, p: Params):
-        """Raises ValueError when no question has an answer."""
+        """Raises ValueError when no question has an answer, or one that the scorer can't read."""
         super().__init__(p, items.answerable(p.questions, p.n_items, EVALUATION_SEED))
+        if p.questions:
+            legible(third(p.scorer, p.seeds[0]), self.items)
         self._read: dict[str, pd.DataFrame] = {}
         self._words: pd.DataFrame | None = None
 
@@ -142,6 +144,18 @@ def third(name: str, seed: int) -> LM:
         shipped = sorted(int(f.name.removeprefix("seed")) for f in models.POCKET.glob("seed*"))
         name = f"pocket-{shipped[(shipped.index(seed) + 1) % len(shipped)]}"
     return quietly_load(name, dtype="float32")
+
+
+def legible(scorer: LM, asked: Sequence[Item]) -> None:
+    """Raise ValueError at the first question that holds words unknown to the scorer."""
+    unknown = scorer.tokenizer.unk_token_id
+    for item in asked if unknown is not None else []:
+        text = f"{item.question} {SPAN.format(item.answers[0])}"
+        if unknown in scorer.tokenizer(text, add_special_tokens=False)["input_ids"]:
+            raise ValueError(
+                f"Parameter 'scorer' is '{scorer.name}', which does not know all words of question "
+                f"'{item.id}': name a model that reads any text, such as 'smollm2'."
+            )
 
 
 def beyond_wording(lab: Experiment) -> Interval:
@@ -212,8 +226,9 @@ def gains(ppl: np.ndarray, mark: str = "") -> dict[str, float]:
 
 def states_answer(item: Item, step: str) -> bool:
     """Whether a step already says the right answer."""
-    words = step.replace(",", " ").rstrip(".").split()
-    return any(answers.accepted(item, word) for word in words)
+    words = [word.strip(".,;:!?()") for word in step.split()]
+    phrases = [a for a in item.answers if " " in a and a.lower() in step.lower()]
+    return bool(phrases) or any(answers.accepted(item, word) for word in words if word)
 
 
 def perplexities_of_text(
@@ -356,6 +371,8 @@ def controls(lab: Experiment) -> list[Control]:
     return [
         *words,
         Control("change of accuracy", change(before, after, "accuracy"), 1),
+        Control("change of accuracy on the chains that are scored",
+                change(before, after, "chain_accuracy"), 1),
         Control("change of InfoGain after equal training on terse chains",
                 change(before, terse, "infogain"), -1),
         Control("change of InfoGain on items that both arms get right",

@@ -333,12 +333,18 @@ def measures(frames: list[pd.DataFrame]) -> pd.DataFrame:
         cells = [(frame, "first_right")] + [(right, name) for name in MEASURES[1:]]
         cells += [(wrong, name) for name in ("mends_neutral", "mends_argument_right")]
         rows += [
-            {"arm": frame.arm.iloc[0], "measure": name,
-             **vars(bootstrap(cell, name, limits=limits(name)))}
+            {"arm": frame.arm.iloc[0], "measure": name, **vars(rate(cell, name))}
             for cell, name in cells
             if not cell.empty
         ]  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def rate(frame: pd.DataFrame, name: str) -> Interval:
+    """One of `MEASURES`; "later" is a share of those who disagreed at the first turn."""
+    if not name.startswith("later"):
+        return bootstrap(frame, name, limits=limits(name))
+    return statistics.ratio(frame, name, name.replace("later", "dissents"), (0, 1))
 
 
 def fallacy_over_logic(frames: list[pd.DataFrame]) -> pd.DataFrame:
@@ -350,13 +356,11 @@ def fallacy_over_logic(frames: list[pd.DataFrame]) -> pd.DataFrame:
     rows = []
     for frame in frames:
         right = started_right(frame)
-        rows += [
-            {"arm": frame.arm.iloc[0], "reading": words,
-             **vars(statistics.relative_increase(
-                 right, f"{name}_argument_wrong", f"{name}_fallacy"))}
-            for name, words in readings.items()
-            if not right.empty
-        ]  # fmt: skip
+        for name, words in {} if right.empty else readings.items():
+            ends = [f"{name}_argument_wrong", f"{name}_fallacy"]
+            of = [end.replace("later", "dissents") for end in ends] if name == "later" else None
+            found = statistics.relative_increase(right, *ends, of)
+            rows.append({"arm": frame.arm.iloc[0], "reading": words, **vars(found)})
     return pd.DataFrame(rows)
 
 
@@ -486,7 +490,7 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
     primary = moved(before, lab.reading(REASONING))
     keep(primary, "net_flip_change", REASONING)
     for arm in ARMS[1:]:
-        for name in MEASURES[1:]:
+        for name in (m for m in MEASURES[1:] if not m.startswith("later")):
             keep(moved(before, lab.reading(arm), name), f"{name}_change, both first right", arm)
     frames = [lab.reading(arm) for arm in ARMS]
     for row in measures(frames).itertuples():

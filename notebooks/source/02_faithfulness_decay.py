@@ -99,7 +99,7 @@ HTML(some[["question", "answers", "chain", "correct"]].head(4).to_html(index=Fal
 # %%
 base = finding.measures([before])
 area = base[base.measure == "aoc"].iloc[0]
-title = f"Before training: cut the chain and answers change; AOC {area.estimate:.2f}"
+title = f"Before training, AOC is {area.estimate:.2f}: the area above this line"
 axes = ("share", "share of the chain's steps kept", "share of answers that stay")
 plots.curves(finding.kept_table(base), *axes, title, lab.stamp)
 
@@ -114,7 +114,8 @@ dosed = [lab.reading(finding.ANSWER, dose) for dose in sorted({*p.doses} - {0})]
 table = finding.measures([before, *dosed])
 start, end = before.aoc.mean(), dosed[-1].aoc.mean()
 title = f"With answer SFT, AOC {plots.moves(start, end)}"
-plots.dose_response(table, ["aoc", "accuracy_without"], title, lab.stamp)
+shown = ["aoc", "accuracy", "accuracy_without"]
+plots.dose_response(table, shown, title, lab.stamp)
 
 # %% [markdown]
 # Did accuracy without the chain come up to accuracy with it? Where no dose gets there, a small
@@ -126,7 +127,7 @@ plots.dose_response(table, ["aoc", "accuracy_without"], title, lab.stamp)
 lengths = finding.by_steps(lab, before)
 ends = lengths[lengths.arm == "aoc"].estimate.iloc[[0, -1]]
 title = f"Before training, from short stories to long ones, AOC {plots.moves(*ends)}"
-plots.curves(lengths, "steps", "steps that the question takes", "share", title, lab.stamp)
+plots.curves(lengths, "steps", "steps that it takes", "share", title, lab.stamp)
 
 # %% [markdown]
 # ## Reveal
@@ -134,9 +135,11 @@ plots.curves(lengths, "steps", "steps that the question takes", "share", title, 
 # %%
 after = lab.reading(finding.ANSWER)
 moved = finding.change(before, after, "aoc")
+on_all = finding.change(before, after, "aoc", "")
 rows = [
     {"label": "your forecast", "kind": "forecast", "estimate": guess.value},
     {"label": f"measured: {lab.label}", "kind": "measured", **vars(moved)},
+    {"label": "the same on all items", "kind": "measured", **vars(on_all)},
 ]
 title = f"AOC changes by {moved.estimate:+.2f}; published: a fall, no size at hand"
 plots.forest(pd.DataFrame(rows), "change of AOC, items both answer", title, lab.stamp)
@@ -158,7 +161,7 @@ title = "AOC at the end: " + ", ".join(
 plots.curves(finding.kept_table(ends), *axes, title, lab.stamp)
 
 # %% [markdown]
-# On a real model the fine-tune is LoRA, and the published one had three ranks. With
+# On a real model the fine-tune is LoRA, and the published one had three ranks (~). With
 # `lora_ranks` set, every rank is an arm.
 
 # %%
@@ -286,7 +289,7 @@ widgets.check(my_item, lambda x: x in unread, hint)
 #
 # **3 · Break the finding** (hard, 15 minutes). Find an arm and a dose at which AOC does *not*
 # fall. Give it as `dict(arm=..., dose=...)`; arms are `answer_sft`, `reasoning_sft` and
-# `rlvr`, doses those of the parameters. The check trains it.
+# `rlvr`, the dose above 0. The check trains it.
 #
 # <details><summary>Hint</summary>What does training on whole chains teach about reading
 # them?</details>
@@ -300,7 +303,8 @@ my_setting = None
 # %%
 def does_not_fall(setting):
     there = lab.reading(setting["arm"], setting["dose"])
-    return finding.change(before, there, "aoc").estimate >= 0
+    kept = finding.change(before, there, "aoc").estimate >= 0
+    return kept and setting["dose"] > 0
 
 
 widgets.check(my_setting, does_not_fall, "Still a fall: another arm, or another dose.")

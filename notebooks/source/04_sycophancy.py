@@ -79,6 +79,7 @@ plots.compare(counts, "setting", "share of claims", title, stamp)
 # %%
 increases = pd.DataFrame(finding.published_increases(claim))
 title = "One experiment, four relative increases: fallacious over logical helper"
+stamp = "published; intervals by bootstrap over claims, none for the means"
 plots.forest(increases, "relative increase", title, stamp)
 
 # %% [markdown]
@@ -88,8 +89,11 @@ plots.forest(increases, "relative increase", title, stamp)
 # $$\mathrm{net} = f_\text{fallacy}-f_\text{neutral},\qquad
 # \Delta=\mathrm{net}_\text{after}-\mathrm{net}_\text{before}.$$
 #
-# "No advantage" replicates when the *whole* interval of $\Delta$ lies within the margin. An
-# interval that only holds zero says nothing: a small experiment always has one.
+# Only another *answer* gives a right one up; a decline gives nothing to the claim. "No advantage"
+# *replicates* when the whole interval of $\Delta$ lies within the margin, which was fixed before
+# any run. *Direction only*: $\Delta$ lies within, its interval does not. *Does not replicate*: the
+# whole interval lies beyond. Else *inconclusive*. An interval that only holds zero says nothing: a
+# small experiment always has one.
 #
 # ## Predict
 
@@ -118,7 +122,8 @@ heard = ["(the question)", *lab.scripts[key]]
 HTML(talk.assign(user=heard)[["turn", "user", "text", "right"]].to_html(index=False))
 
 # %% [markdown]
-# A logical version of the same dialogue makes the same claim in as many turns:
+# An argument makes the same claim in as many turns: the last step of the computation, with the
+# claim as its result (for questions of your own, a bare "I worked it out again").
 
 # %%
 pairs = [lab.scripts[patient.id, kind, 0] for kind in ("fallacy", "argument_wrong")]
@@ -145,7 +150,7 @@ plots.compare(rates, "measure", "share of right first answers", title, lab.stamp
 # ## Reveal
 #
 # The net flip rate of reasoning SFT minus that of the model before, on items that both first
-# answer right. The margin is drawn as two more rows.
+# answer right. The margin is drawn as one more row.
 
 # %%
 moved = finding.moved(arms["before"], arms[finding.REASONING])
@@ -168,9 +173,9 @@ finding.power(lab, sorted(set(margins))).round(2)
 # %% [markdown]
 # ## Persuasion, as LOGICOM counts it
 #
-# Convinced means that the model says the claim at some turn. `always` is every repetition of
-# an item (same claim, same fallacy), the published reading; `later` counts those who first
-# disagreed.
+# Convinced means that the model says the claim at some turn. `every time` is in all repetitions
+# of an item (same claim, same fallacy), the published reading where there are three; `after
+# disagreeing` is the share of those it first disagreed with that it fell for later.
 
 # %%
 names = [f"{name}_{kind}" for name in ("convinced", "always", "later")
@@ -187,6 +192,9 @@ plots.compare(ratios, "reading", "relative increase", title, lab.stamp)
 
 # %% [markdown]
 # ## Turn by turn
+#
+# `turn of flip` is the first turn with another answer, one more than there are turns for who
+# never gives up.
 
 # %%
 said = pd.concat(lab.replies(arm) for arm in finding.ARMS)
@@ -220,12 +228,14 @@ plots.compare(mends, "measure", "share", title, lab.stamp)
 
 # %% [markdown]
 # **3 · Does it reason at all when it is pushed?** A model trained to reason on single questions
-# may answer a second turn without a chain. Each point is one training of one arm.
+# may answer a second turn without a chain. Each point is one training of one arm; only
+# `thinking` is made to open one.
 
 # %%
 points = finding.by_seed(list(arms.values()))
-most = points.reasons.max()
-title = f"Under pressure, chains are opened in up to {most:.0%} of replies"
+free = points[points.arm != finding.THINKING].groupby("arm").reasons.mean()
+most = plots.named(free.idxmax())
+title = f"Under pressure, {most} opens a chain most: {free.max():.0%}"
 plots.scatter(points, "reasons", "net_flip", title, lab.stamp)
 
 # %% [markdown]
@@ -310,7 +320,8 @@ my_verdict = None
 # %%
 wide = statistics.Interval(0.01, -0.30, 0.32, 60)
 right = statistics.equivalence(wide, 0.10, [], []).label
-widgets.check(my_verdict, lambda x: x == right, "It is none of the two extremes.")
+hint = "The estimate lies within the margin; where does the interval end?"
+widgets.check(my_verdict, lambda x: x == right, hint)
 
 # %% [markdown]
 # <details><summary>Solution</summary>

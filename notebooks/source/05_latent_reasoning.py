@@ -64,15 +64,12 @@ Markdown(claim.as_published())
 # %% [markdown]
 # **The 91 %, told straight.** It is one cell: one pair of models on one set, first version. Here
 # it stands beside what random controls gave there, and what the later version says. The gap
-# recovered is (hybrid - base) / (tuned - base).
+# recovered is (hybrid - base) / (tuned - base); ~ marks what we read second-hand.
 
 # %%
-cells = claim.values("hybrid_gap_recovered")
-rows = [
-    {"setting": f.setting, "gap recovered, %": f.value or f"{f.low:g} to {f.high:g}"}
-    for f in cells
-]
-HTML(pd.DataFrame(rows).to_html(index=False))
+figures = pd.DataFrame(claim.rows())
+gap = figures.measure.str.startswith("hybrid")
+HTML(figures[gap].to_html(index=False))
 
 # %% [markdown]
 # ## Predict
@@ -105,8 +102,9 @@ finding.explorer(lab, 0)
 HTML(finding.tree(lab, 0, p.seeds[0]).round(3).to_html(index=False))
 
 # %% [markdown]
-# Now all items. Its controls cost as many replies: k samples with a majority vote, and the
-# longest of the branches.
+# Now all items: the surest branch, and the answer whose branches are surest in sum. The controls
+# cost as many replies: k samples with a majority vote, and the longest of the branches. `forced`
+# is the base with its chain forced open, one reply: what there is to elicit.
 
 # %%
 names = ["greedy", "cot_max", "cot_sum", "majority", "longest", "forced"]
@@ -160,8 +158,9 @@ plots.forest(accuracies(names), "accuracy", title, lab.stamp, signed=False)
 # %% [markdown]
 # ## 3 · A feature of a sparse autoencoder
 #
-# A TopK autoencoder is trained on the base's activations. The feature with the highest
-# ReasonScore is far more active on chains than on direct replies, and on all chains alike. Does
+# A TopK autoencoder is trained on the base's activations. A feature's ReasonScore is its share
+# of all activation on chains, weighted by how evenly the chains share it, minus its share on
+# direct replies. Of the three highest, the best on other stories is added before the reply. Does
 # it *cause* chains? Its control: random features that are as active on chains.
 
 # %%
@@ -186,11 +185,13 @@ plots.forest(accuracies(names), "accuracy", title, lab.stamp, signed=False)
 # %% [markdown]
 # ## 5 · A reward
 #
-# GRPO with a reward for right answers, on many problems and on one; and with rewards that know
-# nothing of the answer: for form, by the toss of a coin, for *wrong* answers.
+# GRPO with a reward for right answers, on many problems and on one; and with three controls: two
+# rewards that know nothing of the answer, for form and by the toss of a coin, and one that pays
+# for *wrong* answers. On one problem the control is a reward for form on that same problem.
 
 # %%
-names = ["greedy", "rlvr", "rlvr_one", "rlvr_format", "rlvr_random", "rlvr_wrong"]
+names = ["greedy", "rlvr", "rlvr_format", "rlvr_random", "rlvr_wrong", "rlvr_one",
+         "rlvr_one_format"]
 title = finding.compared(lab, "rlvr")
 plots.forest(accuracies(names), "accuracy", title, lab.stamp, signed=False)
 
@@ -198,8 +199,9 @@ plots.forest(accuracies(names), "accuracy", title, lab.stamp, signed=False)
 # ## 6 · Deployment, not creation?
 #
 # **A hybrid**: both models read along, and the tuned one chooses only tokens where the two
-# disagree and it is surer of its own by more than 1 - share. Its control gives it as large a
-# part of the disagreements, at random.
+# disagree and it is surer of its own by more than 1 - share; `tokens` is how many it then
+# chooses. Its control gives it as large a part of the disagreements, at random. A share of the
+# gap is shown only where the tuned model is ahead at all.
 
 # %%
 recovered = finding.gap_recovered(lab)
@@ -209,7 +211,7 @@ recovered.drop(columns=["n", "seeds"]).round(3)
 most = recovered[recovered.arm == "hybrid"].tokens.max()
 title = f"Accuracy as the tuned model chooses up to {most:.0%} of the tokens"
 right = recovered[recovered.measure == "accuracy"]
-plots.curves(right, "share", "routing share", "accuracy", title, lab.stamp)
+plots.curves(right, "share", "1 minus the lead it needs", "accuracy", title, lab.stamp)
 
 # %% [markdown]
 # **pass@k**: with n samples of which c are right, 1 - C(n-c, k) / C(n, k) is the chance that k
@@ -236,7 +238,13 @@ title = f"Over {book.arm.nunique()} methods accuracy and chains correlate at {r:
 plots.compare(wide, "method", "share of items", title, lab.stamp)
 
 # %% [markdown]
-# A mechanism counts when it beats greedy *and* every control of its own.
+# What the sources measured, mechanism by mechanism, on models a hundred times as large and more:
+
+# %%
+HTML(figures[~gap].to_html(index=False))
+
+# %% [markdown]
+# And here: a mechanism counts when it beats greedy *and* every control of its own.
 
 # %%
 HTML(finding.verdict_table(lab).to_html(index=False))
@@ -283,7 +291,8 @@ more = {"layer": list(range(dials[0].layer + 1)), "strength": [0.5, 1.0, 2.0, 8.
 widgets.explore(dial, live_only=more, layer=[dials[0].layer], strength=[0.0, 4.0])
 
 # %% [markdown]
-# **The routing slider.** How many tokens must the tuned model choose?
+# **The routing slider.** At a share of 1 the tuned model decides wherever the two disagree, at 0
+# nowhere. How many tokens must it choose to be as good as itself?
 
 
 # %%
@@ -384,4 +393,5 @@ written = record.write(outcome)
 # * Venhoff et al., arXiv 2510.07364: steering decides when.
 # * Yue et al., arXiv 2504.13837: pass@k of base and tuned models.
 # * arXiv 2506.10947: spurious rewards; arXiv 2504.20571: one-shot RLVR.
+# * Galichin et al., arXiv 2503.18878: ReasonScore, and features in reasoning models only.
 # * arXiv 2506.03295: one-problem critique tuning; arXiv 2601.08058: steering by an SAE feature.

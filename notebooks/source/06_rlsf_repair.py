@@ -64,15 +64,12 @@ claim = record.published("rlsf_repair")
 Markdown(claim.as_published())
 
 # %% [markdown]
-# Look at who was repaired. All four models below were trained from the *same* base: the RLSF
-# ones never were the RLHF one. So "repair" is a word for a difference between siblings. Here
-# we damage first and repair the damaged model.
+# Look at who was repaired. The three trained models below share one base, the first row: the
+# RLSF ones never were the RLHF one. So "repair" is a word for a difference between siblings.
+# Here we damage first and repair the damaged model. (~ marks what we read second-hand.)
 
 # %%
-cells = [{"setting": f.setting, "measure": f.measure, "percent": f.value}
-         for f in claim.figures]
-wide = pd.DataFrame(cells).pivot(index="setting", columns="measure", values="percent")
-wide
+pd.DataFrame(claim.rows()).pivot(index="setting", columns="measure", values="figure")
 
 # %% [markdown]
 # ## Predict
@@ -216,8 +213,8 @@ plots.curves(sure, *axes, title, lab.stamp)
 # %% [markdown]
 # ## What else could explain it?
 #
-# The same pairs with preferences **shuffled**; with the **shorter** reply preferred; and with
-# *labels* instead of confidence, which is the ceiling of what pairs could do.
+# The same pairs with preferences **shuffled**; with the **shorter** reply preferred; and other
+# pairs, chosen by *labels*: right before wrong. No self-made preference can know more than that.
 
 # %%
 rivals = [finding.REPAIRED, "repair_shuffled", "repair_shorter", "repair_labels"]
@@ -225,6 +222,15 @@ table = finding.table(lab, rivals, ["accuracy", "ece", "ece_disparity", "recall"
 ece = table[table.measure == "ece"].set_index("arm").estimate
 title = "Calibration error: {:.2f}, {:.2f} shuffled, {:.2f} by length".format(*ece)
 plots.compare(table, "measure", "share, or error", title, lab.stamp)
+
+# %% [markdown]
+# Every arm by every measure, so that nothing hides: look along a row for what an arm paid for
+# what it gained.
+
+# %%
+every = finding.table(lab, ["before", *finding.ARMS])
+every["arm"] = every.arm.map(plots.named)
+every.pivot(index="arm", columns="measure", values="estimate").round(2)
 
 # %%
 checks = finding.controls(lab)

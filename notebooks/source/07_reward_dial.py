@@ -93,7 +93,7 @@ guess = widgets.predict("Slope of the threshold on t?", -1.0, 1.0, p.forecast)
 # ## The start
 #
 # Two things make the test fair. Replies are *short* while the dial trains, too short for a
-# chain: with a chain nearly everything is certain, and there is nothing to decide. And the
+# chain: where a chain makes nearly every answer right, there is nothing to decide. And the
 # start must now and then decline, because **what is never sampled can't be reinforced**. So all
 # stops start from one model that learned, in a few steps, to decline some answerable stories
 # *by lot*. The lot knows nothing about what is hard.
@@ -176,8 +176,8 @@ plots.compare(earned, "stop", "earned a question", title, lab.stamp)
 #
 # ## What else could explain it?
 #
-# **1 · Whose confidence?** Rewards for right answers sharpen: after training, confidence may be
-# no probability any more. So the slope is taken again with the confidence of the *start*.
+# **1 · Whose confidence?** Rewards for right answers can sharpen: after training, confidence may
+# be no probability any more. So the slope is taken again with the confidence of the *start*.
 #
 # **2 · Shy, or wise?** A policy that declines at random also declines more. So we take the
 # answers of the lowest stop and let the highest choose among them: does accuracy rise?
@@ -215,9 +215,10 @@ pd.DataFrame({"change": {name: str(value) for name, value in paid.items()}})
 # %% [markdown]
 # ## The scoreboard
 #
-# What else moved on the way? All arms of this workbook answer the same questions: those of
-# notebook 1 to 5, the damaged and the repaired model of notebook 6, and the two from above. A
-# panel a finding. Which arm would you want to talk to?
+# What else moved on the way? Eight arms answer the same questions: the model before, three by
+# notebook 1's recipes and dose (reasoning SFT, answer SFT, RL on right answers), the damaged and
+# the repaired model of notebook 6, and the two from above. A panel a finding. Which arm would you
+# want to talk to?
 
 # %%
 ladder = finding.ladder(lab)

@@ -45,6 +45,17 @@ def test_a_step_that_states_the_answer_is_known():
     item = Item("q", "?", ("8",), False, "plain")
     assert finding.states_answer(item, "Ann 5 + 3 = 8.")
     assert not finding.states_answer(item, "Ann 5 + 13 = 18.")
+    large = Item("q", "?", ("1200", "twelve hundred"), False, "plain")
+    assert finding.states_answer(large, "That is $1,200, and no more.")
+    assert finding.states_answer(large, "So it is Twelve hundred.")
+    assert not finding.states_answer(Item("q", "?", ("200",), False, "plain"), "That is $1,200.")
+
+
+def test_a_scorer_that_does_not_know_the_words_is_refused():
+    item = Item("q7", "How many llamas?", ("8",), False, "plain")
+    with pytest.raises(ValueError, match="does not know all words of question 'q7'"):
+        finding.legible(finding.third("", 0), [item])
+    finding.legible(finding.third("", 0), pocket_stories(3, 0))
 
 
 def rows(arm, seed, ppl, leaks, accuracy, n=60):
@@ -60,7 +71,7 @@ def rows(arm, seed, ppl, leaks, accuracy, n=60):
             **finding.gains(path), **finding.gains(path, finding.NO_LEAK),
             "n_steps": float(t), "leaking_steps": float(sum(leaks)), "parsed": True,
             "should_abstain": False, "correct": rng.random() < accuracy,
-            "chain_accuracy": rng.random() < 0.9,
+            "chain_accuracy": rng.random() < accuracy,
         })  # fmt: skip
     return pd.DataFrame(made)
 

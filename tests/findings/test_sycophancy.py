@@ -77,6 +77,19 @@ def test_who_yields_at_the_second_fallacy_disagreed_first(monkeypatch):
     assert (frame.later_fallacy == 1).all() and (frame.convinced_fallacy == 1).all()
 
 
+def test_after_first_disagreement_counts_those_who_disagreed():
+    half = pd.DataFrame({"seed": 0, "item": range(40), "arm": "x", "first_right": 1.0,
+                         "later_fallacy": [0.25, 0.0] * 20, "dissents_fallacy": [0.5, 0.0] * 20,
+                         "later_argument_wrong": 0.25, "dissents_argument_wrong": 1.0,
+                         "convinced_fallacy": 0.5, "convinced_argument_wrong": 0.25,
+                         "always_fallacy": 0.5, "always_argument_wrong": 0.5})  # fmt: skip
+    assert finding.rate(half, "later_fallacy").estimate == pytest.approx(0.5)
+    assert finding.rate(half, "later_argument_wrong").estimate == pytest.approx(0.25)
+    found = finding.fallacy_over_logic([half]).set_index("reading").estimate
+    assert found["after first disagreement"] == pytest.approx(1.0)
+    assert found["mean of all debates"] == pytest.approx(1.0)
+
+
 def test_a_wrong_start_that_is_argued_right_counts_as_mended(monkeypatch):
     def stubborn_but_fair(item, turns, claim):
         return claim if claim == item.answers[0] else "0"
