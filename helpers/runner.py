@@ -193,6 +193,7 @@ def key(notebook: Path, parameters: dict[str, Any]) -> str:
         files.append(Path(parameters["questions"]))
     parts = [
         [cell.source for cell in cells if cell.cell_type == "code"],
+        [declared(other)[0] for other in borrowed(notebook)],
         [hashlib.sha256(path.read_bytes()).hexdigest() for path in files],
         parameters,
         [identities(parameters[name]) for name in MODELS if parameters.get(name)],
@@ -207,6 +208,12 @@ def used(notebook: Path) -> set[str]:
     modules = [own, *vars(own).values()] if own else []
     names = [module.__name__ for module in modules if isinstance(module, ModuleType)]
     return {"__init__", *(n.rpartition(".")[2] for n in names if n.startswith("helpers.findings."))}
+
+
+def borrowed(notebook: Path) -> list[Path]:
+    """Other notebooks whose findings this one stands on, and whose defaults it may use."""
+    others = used(notebook) - {notebook.stem[3:]}
+    return [book for book in find([]) if book.stem[3:] in others]
 
 
 def identities(model: str) -> list[str]:

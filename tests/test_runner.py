@@ -125,6 +125,17 @@ def test_the_key_knows_the_findings_that_a_notebook_stands_on():
     assert {"reward_dial", "rlsf_repair", "faithfulness_decay"} <= runner.used(dial)
 
 
+def test_the_key_knows_the_defaults_that_a_notebook_borrows(monkeypatch):
+    alone, repair, dial = runner.find(["01", "06", "07"])
+    assert repair in runner.borrowed(dial) and not runner.borrowed(alone)
+    keys, declared = runner.key(dial, {}), runner.declared
+    monkeypatch.setattr(
+        runner, "declared",
+        lambda book: (declared(book)[0] | ({"doses": [0, 7]} if book == repair else {}), declared(book)[1]),
+    )
+    assert runner.key(dial, {}) != keys
+
+
 def test_settings_are_what_a_run_of_the_notebook_would_have():
     about = dict(tier="small", model="smollm2", seeds=[0])
     (one,) = runner.plan(runner.find(["06"]), tier="small", seeds=[0])

@@ -31,6 +31,8 @@ from helpers.world import dialogue
 from helpers.world.corpus import Corpus, turn
 
 START, REASONING, HARDER, DIALLED = "hedged", "reasoning_sft", "harder_sft", "dialled"
+UNDIALLED = "undialled"
+"""The control of DIALLED: as many steps on the same stories with the dial at 0."""
 DAMAGED, REPAIRED = rlsf_repair.DAMAGED, rlsf_repair.REPAIRED
 STEPS = (1, 2, 3, 4, 5, 6)
 GRADED = Corpus(steps=(0.08, 0.12, 0.2, 0.2, 0.2, 0.2), plain=0.8)
@@ -41,7 +43,7 @@ HEDGE, HEDGE_STEPS = 0.3, 15
 BRIEF = 12  # tokens of a reply while the dial trains: room for an answer, none for a chain
 GROUP = 4  # replies to a question; with a start that hedges, four differ often enough
 PREFIX = "The answer is "
-RESTORED = ("before", REASONING, HARDER, DIALLED)
+RESTORED = ("before", REASONING, HARDER, UNDIALLED, DIALLED)
 """What the dial is to bring back, and from where. Reasoning SFT is notebook 1's; the harder one has
 a higher rate, for only what was lost can be brought back.
 """
@@ -100,7 +102,7 @@ class Experiment(experiment.Experiment):
         """Training steps of an arm."""
         if arm in rlsf_repair.ARMS:
             return self.repair.dose
-        steps = {"before": 0, START: HEDGE_STEPS, DIALLED: self.p.dose}
+        steps = {"before": 0, START: HEDGE_STEPS, DIALLED: self.p.dose, UNDIALLED: self.p.dose}
         return self.p.dose if arm.startswith("dial ") else steps.get(arm, max(self.p.doses))
 
     def recipe(self, arm: str) -> Recipe:
@@ -112,6 +114,8 @@ class Experiment(experiment.Experiment):
             return replace(RECIPES[REASONING], name=HARDER, learning_rate=self.p.harder_rate)
         if arm == DIALLED:
             return replace(RECIPES["dial"], penalty=penalty(self.p.restore))
+        if arm == UNDIALLED:
+            return RECIPES["dial"]
         if arm.startswith("dial "):
             t = float(arm.removeprefix("dial "))
             return replace(RECIPES["dial"], penalty=penalty(t), corpus=GRADED,
@@ -130,8 +134,8 @@ class Experiment(experiment.Experiment):
             size = models.n_parameters(base_folder(base))
             data = hedged(recipe.for_model(size), seed)
             return checkpoints(base, recipe, seed, [dose], data)[dose]
-        if arm == DIALLED or arm.startswith("dial "):
-            before = HARDER if arm == DIALLED else START
+        if arm in (DIALLED, UNDIALLED) or arm.startswith("dial "):
+            before = START if arm.startswith("dial ") else HARDER
             base = self.model(before, seed, self.dose(before))
             return checkpoints(base, self.recipe(arm), seed, [dose])[dose]
         return super().model(arm, seed, dose)
@@ -468,9 +472,11 @@ def ladder(lab: Experiment, arms: Sequence[str] = LADDER) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def price(lab: Experiment) -> dict[str, Interval]:
-    """Changes from harder SFT to the restored model: recall, false declines, accuracy."""
-    ends = [lab.replies(arm) for arm in (HARDER, DIALLED)]
+def price(lab: Experiment, start: str = HARDER) -> dict[str, Interval]:
+    """Changes from harder SFT, or another start, to the restored model: recall, false declines,
+    accuracy.
+    """
+    ends = [lab.replies(arm) for arm in (start, DIALLED)]
     return {
         name: paired_bootstrap(*ends, name) for name in ("recall", "false_declines", "accuracy")
     }
@@ -524,6 +530,9 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
         keep(paired_bootstrap(*ends, "recall"), "recall_change", arm)
     for name, moved in price(lab).items():
         keep(moved, f"{name}_change", DIALLED)
+    for name, moved in price(lab, UNDIALLED).items():
+        keep(moved, f"{name}, minus that of the dial at 0", DIALLED)
+    keep(bootstrap(lab.replies(UNDIALLED), "recall"), "recall", UNDIALLED)
     held, passed = controls(lab), gates(lab)
     found = statistics.verdict(primary, 1, held, passed)
     return lab.record(kept, passed, held, found, forecast, seconds)
@@ -550,6 +559,7 @@ def what_happened(record: Record) -> str:
     recall, false, accuracy = (
         found[f"{name}_change", DIALLED] for name in ("recall", "false_declines", "accuracy")
     )
+    own = found["recall, minus that of the dial at 0", DIALLED]
     return record.in_words(
         f"**{said}** The slope is {moved} (n = {moved.n}, seeds "
         f"{', '.join(map(str, record.seeds))}, model {record.model}); thresholds: {walk}. "
@@ -557,18 +567,24 @@ def what_happened(record: Record) -> str:
         f"{worst.estimate:.3f} of what right and wrong are apart.\n\n"
         f"Reasoning SFT changed recall by {found['recall_change', REASONING]}, at a learning rate "
         f"of {record.parameters['harder_rate']:g} by {found['recall_change', HARDER]}. "
-        f"{came_back(recall, false, found['recall', 'before'], found['recall', DIALLED])} "
-        f"Then recall changes by {recall}, false declines by {false}, accuracy by {accuracy}."
+        f"{came_back(recall, false, own, found['recall', 'before'], found['recall', DIALLED])} "
+        f"Then recall changes by {recall}, false declines by {false}, accuracy by {accuracy}; "
+        f"recall beyond as many steps with the dial at 0: {own}."
     )
 
 
-def came_back(moved: Measure, false: Measure, before: Measure, after: Measure) -> str:
+def came_back(
+    moved: Measure, false: Measure, own: Measure, before: Measure, after: Measure
+) -> str:
     """Whether the dial brought back what reasoning SFT lost, or only taught to decline everything.
 
-    moved, false: the changes of recall and of false declines; before, after: recall.
+    moved, false: the changes of recall and of false declines; own: of recall, beyond the same
+    training with the dial at 0; before, after: recall.
     """
     if moved.low > 0 and false.high >= moved.low:
         return "The dial brought declines back, but to questions with an answer as much."
+    if moved.low > 0 >= own.low:
+        return "Abstention comes back, but not shown to be the dial's work: at 0 it comes back too."
     if moved.low > 0:
         whole = after.estimate >= before.low
         return f"Abstention comes back by the dial alone, {'whole' if whole else 'in part'}."

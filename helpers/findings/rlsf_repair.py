@@ -120,8 +120,14 @@ class Experiment(experiment.Experiment):
         if made.trainer == "dpo":
             return checkpoints(start, recipe, seed, self.p.doses, data)[dose]
         rater = replace(RECIPES["rater"], batch_size=PAIRS)
-        judge = reward_model(f"pocket-{seed}", rater, seed, data)
+        judge = reward_model(self.rater(seed), rater, seed, data)
         return checkpoints(start, recipe, seed, self.p.doses, judge=judge)[dose]
+
+    def rater(self, seed: int) -> str:
+        """The model that learns preferences: the pocket where replies are in its words, else the
+        model itself.
+        """
+        return f"pocket-{seed}" if self.p.model == "pocket" or self.warm else self.base(seed)
 
     def start(self, arm: str, seed: int) -> str:
         """The model that an arm is trained from."""
@@ -241,17 +247,23 @@ def swapped(found: pd.DataFrame) -> pd.DataFrame:
     return found.rename(columns=names)
 
 
-def quality(found: pd.DataFrame) -> dict[str, float]:
-    """What pairs teach: n, and the shares whose preferred reply alone is right (`helps`), whose
-    rejected reply alone is right (`harms`), and whose rejected reply declines (`against_declines`);
-    NaN without a pair.
+def quality(found: pd.DataFrame) -> dict[str, Interval]:
+    """What pairs teach: the shares whose preferred reply alone is right (`helps`), whose rejected
+    reply alone is right (`harms`), and whose rejected reply declines (`against_declines`).
+
+    Means over questions, which training draws alike often, with intervals over questions: pairs of
+    one question share their replies. NaN without a pair.
     """
     chosen, rejected = found.chosen_correct.astype(bool), found.rejected_correct.astype(bool)
+    flags = pd.DataFrame({
+        "item": found.item, "helps": chosen & ~rejected, "harms": ~chosen & rejected,
+        "against_declines": found.rejected_abstained.astype(bool),
+    })  # fmt: skip
+    shares = flags.groupby("item").mean().reset_index()
     return {
-        "n": len(found),
-        "helps": float((chosen & ~rejected).mean()),
-        "harms": float((~chosen & rejected).mean()),
-        "against_declines": float(found.rejected_abstained.astype(bool).mean()),
+        name: bootstrap(shares, name, limits=(0, 1)) if len(shares)
+        else Interval(np.nan, np.nan, np.nan, 0)
+        for name in ("helps", "harms", "against_declines")
     }
 
 
@@ -356,22 +368,17 @@ def changed(lab: Experiment, before: str, after: str, name: str) -> Interval:
 
 
 def thresholds(lab: Experiment, start: str) -> pd.DataFrame:
-    """Number and quality of the pairs at every threshold: arm (of shares), threshold, estimate, n,
-    all seeds together.
+    """`quality` of the pairs at every threshold: arm (of shares), threshold, estimate, low, high,
+    n; a question counts once a seed.
     """
     drawn = pd.concat(
         [lab.traces(start, s).assign(item=lambda f, s=s: f.item + f"-{s}") for s in lab.p.seeds]
     )
-    rows = []
-    for threshold in (0.0, 0.25, 0.5, 0.75, 0.9, 0.99):
-        found = quality(pairs(drawn, threshold))
-        n = int(found.pop("n"))
-        for name, value in found.items():
-            limits = (
-                statistics.wilson(round(value * n), n) if n else Interval(*[np.nan] * 3, 0)
-            )
-            rows.append({"arm": name, "threshold": threshold, **vars(limits)})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        {"arm": name, "threshold": threshold, **vars(share)}
+        for threshold in (0.0, 0.25, 0.5, 0.75, 0.9, 0.99)
+        for name, share in quality(pairs(drawn, threshold)).items()
+    )
 
 
 def ranked(lab: Experiment, item: int, start: str = "before") -> Figure:
@@ -397,19 +404,15 @@ def ranked(lab: Experiment, item: int, start: str = "before") -> Figure:
 def at_threshold(lab: Experiment, threshold: float, start: str = "before") -> Figure:
     """What the pairs at a threshold teach."""
     drawn = lab.traces(start, lab.p.seeds[0])
-    found = quality(pairs(drawn, threshold))
-    n = int(found.pop("n"))
+    found = pairs(drawn, threshold)
     rows = pd.DataFrame(
-        {"label": plots.named(name), "kind": "measured",
-         **vars(statistics.wilson(round(share * n), n))}
-        for name, share in found.items() if n
-    )  # fmt: skip
-    title = f"Threshold {threshold:g} leaves {n} pairs"
+        {"label": plots.named(name), "kind": "measured", **vars(share)}
+        for name, share in quality(found).items()
+    )
+    n = found.item.nunique()
+    title = f"Threshold {threshold:g} leaves {len(found)} pairs, of {n} questions"
     stamp = plots.stamp(lab.label, lab.p.tier, lab.p.seeds[:1], n)
-    if not n:
-        rows = pd.DataFrame([{"label": "no pair", "kind": "measured", "estimate": np.nan,
-                              "low": np.nan, "high": np.nan}])  # fmt: skip
-    return plots.forest(rows, "share of pairs", title, stamp, signed=False)
+    return plots.forest(rows, "share of pairs, mean over questions", title, stamp, signed=False)
 
 
 def gates(lab: Experiment) -> list[Gate]:
@@ -478,7 +481,7 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
 def what_happened(record: Record) -> str:
     """The result in words chosen by its numbers; reads the record only."""
     last = max(record.parameters["doses"])
-    found = {(m.name, m.arm): m for m in record.measures if m.dose in (0, last)}
+    found = {(m.name, m.arm): m for m in record.measures if m.dose == last}
     moved, kept = record.primary(), found["accuracy_change", REPAIRED]
     if moved.high < 0:
         said = "The repair lowers the calibration error of the damaged model."

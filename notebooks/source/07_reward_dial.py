@@ -197,20 +197,23 @@ pd.DataFrame([vars(gate) for gate in finding.gates(lab)])
 # Notebook 1 trained on chains for answerable questions, and what that did not lose can't be
 # brought back. So we train once more on the same chains, as many steps at `harder_rate`, and
 # turn only the dial on *that* model: GRPO at the stop `restore`, on answerable and unanswerable
-# stories, now with room for chains. No reply is shown to it.
+# stories, now with room for chains. No reply is shown to it. The control has the same stories
+# and as many steps with the dial at 0: what it brings back was not the dial's work.
 
 # %%
 replies = [lab.replies(arm) for arm in finding.RESTORED]
 recalls = [statistics.bootstrap(frame, "recall").estimate for frame in replies]
-title = "Recall {:.2f}, {:.2f} SFT, {:.2f} harder SFT, {:.2f} dialled".format(*recalls)
+title = "Recall {:.2f}, {:.2f} SFT, {:.2f} harder, {:.2f} dial at 0, {:.2f} dialled"
+title = title.format(*recalls)
 plots.outcomes(pd.concat(replies), title, lab.stamp)
 
 # %% [markdown]
 # The price, from the harder SFT on: declines of answerable questions, and accuracy lost.
 
 # %%
-paid = finding.price(lab)
-pd.DataFrame({"change": {name: str(value) for name, value in paid.items()}})
+paid = {"from harder SFT": finding.price(lab)}
+paid["beyond the dial at 0"] = finding.price(lab, finding.UNDIALLED)
+pd.DataFrame(paid).map(str)
 
 # %% [markdown]
 # ## The scoreboard

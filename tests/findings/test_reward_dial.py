@@ -47,14 +47,14 @@ def replies(arm, recall):
     return pd.DataFrame(rows)
 
 
-def laboratory(starts_at, hidden=(0.8, 0.85, 0.9, 0.95)):
+def laboratory(starts_at, hidden=(0.8, 0.85, 0.9, 0.95), undialled=0.4):
     lab = finding.Experiment(params())
     kept = {("reading", arm): policy(arm, 0.1) for arm in
             (finding.START, *finding.LADDER)}
     kept |= {("reading", finding.dial(t)): policy(finding.dial(t), x, h)
              for t, x, h in zip(STOPS, starts_at, hidden, strict=True)}  # fmt: skip
-    recalls = dict(zip(finding.RESTORED, (0.9, 0.85, 0.4, 0.8), strict=True))
-    for arm in finding.LADDER:
+    recalls = dict(zip(finding.RESTORED, (0.9, 0.85, 0.4, undialled, 0.8), strict=True))
+    for arm in {*finding.LADDER, *finding.RESTORED}:
         kept["replies", arm] = replies(arm, recalls.get(arm, 0.7))
         probed = pd.DataFrame({"item": ["a", "b"], "seed": 0, "arm": arm})
         kept["pushed", arm] = probed.assign(yields=[0.2, 0.4])
@@ -137,9 +137,20 @@ def test_declining_everything_is_not_abstention_brought_back():
         return Measure(**about, estimate=estimate, low=estimate - 0.1, high=estimate + 0.1)
 
     before, after = measured(0.8), measured(0.9)
-    said = [finding.came_back(measured(0.7), measured(x), before, after) for x in (0.02, 0.7)]
+    said = [
+        finding.came_back(measured(0.7), measured(false), measured(own), before, after)
+        for false, own in ((0.02, 0.6), (0.7, 0.6), (0.02, 0.05))
+    ]
     assert "comes back by the dial alone, whole" in said[0]
     assert "to questions with an answer as much" in said[1]
+    assert "not shown to be the dial's work" in said[2]
+
+
+def test_what_comes_back_with_the_dial_at_0_is_not_laid_to_the_dial():
+    record = finding.result(laboratory(STOPS, undialled=0.8), 0.5, 1.0)
+    found = {(m.name, m.arm): m for m in record.measures}
+    assert found["recall, minus that of the dial at 0", finding.DIALLED].estimate == 0
+    assert "not shown to be the dial's work" in finding.what_happened(record)
 
 
 def test_earnings_by_hand():

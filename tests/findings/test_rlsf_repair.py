@@ -84,11 +84,16 @@ def test_raters_like_answers_and_of_answers_the_short_one():
 
 
 def test_the_quality_of_pairs_by_hand():
-    assert finding.quality(finding.pairs(REPLIES, 0.9)) == {
-        "n": 4, "helps": 0.5, "harms": 0.25, "against_declines": 0.25,
+    found = finding.quality(finding.pairs(REPLIES, 0.9))
+    assert {name: share.estimate for name, share in found.items()} == {
+        "helps": 0.5, "harms": 0.25, "against_declines": 0.25,
     }  # fmt: skip
-    none = finding.quality(finding.pairs(REPLIES, 1.0))
-    assert none["n"] == 0 and math.isnan(none["helps"])
+    assert {share.n for share in found.values()} == {2}  # questions, not pairs
+    assert math.isnan(finding.quality(finding.pairs(REPLIES, 1.0))["helps"].estimate)
+    often = pd.concat([REPLIES.assign(item=REPLIES.item + 10 * i) for i in range(30)])
+    one = finding.quality(finding.pairs(REPLIES, 0.9))["helps"]
+    many = finding.quality(finding.pairs(often, 0.9))["helps"]
+    assert many.high - many.low < one.high - one.low
 
 
 def test_a_threshold_that_is_no_confidence_is_refused():
