@@ -206,7 +206,8 @@ plots.compare(declines, "measure", "share of items", title, lab.stamp)
 # %%
 followed = [finding.DAMAGED, "repair_grpo", "repair_dpo"]
 sure = finding.walk(lab, followed, "wrong_confidence")
-title = "Confidence of wrong answers as training goes on"
+ends = sure[sure.arm == finding.REPAIRED].estimate.iloc[[0, -1]]
+title = f"With RLSF by GRPO, confidence when wrong {plots.moves(*ends)}"
 axes = ("dose", "training steps", "mean confidence when wrong")
 plots.curves(sure, *axes, title, lab.stamp)
 
