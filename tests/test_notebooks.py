@@ -11,7 +11,7 @@ import papermill
 import pytest
 from typer.testing import CliRunner
 
-from helpers import record, runner
+from helpers import models, record, runner
 from helpers.cli import app
 
 BOOKS = runner.find([])
@@ -76,6 +76,17 @@ def test_parameters_are_literals_with_help_and_checked_in_the_next_cell(path):
         assert entry["help"] and "=" not in entry["help"], f"{name} has no help papermill reads"
     following = next(c for c in cells[index + 1 :] if c.cell_type == "code")
     assert "Params.checked(globals())" in following.source
+
+
+@each
+def test_the_title_card_has_the_minutes_of_the_tiers(path):
+    card = nbformat.read(path, as_version=4).cells[0].source
+    for tier, entry in models.tiers().items():
+        if row := re.search(rf"^\| {tier}\b.*\| (.*) \|$", card, re.M):
+            said = re.search(r"(\d+) for three", row[1]) or re.match(r"(\d+)", row[1])
+            assert entry["minutes"][path.stem] == int(said[1]), tier
+        else:
+            assert tier == "paper" or path.stem.startswith("00"), tier
 
 
 @each

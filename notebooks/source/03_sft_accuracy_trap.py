@@ -24,7 +24,7 @@
 # |---|---|---|
 # | pocket | two CPU cores | 2 for one seed, 5 for three |
 # | small (SmolLM2-135M) | two CPU cores | 20, and 12 once for its warm-up |
-# | gpu (1.5 B) | one GPU with 24 GB | 90 |
+# | gpu (1.5 B) | one GPU with 24 GB | 90 (an estimate) |
 #
 # *Needs:* notebook 0. Change the parameters below; everything else follows.
 

@@ -22,9 +22,9 @@
 #
 # | tier | hardware | minutes, about |
 # |---|---|---|
-# | pocket | two CPU cores | 2 for one seed, 6 for three |
-# | small (SmolLM2-135M) | two CPU cores | 40, and 12 once for its warm-up |
-# | gpu (1.5 B) | one GPU with 24 GB | 90 |
+# | pocket | two CPU cores | 2 for one seed, 5 for three |
+# | small (SmolLM2-135M) | two CPU cores | 40 (an estimate), and 12 once for its warm-up |
+# | gpu (1.5 B) | one GPU with 24 GB | 90 (an estimate) |
 #
 # *Needs:* notebook 0. Change the parameters below; everything else follows. Questions of your
 # own need a whole number as their answer: there must be something to argue against.

@@ -22,9 +22,9 @@
 #
 # | tier | hardware | minutes, about |
 # |---|---|---|
-# | pocket | two CPU cores | 5 for one seed, 12 for three |
-# | small (SmolLM2-135M) | two CPU cores | 45, and 12 once for its warm-up |
-# | gpu (1.5 B) | one GPU with 24 GB | 120 |
+# | pocket | two CPU cores | 4 for one seed, 11 for three |
+# | small (SmolLM2-135M) | two CPU cores | 45 (an estimate), and 12 once for its warm-up |
+# | gpu (1.5 B) | one GPU with 24 GB | 120 (an estimate) |
 #
 # *Needs:* notebook 1. Change the parameters below; everything else follows.
 
@@ -206,7 +206,8 @@ plots.compare(declines, "measure", "share of items", title, lab.stamp)
 # %%
 followed = [finding.DAMAGED, "repair_grpo", "repair_dpo"]
 sure = finding.walk(lab, followed, "wrong_confidence")
-title = "Confidence of wrong answers as training goes on"
+ends = sure[sure.arm == finding.REPAIRED].estimate.iloc[[0, -1]]
+title = f"With RLSF by GRPO, confidence when wrong {plots.moves(*ends)}"
 axes = ("dose", "training steps", "mean confidence when wrong")
 plots.curves(sure, *axes, title, lab.stamp)
 
