@@ -126,6 +126,8 @@ COLOURS = {
     "hybrid": PALETTE[0],
     "hybrid_random": PALETTE[7],
     "accuracy": PALETTE[0],
+    "accuracy_without": PALETTE[1],
+    "aoc": PALETTE[3],
     "chain": PALETTE[1],
     "reasoned": PALETTE[1],
     "hold_sft": PALETTE[2],

@@ -387,6 +387,7 @@ def _interval(
     n = len(signal)
     by_seed = contrast(np.ones((1, n)))
     n_seeds, estimate = len(by_seed), float(by_seed.mean())
+    estimate = 0.0 if abs(estimate) < 1e-12 else estimate  # rounding gives zero no sign
     if not isfinite(estimate):
         return _undefined(n, n_seeds)
     draws = contrast(_weights(tuple(strata.tolist())))

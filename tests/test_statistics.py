@@ -419,3 +419,11 @@ def test_a_rate_over_repetitions_stays_in_its_range():
 
 def test_an_interval_has_no_minus_zero():
     assert str(Interval(-1e-17, -0.0004, 0.25, 8)) == "0.000 [0.000, 0.250]"
+
+
+def test_a_difference_of_rounding_noise_has_no_sign():
+    shares = [0.1, 0.2, 0.3, 0.4, 0.7]
+    before = pd.DataFrame({"item": range(5), "share": shares})
+    after = pd.DataFrame({"item": range(5), "share": [0.3 - 0.2, 0.2, 0.1 + 0.2, 0.4, 0.7]})
+    moved = paired_bootstrap(before, after, "share")
+    assert moved.estimate == 0 and Control("none", moved, 1).outcome == "fails"
