@@ -16,7 +16,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from helpers import items, runner
+from helpers import items, record, runner
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -162,3 +162,12 @@ def test_every_import_is_a_declared_requirement():
             found = {canonicalize_name(name) for name in owners.get(module, [])}
             local = module in ("helpers", "tests") or (path.parent / f"{module}.py").exists()
             assert local or found & declared, f"{path}: {module} is not in pyproject.toml"
+
+
+def test_the_pocket_records_were_made_with_the_notebooks_own_defaults():
+    for path in runner.RESULTS.glob("*-pocket.json"):
+        made = record.read(path)
+        about = dict(tier="pocket", model="pocket", seeds=made.seeds)
+        now = runner.settings(path.name[:2], **about)
+        then = made.parameters | {"margin": now.get("margin")}  # 0 stands for the published one
+        assert {name: then[name] for name in now} == now, path.name
