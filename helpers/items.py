@@ -104,13 +104,17 @@ def stories(n: int, seed: int, steps: Sequence[int] = (2, 3, 4, 5)) -> list[gram
 def candidates(item: Item, texts: Sequence[str] = ()) -> list[str]:
     """The answers to choose from: every number of the pocket world; for other questions, the first
     accepted answer (another way to write it would be its rival) and all other numbers that the
-    question or the texts mention. Raises ValueError when there is no other.
+    question or the texts mention, or else the whole numbers near it. Raises ValueError when there
+    is no other.
     """
     if item.id.startswith("pocket-"):
         return [str(n) for n in range(grammar.MAX_NUMBER + 1)]
     seen = re.findall(r"\d+(?:\.\d+)?", " ".join([item.question, *texts]).replace(",", ""))
     right = {answer.replace(",", "").strip("$ ") for answer in item.answers}
     others = [number for number in seen if number not in right]
+    first = item.answers[0].replace(",", "").strip("$ ")
+    if not others and first.isdigit():
+        others = [str(n) for n in range(max(0, int(first) - 3), int(first) + 4) if str(n) != first]
     if not others:
         raise ValueError(
             f"Question '{item.id}' mentions no number but its answer '{item.answers[0]}': there is "

@@ -275,6 +275,8 @@ def test_candidates_are_the_world_s_numbers_or_those_in_sight():
     assert candidates(other, ["So 2.5 and 9."]) == ["7", "2", "1200", "2.5", "9"]
     priced = Item("q2", "4 pens at $300?", ("$1,200", "1200"), False, "plain")
     assert candidates(priced, ["So 4 * 300 = 1200."]) == ["$1,200", "4", "300"]
+    bare = Item("q4", "Two and a dozen?", ("2",), False, "plain")
+    assert candidates(bare) == ["2", "0", "1", "3", "4", "5"]
     with pytest.raises(ValueError, match="'q3' mentions no number but its answer 'Paris'"):
         candidates(Item("q3", "Which city?", ("Paris",), False, "plain"))
 

@@ -129,10 +129,12 @@ def test_the_key_knows_the_defaults_that_a_notebook_borrows(monkeypatch):
     alone, repair, dial = runner.find(["01", "06", "07"])
     assert repair in runner.borrowed(dial) and not runner.borrowed(alone)
     keys, declared = runner.key(dial, {}), runner.declared
-    monkeypatch.setattr(
-        runner, "declared",
-        lambda book: (declared(book)[0] | ({"doses": [0, 7]} if book == repair else {}), declared(book)[1]),
-    )
+
+    def changed(book):
+        defaults, checks = declared(book)
+        return (defaults | {"doses": [0, 7]} if book == repair else defaults), checks
+
+    monkeypatch.setattr(runner, "declared", changed)
     assert runner.key(dial, {}) != keys
 
 

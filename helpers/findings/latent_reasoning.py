@@ -128,18 +128,16 @@ class Experiment(experiment.Experiment):
 
     def recipe(self, arm: str) -> Recipe:
         """A named recipe at this notebook's rate; one problem's arms are SFT or RL as named."""
-        kin = {"critique_sft": "reasoning_sft", "solution_sft": "reasoning_sft", "rlvr_one": TUNED,
-               "rlvr_one_format": "rlvr_format"}  # fmt: skip
-        recipe = RECIPES[kin.get(arm, arm)]
+        kin, _ = ONE_PROBLEM.get(arm, (arm, None))
+        recipe = RECIPES[kin]
         return replace(recipe, name=arm, learning_rate=self.p.learning_rate)
 
     def model(self, arm: str, seed: int, dose: int) -> str:
-        """As for every experiment; four arms learn from one problem."""
-        makers = {"critique_sft": critiques, "solution_sft": solutions, "rlvr_one": one_problem,
-                  "rlvr_one_format": one_problem}  # fmt: skip
-        if arm not in makers:
+        """As for every experiment; the arms of `ONE_PROBLEM` learn from one problem."""
+        if arm not in ONE_PROBLEM:
             return super().model(arm, seed, dose)
-        data = makers[arm](quietly_load(self.base(seed)), seed)
+        _, examples = ONE_PROBLEM[arm]
+        data = examples(quietly_load(self.base(seed)), seed)
         return checkpoints(self.base(seed), self.recipe(arm), seed, [dose], data)[dose]
 
     def lm(self, arm: str, seed: int) -> LM:
@@ -437,6 +435,15 @@ def critiques(lm: LM, seed: int) -> list[Example]:
     return made
 
 
+ONE_PROBLEM: dict[str, tuple[str, Callable[[LM, int], list[Example]]]] = {
+    "critique_sft": ("reasoning_sft", critiques),
+    "solution_sft": ("reasoning_sft", solutions),
+    "rlvr_one": (TUNED, one_problem),
+    "rlvr_one_format": ("rlvr_format", one_problem),
+}
+"""Arms that learn from one problem: the recipe of each, and what makes its examples."""
+
+
 def ledger(lab: Experiment) -> pd.DataFrame:
     """Accuracy and chain rate of every method: arm, measure, estimate, low, high, n, seeds."""
     return pd.DataFrame(
@@ -639,8 +646,7 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
     kept = []
 
     def keep(interval: Any, name: str, arm: str, scenario: str = "all") -> None:
-        trained = arm in RECIPES or arm.endswith("_sft") or arm.startswith("rlvr_one")
-        dose = lab.p.dose if trained else 0
+        dose = lab.p.dose if arm in RECIPES or arm in ONE_PROBLEM else 0
         kept.append(lab.measure(interval, name, arm, scenario, dose))
 
     keep(gain(lab, "cot_max"), "elicited_gain", "cot_max")

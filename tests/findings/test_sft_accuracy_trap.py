@@ -116,7 +116,8 @@ def test_matched_lengths_compare_the_same_number_of_steps():
     lab = laboratory(before=(SHORT, PLAIN, 0.5), verbose_sft=([9, 5, 1, 1, 1, 1, 1], NEVER, 0.5))
     before, after = lab.reading("before"), lab.reading(VERBOSE)
     for gain in finding.GAINS:
-        assert finding.change(before, after, f"{gain}_matched").estimate == pytest.approx(0, abs=0.2)
+        moved = finding.change(before, after, f"{gain}_matched")
+        assert moved.estimate == pytest.approx(0, abs=0.2)
     assert finding.every_change(lab, VERBOSE).shape == (4, 3)
 
 
