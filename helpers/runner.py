@@ -31,6 +31,7 @@ from helpers.params import Params, unknown_names
 from helpers.record import ROOT, Claim, Record
 
 NOTEBOOKS = ROOT / "notebooks"
+FINDINGS = ROOT / "helpers" / "findings"
 RUNS = ROOT / "runs"
 RESULTS = ROOT / "data" / "results"
 MODELS = ("model", "after", "judge", "scorer", "paraphraser", "persuader")
@@ -187,7 +188,7 @@ def key(notebook: Path, parameters: dict[str, Any]) -> str:
     files = [
         p for p in sorted(files)
         if p.name not in ("runner.py", "cli.py")
-        and (p.parent.name != "findings" or p.stem in used(notebook))
+        and (FINDINGS not in p.parents or named(p) in used(notebook))
     ]
     if parameters.get("questions"):
         files.append(Path(parameters["questions"]))
@@ -207,7 +208,12 @@ def used(notebook: Path) -> set[str]:
     own = finding(notebook)
     modules = [own, *vars(own).values()] if own else []
     names = [module.__name__ for module in modules if isinstance(module, ModuleType)]
-    return {"__init__", *(n.rpartition(".")[2] for n in names if n.startswith("helpers.findings."))}
+    return {"__init__", *(n.split(".")[2] for n in names if n.startswith("helpers.findings."))}
+
+
+def named(path: Path) -> str:
+    """The module of `helpers.findings`, or the package, that a source file is or belongs to."""
+    return Path(path.relative_to(FINDINGS).parts[0]).stem
 
 
 def borrowed(notebook: Path) -> list[Path]:

@@ -123,6 +123,9 @@ def test_the_key_knows_the_findings_that_a_notebook_stands_on():
     alone, dial = runner.find(["01", "07"])
     assert runner.used(alone) == {"__init__", "abstention_loss"}
     assert {"reward_dial", "rlsf_repair", "faithfulness_decay"} <= runner.used(dial)
+    (latent,) = runner.find(["05"])
+    parts = (runner.FINDINGS / "latent_reasoning").glob("*.py")
+    assert {runner.named(path) for path in parts} == runner.used(latent) - {"__init__"}
 
 
 def test_the_key_knows_the_defaults_that_a_notebook_borrows(monkeypatch):
@@ -142,7 +145,7 @@ def test_settings_are_what_a_run_of_the_notebook_would_have():
     about = dict(tier="small", model="smollm2", seeds=[0])
     (one,) = runner.plan(runner.find(["06"]), tier="small", seeds=[0])
     found = runner.settings("06", **about)
-    assert found.items() >= one.parameters.items() and found["doses"] == [0, 10]
+    assert found.items() >= one.parameters.items() and found["doses"] == [0, 6]
     assert runner.settings("06", **about | {"tier": "pocket"})["doses"] != found["doses"]
 
 

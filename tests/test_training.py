@@ -48,6 +48,22 @@ def test_sft_learns_the_replies(model):
     assert sum(" has " in text or "answer is" in text for text in texts) > 15
 
 
+def test_only_learned_tokens_are_held_against_the_vocabulary(model, monkeypatch):
+    from trl.trainer import utils
+
+    kept, original = [], utils._ChunkedLogProbFunction.apply
+
+    def count(hidden, *rest):
+        kept.append(len(hidden))
+        return original(hidden, *rest)
+
+    monkeypatch.setattr(utils._ChunkedLogProbFunction, "apply", staticmethod(count))
+    train(model, replace(SFT, batch_size=16, steps=1), 0)
+    tokenizer = models.load(model).tokenizer
+    learned = [sum(x != -100 for x in encode(tokenizer, e.chat)[1]) for e in examples(SFT, 0, 128)]
+    assert 16 * min(learned) <= kept[0] <= 16 * max(learned)
+
+
 def test_the_key_is_of_everything_that_makes_an_arm(model, tmp_path):
     keys = {
         arm_key(model, SFT, 0),

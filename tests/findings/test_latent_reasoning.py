@@ -8,6 +8,7 @@ import pytest
 
 from helpers import answers
 from helpers.findings import latent_reasoning as finding
+from helpers.findings.latent_reasoning import branches, dials, experiment, measures, one_problem
 from helpers.generation import Completion, branched, generate
 from tests.planted import planted
 
@@ -25,32 +26,32 @@ def right(replies):
 def test_a_planted_mode_is_found_by_confidence_and_not_by_vote_or_length():
     lm = planted()
     found = branched(lm, QUESTIONS, 3, 4)
-    sure = [[finding.confidence(lm, one) for one in branches] for branches in found]
-    assert right([branches[0] for branches in found]) == 0
-    assert right(map(finding.most_confident, found, sure)) == 1
-    assert right(map(finding.best_sum, found, sure)) == 1
-    longest = [max(branches, key=lambda one: one.n_tokens) for branches in found]
+    sure = [[branches.confidence(lm, one) for one in row] for row in found]
+    assert right([row[0] for row in found]) == 0
+    assert right(map(branches.most_confident, found, sure)) == 1
+    assert right(map(branches.best_sum, found, sure)) == 1
+    longest = [max(row, key=lambda one: one.n_tokens) for row in found]
     assert right(longest) == 0
     prompts = [q for q in QUESTIONS for _ in range(30)]
     drawn = generate(lm, prompts, 4, temperature=1.0)
-    voted = [finding.commonest(drawn[30 * n : 30 * n + 30]) for n in range(10)]
+    voted = [branches.commonest(drawn[30 * n : 30 * n + 30]) for n in range(10)]
     assert right(voted) < 0.5
 
 
 def test_the_sum_goes_by_answer_and_the_maximum_by_branch():
     branch = branched(planted(), ["Q3"], 1, 4)[0][0]
-    branches = [replace(branch, text=f"It is {n}") for n in (4, 5, 5)]
+    three = [replace(branch, text=f"It is {n}") for n in (4, 5, 5)]
     sure = [0.6, 0.4, 0.5]
-    assert finding.most_confident(branches, sure) is branches[0]
-    assert finding.best_sum(branches, sure) is branches[2]
+    assert branches.most_confident(three, sure) is three[0]
+    assert branches.best_sum(three, sure) is three[2]
 
 
 def test_a_reply_that_declines_has_no_confidence():
     lm = planted()
     branch = branched(lm, ["Q3"], 2, 4)[0][1]
-    assert finding.confidence(lm, branch) > 0.99
-    assert finding.confidence(lm, replace(branch, text="I don't know.")) == 0
-    assert finding.confidence(lm, replace(branch, truncated=True)) == 0
+    assert branches.confidence(lm, branch) > 0.99
+    assert branches.confidence(lm, replace(branch, text="I don't know.")) == 0
+    assert branches.confidence(lm, replace(branch, truncated=True)) == 0
 
 
 def laboratory(accuracy, monkeypatch):
@@ -58,7 +59,7 @@ def laboratory(accuracy, monkeypatch):
     lab = finding.Experiment(finding.Params(**SETTINGS))
     rng = np.random.default_rng(0)
     hard = rng.random((3, 60))
-    for method in finding.METHODS:
+    for method in experiment.METHODS:
         frames = [
             pd.DataFrame({
                 "item": [item.id for item in lab.items], "scenario": "plain", "seed": seed,
@@ -73,14 +74,14 @@ def laboratory(accuracy, monkeypatch):
         for arm in ("before", "rlvr") for seed in range(3) for i in range(9) for k in (1, 4)
     )  # fmt: skip
     lab.passes = lambda arm: passes[passes.arm == arm]
-    monkeypatch.setattr(finding, "gap_recovered", lambda lab: pd.DataFrame(
+    monkeypatch.setattr(measures, "gap_recovered", lambda lab: pd.DataFrame(
         columns=["arm", "share", "tokens", "measure", "estimate"]))  # fmt: skip
     return lab
 
 
 def test_a_planted_gain_replicates_where_its_controls_have_none(monkeypatch):
     lab = laboratory({"cot_max": 0.9, "forced": 0.95, "rlvr": 0.9, "rlvr_format": 0.9}, monkeypatch)
-    found = finding.verdicts(lab)
+    found = measures.verdicts(lab)
     assert found["cot_max"].label == "replicates", found["cot_max"].reason
     assert found["rlvr"].label == "inconclusive"  # form alone does as much
     assert found["steering"].label != "replicates"
@@ -92,11 +93,10 @@ def test_a_planted_gain_replicates_where_its_controls_have_none(monkeypatch):
 
 def test_nothing_replicates_when_nothing_differs(monkeypatch):
     lab = laboratory({"forced": 0.9}, monkeypatch)
-    assert {v.label for v in finding.verdicts(lab).values()} & {"replicates", "direction only"} == (
-        set()
-    )
+    labels = {found.label for found in measures.verdicts(lab).values()}
+    assert not labels & {"replicates", "direction only"}
     lab = laboratory({"forced": 0.9, "rlvr_random": 0.9, "rlvr": 0.9}, monkeypatch)
-    assert finding.verdicts(lab)["rlvr"].label == "inconclusive"  # a coin does as much
+    assert measures.verdicts(lab)["rlvr"].label == "inconclusive"  # a coin does as much
 
 
 def test_without_room_above_greedy_the_gate_fails(monkeypatch):
@@ -106,20 +106,21 @@ def test_without_room_above_greedy_the_gate_fails(monkeypatch):
 
 
 def test_three_arms_learn_from_one_problem(tiny_lm):
-    told = finding.solutions(tiny_lm, 0)
-    assert {e.chat[0]["content"] for e in told} == {finding.problem().text}
-    checked = finding.critiques(tiny_lm, 0)
+    told = one_problem.solutions(tiny_lm, 0)
+    assert {e.chat[0]["content"] for e in told} == {one_problem.problem().text}
+    checked = one_problem.critiques(tiny_lm, 0)
     assert {len(e.chat) for e in checked} == {4} and len(checked) == 32
-    answer = finding.problem().answer
+    answer = one_problem.problem().answer
     assert all(answers.final_answer(e.chat[-1]["content"]) == answer for e in told + checked)
 
 
 def test_a_critique_repeats_what_is_right_and_corrects_the_rest(monkeypatch, tiny_lm):
-    steps = finding.problem().chain
+    steps = one_problem.problem().chain
     noisy = " ".join([steps[0], "Ann 1 + 1 = 3.", *steps[2:]])
     reply = Completion(f"{noisy} </think> The answer is 9.", 20, False)
-    monkeypatch.setattr(finding, "generate", lambda lm, prompts, *a, **k: [reply] * len(prompts))
-    chat = finding.critiques(tiny_lm, 0)[0].chat
+    alike = lambda lm, prompts, *a, **k: [reply] * len(prompts)  # noqa: E731
+    monkeypatch.setattr(one_problem, "generate", alike)
+    chat = one_problem.critiques(tiny_lm, 0)[0].chat
     assert noisy in chat[1]["content"] and steps[0] in chat[3]["content"]
     assert f"But {steps[1]}" in chat[3]["content"] and f"But {steps[0]}" not in chat[3]["content"]
 
@@ -127,8 +128,8 @@ def test_a_critique_repeats_what_is_right_and_corrects_the_rest(monkeypatch, tin
 def test_the_gap_recovered_by_hand():
     values = np.array([[[0.0, 0, 1, 0]], [[1.0, 1, 1, 1]], [[1.0, 0, 1, 0]]])
     weights = np.ones((1, 4))
-    assert finding.recovered(values, None, weights) == pytest.approx(1 / 3)
-    assert np.isnan(finding.recovered(values[[1, 0, 2]], None, weights)).all()  # no gap
+    assert measures.recovered(values, None, weights) == pytest.approx(1 / 3)
+    assert np.isnan(measures.recovered(values[[1, 0, 2]], None, weights)).all()  # no gap
 
 
 def test_an_odd_largest_k_is_refused():
@@ -139,19 +140,19 @@ def test_an_odd_largest_k_is_refused():
 def test_scrambled_dials_are_as_long_and_point_elsewhere():
     import torch
 
-    dial = finding.Dial(1, 2.0, torch.arange(8.0))
-    others = finding.scrambled(dial, 0)
+    dial = dials.Dial(1, 2.0, torch.arange(8.0))
+    others = dials.scrambled(dial, 0)
     for other in others:
         assert float(other.vector.norm()) == pytest.approx(float(dial.vector.norm()), rel=1e-5)
         cosine = torch.cosine_similarity(other.vector, dial.vector, dim=0)
         assert abs(float(cosine)) < 0.9 and (other.layer, other.strength) == (1, 2.0)
-    assert len({tuple(other.vector.tolist()) for other in others}) == finding.N_RANDOM
+    assert len({tuple(other.vector.tolist()) for other in others}) == dials.N_RANDOM
 
 
 def test_a_dial_elsewhere_is_the_same_vector_not_at_the_end():
     import torch
 
-    dial = finding.Dial(1, 2.0, torch.arange(8.0))
-    others = finding.elsewhere(dial, 0)
-    assert len({other.back for other in others}) == finding.N_RANDOM
+    dial = dials.Dial(1, 2.0, torch.arange(8.0))
+    others = dials.elsewhere(dial, 0)
+    assert len({other.back for other in others}) == dials.N_RANDOM
     assert all(other.back > 1 and other.vector is dial.vector for other in others)

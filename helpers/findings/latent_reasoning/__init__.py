@@ -1,0 +1,39 @@
+"""Finding 5, latent reasoning: six ways to a chain, each beside its own control."""
+
+from helpers.findings.latent_reasoning.experiment import MECHANISMS, SHARES, Experiment, Params
+from helpers.findings.latent_reasoning.measures import (
+    compared,
+    controls,
+    gain,
+    gap_recovered,
+    gates,
+    ledger,
+    pass_change,
+    pass_table,
+    result,
+    verdict_table,
+    what_happened,
+)
+from helpers.findings.latent_reasoning.play import at_dial, at_share, explorer, tree
+
+__all__ = [
+    "MECHANISMS",
+    "SHARES",
+    "Experiment",
+    "Params",
+    "at_dial",
+    "at_share",
+    "compared",
+    "controls",
+    "explorer",
+    "gain",
+    "gap_recovered",
+    "gates",
+    "ledger",
+    "pass_change",
+    "pass_table",
+    "result",
+    "tree",
+    "verdict_table",
+    "what_happened",
+]

@@ -1,0 +1,48 @@
+"""Mechanism 1: which of a question's replies to take (Wang and Zhou, arXiv 2402.10200)."""
+
+from collections import Counter
+
+import numpy as np
+
+from helpers import answers
+from helpers.generation import Branch, Completion
+from helpers.models import LM
+from helpers.scoring import span_confidence
+
+
+def confidence(lm: LM, branch: Branch) -> float:
+    """Confidence of a branch in its answer; 0 when it declines or has none."""
+    if branch.truncated or answers.abstained(branch.text):
+        return 0.0
+    return span_confidence(lm, branch, answers.final_answer(branch.text))
+
+
+def most_confident(branches: list[Branch], sure: list[float]) -> Branch:
+    """The branch of the highest confidence; the likeliest first token among equals."""
+    return branches[int(np.argmax(sure))]
+
+
+def best_sum(branches: list[Branch], sure: list[float]) -> Branch:
+    """The surest branch of the answer whose branches have the highest confidence in sum."""
+    said = [answers.final_answer(branch.text) for branch in branches]
+    total = {a: sum(c for b, c in zip(said, sure, strict=True) if b == a) for a in said}
+    best = max(total, key=total.get)
+    mine = [i for i, answer in enumerate(said) if answer == best]
+    return branches[max(mine, key=lambda i: sure[i])]
+
+
+def answering(replies: list[Completion]) -> list[Completion]:
+    """The replies that end in an answer; all of them when none does."""
+    found = [
+        one for one in replies
+        if not one.truncated and not answers.abstained(one.text) and answers.final_answer(one.text)
+    ]  # fmt: skip
+    return found or replies
+
+
+def commonest(drawn: list[Completion]) -> Completion:
+    """The first sample with the commonest answer, of those that answer."""
+    drawn = answering(drawn)
+    said = [answers.final_answer(one.text) for one in drawn]
+    (best, _), *_ = Counter(said).most_common()
+    return drawn[said.index(best)]

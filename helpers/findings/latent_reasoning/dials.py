@@ -1,0 +1,85 @@
+"""Mechanisms 2 and 3: directions added to activations, and the random ones they must beat."""
+
+import random
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+import torch
+
+from helpers import answers, chains, items, steering
+from helpers.chains import OPEN
+from helpers.generation import generate
+from helpers.models import LM
+
+DEV_SEED, N_DEV = 77, 32
+"""Layer, strength and feature are chosen on these stories, which are never reported."""
+STRENGTHS = (1.0, 2.0, 4.0)
+MOST_LAYERS = 4
+N_RANDOM = 3
+"""Random vectors, positions or features of a control; each answers every third item."""
+
+
+@dataclass(frozen=True)
+class Dial:
+    """A direction added after a layer, `back` tokens from the end of the prompt."""
+
+    layer: int
+    strength: float
+    vector: torch.Tensor
+    back: int = 1
+
+    @property
+    def push(self) -> torch.Tensor:
+        """What is added; [width]."""
+        return self.strength * self.vector
+
+
+@cache
+def dev_items() -> list[items.Item]:
+    """Stories on which layers, strengths and features are chosen."""
+    return items.pocket_stories(N_DEV, DEV_SEED)
+
+
+def scrambled(dial: Dial, seed: int) -> list[Dial]:
+    """The same dial with random vectors of equal norm."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn((N_RANDOM, *dial.vector.shape), generator=generator).to(dial.vector)
+    size = dial.vector.norm()
+    return [replace(dial, vector=direction / direction.norm() * size) for direction in noise]
+
+
+def elsewhere(dial: Dial, seed: int) -> list[Dial]:
+    """The same dial at random tokens of the prompt, 2 to 12 from its end."""
+    places = random.Random(f"position {seed}").sample(range(2, 13), N_RANDOM)
+    return [replace(dial, back=back) for back in places]
+
+
+def some_layers(lm: LM) -> list[int]:
+    """The layers that are tried: all of a small stack, `MOST_LAYERS` spread over a deep one."""
+    n = len(steering.layers(lm))
+    return sorted({round(i) for i in np.linspace(0, n - 1, min(n, MOST_LAYERS))})
+
+
+def best_dial(lm: LM, dials: list[Dial], max_new_tokens: int) -> Dial:
+    """The dial under which the model gets most of the dev items right; of equals the gentlest."""
+    asked = dev_items()
+    prompts = [lm.prompt(item.question) for item in asked]
+
+    def accuracy(dial: Dial) -> float:
+        with steering.steered(lm, dial.layer, dial.push):
+            replies = generate(lm, prompts, max_new_tokens)
+        return sum(answers.grade(i, r)["correct"] for i, r in zip(asked, replies, strict=True))
+
+    return max(dials, key=lambda dial: (accuracy(dial), -dial.strength))
+
+
+def contrast(lm: LM, layer: int, max_new_tokens: int) -> tuple[list, list]:
+    """Activations on the base's own chains, and on its direct replies, to the dev items."""
+    questions = [item.question for item in dev_items()]
+    prompts = [lm.prompt(q) for q in questions]
+    own = chains.own_chains(lm, questions, max_new_tokens)
+    opened = [(f"{p} ", f"{OPEN} {c.text}") for p, c in zip(prompts, own, strict=True)]
+    direct = generate(lm, prompts, max_new_tokens)
+    plain = [(f"{p} ", r.text) for p, r in zip(prompts, direct, strict=True)]
+    return steering.activations(lm, opened, layer), steering.activations(lm, plain, layer)
