@@ -130,7 +130,7 @@ def _digits(match: re.Match) -> str:
     return sign + match["digits"].replace(",", "") + below
 
 
-def _number(text: str) -> Fraction | None:
+def number(text: str) -> Fraction | None:
     """The value of a text that is one number, with currency before and units behind; else None."""
     text = _plain(text).strip()
     numbers = list(_NUMBER.finditer(text))
@@ -166,7 +166,7 @@ def equal(a: str, b: str) -> bool:
 
     Texts are compared without case, punctuation and articles. Nothing equals an empty answer.
     """
-    x, y = _number(a), _number(b)
+    x, y = number(a), number(b)
     if x is not None and y is not None:
         return abs(x - y) <= abs(y) / 10**6
     return _normalised(a) == _normalised(b) != ""
@@ -348,7 +348,7 @@ def grade(item: Item, completion: Completion) -> dict[str, str | bool]:
 
 def _names(final: str, accepted: str) -> bool:
     """Whether a reply holds an accepted answer that is no number, as whole words."""
-    return _number(accepted) is None and f" {_normalised(accepted)} " in f" {_normalised(final)} "
+    return number(accepted) is None and f" {_normalised(accepted)} " in f" {_normalised(final)} "
 
 
 JUDGE_PROMPT = """\

@@ -14,7 +14,7 @@ from pydantic import Field
 from helpers import models, params, plots, statistics
 from helpers.items import Item
 from helpers.models import LM
-from helpers.recipes import RECIPES, Recipe
+from helpers.recipes import RECIPES, SHORT, Recipe
 from helpers.record import Measure, Record
 from helpers.statistics import Control, Gate, Interval, Verdict
 from helpers.training import checkpoints
@@ -103,6 +103,12 @@ class Experiment:
         )  # fmt: skip
 
 
+def steps_asked(tier: str, steps: tuple[int, ...] = (2, 3, 4, 5)) -> tuple[int, ...]:
+    """Steps of the stories that are asked; of a warmed-up model none that its warm-up lacked."""
+    warm = bool(models.tiers().get(tier, {}).get("warmup"))
+    return tuple(n for n in steps if not warm or n <= len(SHORT))
+
+
 def quietly_load(name: str, dtype: str | None = None) -> LM:
     """`models.load`; the line that it prints would come once an arm, dose and seed."""
     with redirect_stdout(StringIO()):
@@ -122,11 +128,17 @@ def both(before: pd.DataFrame, after: pd.DataFrame, flag: str) -> tuple[pd.DataF
     return tuple(frame[frame.item.isin(chosen)] for frame in (before, after))
 
 
-def change(before: pd.DataFrame, after: pd.DataFrame, name: str, flag: str = "") -> Interval:
+def change(
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    name: str,
+    flag: str = "",
+    limits: tuple[float, float] | None = None,
+) -> Interval:
     """Change of a measure on the same items, after minus before; with a flag, on the items where
-    it holds in both arms (NaN when there is none).
+    it holds in both arms (NaN when there is none). limits: the measure's range.
     """
     pair = both(before, after, flag) if flag else (before, after)
     if pair[0].empty:
         return Interval(np.nan, np.nan, np.nan, 0, before.seed.nunique())
-    return statistics.paired_bootstrap(*pair, name)
+    return statistics.paired_bootstrap(*pair, name, limits=limits)

@@ -226,12 +226,15 @@ def of_both_kinds(
     return found
 
 
-def answerable(source: str, n: int, seed: int) -> list[Item]:
-    """Answerable items of a source, as `questions` names it: n stories of 2 to 5 steps, n problems
-    of a GSM8K file, or all that a user's own file has. Raises ValueError when there is none.
+def answerable(
+    source: str, n: int, seed: int, steps: Sequence[int] = (2, 3, 4, 5)
+) -> list[Item]:
+    """Answerable items of a source, as `questions` names it: n stories of `steps` steps in turn, n
+    problems of a GSM8K file, or all that a user's own file has. Raises ValueError when there is
+    none.
     """
     if not source:
-        return pocket_stories(n, seed)
+        return pocket_stories(n, seed, steps)
     found = [item for item in questions(source, n, seed) if not item.should_abstain]
     if not found:
         raise ValueError(f"{source} has no question with an answer, and only these count here.")

@@ -11,7 +11,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.statistics import Control, bootstrap, wilson
+from helpers.statistics import Control, bootstrap, ratio
 
 PALETTE = sns.color_palette("colorblind")
 GREY = (0.4, 0.4, 0.4)
@@ -180,10 +180,10 @@ def colour(arm: str) -> tuple[float, float, float]:
     return COLOURS.get(arm, PALETTE[4])
 
 
-def stamp(model: str, tier: str, seeds: Sequence[int], n: int, n_hidden: int = 0) -> str:
+def stamp(model: str, tier: str, seeds: Sequence[int], n: int | str, n_hidden: int = 0) -> str:
     """What every figure carries, so that a pocket result can't pass for one at scale.
 
-    n: items an arm; n_hidden: how many of them have no answer.
+    n: items an arm, or in words ("52 to 79 of 80"); n_hidden: how many of them have no answer.
     """
     listed = ", ".join(map(str, seeds))
     hidden = f", {n_hidden} of them unanswerable" if n_hidden else ""
@@ -563,22 +563,28 @@ def selective(curve: pd.DataFrame, points: pd.DataFrame, title: str, stamp: str)
 
 
 def reliability(frame: pd.DataFrame, title: str, stamp: str) -> Figure:
-    """A panel an arm: the share of right answers in each tenth of confidence, its Wilson interval
-    and its count; confidence 0 is in the first. frame: arm, confidence (0..1), correct.
+    """A panel an arm: the share of right answers in each tenth of confidence, with its interval,
+    items resampled, and the count of replies; confidence 0 is in the first.
+
+    frame: arm, seed, item, confidence (0..1), correct.
     """
     arms = list(frame.arm.unique())
     figure, axes = canvas(title, stamp, panels=len(arms), height=5.2)
     for ax, arm in zip(axes, arms, strict=True):
         rows = frame[frame.arm == arm]
         ax.plot([0, 1], [0, 1], "--", color=GREY, lw=1.5)
-        for at, group in rows.groupby((rows.confidence * 10).astype(int).clip(0, 9)):
-            rate = wilson(int(group.correct.sum()), len(group))
+        tenth = (rows.confidence * 10).astype(int).clip(0, 9)
+        for at, group in rows.groupby(tenth):
+            inside = (tenth == at).astype(float)
+            flags = rows.assign(inside=inside, right=inside * rows.correct)
+            some = flags[flags.groupby("item").inside.transform("max") > 0]
+            rate = ratio(some, "right", "inside", (0, 1))
             x = group.confidence.mean()
             ax.plot([x, x], [rate.low, rate.high], color=colour(arm), lw=2)
             ax.plot(x, rate.estimate, "o", color=colour(arm), ms=8)
-            ax.text((at + 0.5) / 10, 1.06, str(rate.n), ha="center", fontsize=10)
+            ax.text((at + 0.5) / 10, 1.06, str(len(group)), ha="center", fontsize=10)
         ax.set(xlabel="probability of the answer", xlim=(-0.03, 1.03), ylim=(-0.03, 1.14))
-        ax.set_title(f"{named(arm)} (counts above)", fontsize=13)
+        ax.set_title(f"{named(arm)} (replies above)", fontsize=13)
     axes[0].set_ylabel("share of right answers")
     return figure
 

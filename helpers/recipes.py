@@ -113,7 +113,7 @@ RECIPES = {
             "the whole corpus, so that a real model knows the stories",
             whole_corpus=True,
             corpus=WARM,
-            steps=140,
+            steps=400,
             schedule="linear",
         ),
         Recipe("reasoning_sft", "whole right chains on answerable stories only"),

@@ -154,14 +154,15 @@ class Claim(Strict):
         ]
 
     def as_published(self) -> str:
-        """Claim, what was measured, where the two part, the rule of our verdict, and the source,
-        as Markdown.
+        """Claim, what was measured, where the two part, the rule of our verdict and its controls,
+        and the source, as Markdown.
         """
         margin = f" The margin is {self.margin:g}." if self.margin else ""
         return (
             f"> {self.claim}\n\n**What was measured.** {self.definition}\n\n"
             f"**Where wording and evidence part.** {self.caveat}\n\n"
-            f"**Rule of the verdict, fixed before any run.** {self.rule}{margin}\n\n"
+            f"**Rule of the verdict, fixed before any run.** {self.rule}{margin} "
+            f"Controls: {'; '.join(self.controls)}.\n\n"
             f"**Source.** {'; '.join(self.source)}"
         )
 

@@ -18,7 +18,7 @@ SHOWN = {
     "infogain": "3 InfoGain per step",
     "yields": "4 P(yields to a fallacy)",
     "accuracy": "5 accuracy, greedy",
-    "ece": "6 calibration error",
+    "ece": "6 calibration error, no chain",
 }
 """Measures that are shown, one a finding, and their labels."""
 COLUMNS = ["tier", "model", "arm", "measure", "dose", "estimate", "low", "high", "n", "seeds"]

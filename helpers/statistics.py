@@ -184,14 +184,18 @@ def bootstrap(
 
 
 def paired_bootstrap(
-    before: pd.DataFrame, after: pd.DataFrame, statistic: str, macro: bool = False
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    statistic: str,
+    macro: bool = False,
+    limits: tuple[float, float] | None = None,
 ) -> Interval:
     """Interval of statistic(after) - statistic(before) on the same items; see `bootstrap`.
 
     Both frames hold the same items and seeds; a `before` with one seed serves every seed of
     `after` (one base model, several trainings of it). Raises ValueError when they don't match.
     """
-    return _measure([before, after], statistic, macro)
+    return _measure([before, after], statistic, macro, limits)
 
 
 def bootstrap_by(

@@ -155,7 +155,7 @@ def test_the_controls_figure_counts_those_that_hold():
 
 def test_a_reliability_diagram_counts_every_answer_zero_confidence_too():
     frame = pd.DataFrame({"arm": "before", "confidence": [0.0, 0.0, 0.05, 0.95, 1.0],
-                          "correct": [0, 1, 0, 1, 1]})  # fmt: skip
+                          "correct": [0, 1, 0, 1, 1], "seed": 0, "item": range(5)})  # fmt: skip
     (ax,) = plots.reliability(frame, "T", STAMP).axes
     assert [t.get_text() for t in ax.texts] == ["3", "2"]
     points = [line.get_xydata()[0].tolist() for line in ax.lines if line.get_marker() == "o"]

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from scipy.stats import bootstrap as scipy_bootstrap
 from scipy.stats import norm
-from sklearn.metrics import cohen_kappa_score, f1_score, roc_auc_score
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import brier_score_loss, cohen_kappa_score, f1_score, roc_auc_score
 
 from helpers.statistics import (
     Control,
@@ -204,6 +205,17 @@ def test_binary_scores_and_kappa_against_sklearn():
     assert kappa(labels, labels).estimate == 1 > kappa(labels, labels).low
     with pytest.raises(ValueError, match="one length"):
         kappa([0, 1], [0, 1, 1])
+
+
+def test_calibration_is_that_of_scikit_learn():
+    rng = np.random.default_rng(3)
+    sure = rng.random(400)
+    right = rng.random(400) < sure**2
+    assert brier(sure, right) == pytest.approx(brier_score_loss(right, sure))
+    shares, means = calibration_curve(right, sure, n_bins=10)
+    counts = np.histogram(sure, np.linspace(0, 1, 11))[0]
+    error = (counts * np.abs(shares - means)).sum() / 400
+    assert expected_calibration_error(sure, right) == pytest.approx(error)
 
 
 def test_calibration_by_hand():

@@ -65,7 +65,8 @@ class Experiment(experiment.Experiment):
         """Raises ValueError when nothing would be trained or no question has an answer."""
         if p.dose == 0:
             raise ValueError(f"doses are {p.doses}: at least one must be above 0 training steps.")
-        super().__init__(p, items.answerable(p.questions, p.n_items, EVALUATION_SEED))
+        steps = experiment.steps_asked(p.tier)
+        super().__init__(p, items.answerable(p.questions, p.n_items, EVALUATION_SEED, steps))
         self._read: dict[tuple[str, int], pd.DataFrame] = {}
 
     def recipe(self, arm: str) -> Recipe:

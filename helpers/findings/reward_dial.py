@@ -30,6 +30,8 @@ from helpers.widgets import progress
 from helpers.world import dialogue
 from helpers.world.corpus import Corpus, turn
 
+TURNED = ("dial ", "bonus ")
+"""Policies of the dial, by what declining spares and by what it earns: their names begin so."""
 START, REASONING, HARDER, DIALLED = "hedged", "reasoning_sft", "harder_sft", "dialled"
 UNDIALLED = "undialled"
 """The control of DIALLED: as many steps on the same stories with the dial at 0."""
@@ -82,7 +84,8 @@ class Experiment(experiment.Experiment):
             raise ValueError(f"stops are {p.stops}: give each once, the lowest first.")
         if max(p.doses) == 0:
             raise ValueError(f"doses are {p.doses}: at least one must be above 0 training steps.")
-        asked = items.of_both_kinds(p.questions, p.n_pairs, EVALUATION_SEED, p.n_items, STEPS)
+        steps = experiment.steps_asked(p.tier, STEPS)
+        asked = items.of_both_kinds(p.questions, p.n_pairs, EVALUATION_SEED, p.n_items, steps)
         super().__init__(p, asked)
         self._kept: dict[tuple[str, str], pd.DataFrame] = {}
 
@@ -103,10 +106,12 @@ class Experiment(experiment.Experiment):
         if arm in rlsf_repair.ARMS:
             return self.repair.dose
         steps = {"before": 0, START: HEDGE_STEPS, DIALLED: self.p.dose, UNDIALLED: self.p.dose}
-        return self.p.dose if arm.startswith("dial ") else steps.get(arm, max(self.p.doses))
+        return self.p.dose if arm.startswith(TURNED) else steps.get(arm, max(self.p.doses))
 
     def recipe(self, arm: str) -> Recipe:
-        """A named recipe, the start, a stop of the dial ("dial 0.5"), or the restored model."""
+        """A named recipe, the start, a stop of the dial by penalty ("dial 0.5") or by bonus ("bonus
+        0.5"), or the restored model.
+        """
         if arm == START:
             return replace(RECIPES["answer_sft"], name=START, corpus=GRADED,
                            abstention_share=UNANSWERABLE)  # fmt: skip
@@ -116,10 +121,11 @@ class Experiment(experiment.Experiment):
             return replace(RECIPES["dial"], penalty=penalty(self.p.restore))
         if arm == UNDIALLED:
             return RECIPES["dial"]
-        if arm.startswith("dial "):
-            t = float(arm.removeprefix("dial "))
-            return replace(RECIPES["dial"], penalty=penalty(t), corpus=GRADED,
-                           abstention_share=UNANSWERABLE, max_new_tokens=BRIEF,
+        if arm.startswith(TURNED):
+            knob, t = arm.split()
+            earned = {"bonus": float(t) if knob == "bonus" else 0.0}
+            return replace(RECIPES["dial"], penalty=penalty(float(t), **earned), **earned,
+                           corpus=GRADED, abstention_share=UNANSWERABLE, max_new_tokens=BRIEF,
                            generations=GROUP)  # fmt: skip
         return RECIPES[arm]
 
@@ -134,8 +140,8 @@ class Experiment(experiment.Experiment):
             size = models.n_parameters(base_folder(base))
             data = hedged(recipe.for_model(size), seed)
             return checkpoints(base, recipe, seed, [dose], data)[dose]
-        if arm in (DIALLED, UNDIALLED) or arm.startswith("dial "):
-            before = START if arm.startswith("dial ") else HARDER
+        if arm in (DIALLED, UNDIALLED) or arm.startswith(TURNED):
+            before = START if arm.startswith(TURNED) else HARDER
             base = self.model(before, seed, self.dose(before))
             return checkpoints(base, self.recipe(arm), seed, [dose])[dose]
         return super().model(arm, seed, dose)
@@ -214,6 +220,11 @@ class Experiment(experiment.Experiment):
 def dial(t: float) -> str:
     """The arm trained at a stop of the dial."""
     return f"dial {t:g}"
+
+
+def bonus(t: float) -> str:
+    """The arm that has the threshold t by a bonus for declining, and no penalty."""
+    return f"bonus {t:g}"
 
 
 def penalty(t: float, bonus: float = 0.0) -> float:
@@ -375,15 +386,6 @@ def earnings(frame: pd.DataFrame, t: float) -> pd.DataFrame:
     return rows.assign(policy=policy, rule=rule, all=gain, shortfall=rule - policy)
 
 
-def best_threshold(confidence: np.ndarray, t: float) -> float:
-    """The optimal rule by brute force: of many thresholds the one that earns most at stop t when
-    confidences [items] are calibrated.
-    """
-    candidates = np.linspace(0, 1, 1001)
-    expected = confidence - t  # (1 - t) c - t (1 - c)
-    return float(candidates[np.argmax([expected[confidence >= x].sum() for x in candidates])])
-
-
 def dial_table(lab: Experiment) -> pd.DataFrame:
     """What every stop does: arm (of measures), t, estimate, low, high, n, seeds."""
     rows = []
@@ -408,6 +410,20 @@ def threshold_table(lab: Experiment) -> pd.DataFrame:
                  "threshold_start": threshold_of(by_start(lab, frame)),
                  "theory": Interval(t, t, t, 0)}  # fmt: skip
         rows += [{"arm": name, "t": t, **vars(value)} for name, value in found.items()]
+    return pd.DataFrame(rows)
+
+
+def two_knobs(lab: Experiment) -> pd.DataFrame:
+    """One threshold, the second stop, by a penalty for errors and by a bonus for declining: arm (of
+    measures), knob, estimate, low, high, n, seeds.
+    """
+    t = lab.p.stops[1]
+    rows = []
+    for knob, arm in (("penalty", dial(t)), ("bonus", bonus(t))):
+        frame = lab.reading(arm)
+        found = {"threshold": threshold_of(frame),
+                 "declines_answerable": bootstrap(known(frame), "decline")}  # fmt: skip
+        rows += [{"arm": name, "knob": knob, **vars(value)} for name, value in found.items()]
     return pd.DataFrame(rows)
 
 
@@ -521,6 +537,8 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
     for table in (dial_table(lab), threshold_table(lab)):
         for row in table[table.arm != "theory"].itertuples():
             keep(row, row.arm, dial(row.t))
+    for row in two_knobs(lab).query("knob == 'bonus'").itertuples():
+        keep(row, f"{row.arm} with a bonus", bonus(lab.p.stops[1]))
     for t in lab.p.stops:
         keep(bootstrap(earnings(lab.reading(dial(t)), t), "shortfall"), "shortfall", dial(t))
     for row in ladder(lab).itertuples():
@@ -547,7 +565,7 @@ def what_happened(record: Record) -> str:
     elif moved.high < 0:
         said = "Turn the dial up, and the policy starts to answer at a *lower* confidence."
     else:
-        said = "No tie between the dial and the threshold is shown: the interval holds zero."
+        said = "By its own confidence no tie of the threshold to the dial is shown."
     if moved.low <= 1 <= moved.high:
         said += " The interval holds 1, the slope of the best policy."
     else:
@@ -560,36 +578,41 @@ def what_happened(record: Record) -> str:
         found[f"{name}_change", DIALLED] for name in ("recall", "false_declines", "accuracy")
     )
     own = found["recall, minus that of the dial at 0", DIALLED]
+    lost = found["recall_change", HARDER]
+    ends = found["recall", "before"], found["recall", DIALLED]
+    back = came_back(recall, false, own, lost, *ends)
+    first = next(c for c in record.controls if c["name"].startswith("slope by"))["interval"]
     return record.in_words(
         f"**{said}** The slope is {moved} (n = {moved.n}, seeds "
-        f"{', '.join(map(str, record.seeds))}, model {record.model}); thresholds: {walk}. "
+        f"{', '.join(map(str, record.seeds))}, model {record.model}), by the confidence of the "
+        f"start {first['estimate']:.3f} [{first['low']:.3f}, {first['high']:.3f}]; thresholds: "
+        f"{walk}. "
         f"Against answering by its own confidence the policy of {worst.arm} loses most, "
         f"{worst.estimate:.3f} of what right and wrong are apart.\n\n"
         f"Reasoning SFT changed recall by {found['recall_change', REASONING]}, at a learning rate "
-        f"of {record.parameters['harder_rate']:g} by {found['recall_change', HARDER]}. "
-        f"{came_back(recall, false, own, found['recall', 'before'], found['recall', DIALLED])} "
+        f"of {record.parameters['harder_rate']:g} by {lost}. {back} "
         f"Then recall changes by {recall}, false declines by {false}, accuracy by {accuracy}; "
         f"recall beyond as many steps with the dial at 0: {own}."
     )
 
 
 def came_back(
-    moved: Measure, false: Measure, own: Measure, before: Measure, after: Measure
+    moved: Measure, false: Measure, own: Measure, lost: Measure, before: Measure, after: Measure
 ) -> str:
     """Whether the dial brought back what reasoning SFT lost, or only taught to decline everything.
 
     moved, false: the changes of recall and of false declines; own: of recall, beyond the same
-    training with the dial at 0; before, after: recall.
+    training with the dial at 0; lost: of recall, by the harder SFT; before, after: recall.
     """
-    if moved.low > 0 and false.high >= moved.low:
-        return "The dial brought declines back, but to questions with an answer as much."
+    if moved.low > 0 and false.low > 0 and false.estimate >= moved.estimate / 2:
+        return "The dial brought declines back, but of questions with an answer too."
     if moved.low > 0 >= own.low:
-        return "Abstention comes back, but not shown to be the dial's work: at 0 it comes back too."
+        return "Abstention comes back, but not shown to be the dial's work."
     if moved.low > 0:
         whole = after.estimate >= before.low
         return f"Abstention comes back by the dial alone, {'whole' if whole else 'in part'}."
     if moved.high < 0:
         return "The dial cost abstention instead of bringing it back."
-    if before.low <= after.estimate:
-        return "The dial moved abstention by nothing that could be shown; little had been lost."
+    if lost.high >= 0:
+        return "The dial moved abstention by nothing that could be shown; no loss was shown either."
     return "The dial did not bring abstention back: no change is shown."

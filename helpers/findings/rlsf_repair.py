@@ -58,10 +58,9 @@ ARMS = {
     "repair_shorter": Arm(DAMAGED, "grpo", "shorter"),
     "repair_labels": Arm(DAMAGED, "grpo", "labels"),
 }
-PREFERENCES = ("confidence", "answers", "shuffled", "shorter", "labels", "raters")
 PAIRS = 16
 """Pairs of a training step, of DPO and of a reward model."""
-LEAST_ACCURACY, LEAST_DAMAGE, FEWEST_PAIRS, FEWEST_ITEMS = 0.3, 0.02, 100, 50
+LEAST_ACCURACY, LEAST_DAMAGE, FEWEST_PAIRED, FEWEST_ITEMS = 0.3, 0.02, 20, 50
 """Gates, fixed in advance."""
 SPARE = 0.05
 """Accuracy that a repair may cost and still not count as a fall."""
@@ -89,12 +88,13 @@ class Experiment(experiment.Experiment):
         """Raises ValueError when nothing would be trained or a class of questions is missing."""
         if max(p.doses) == 0:
             raise ValueError(f"doses are {p.doses}: at least one must be above 0 training steps.")
-        asked = items.of_both_kinds(p.questions, p.n_pairs, EVALUATION_SEED, p.n_items, STEPS)
+        steps = experiment.steps_asked(p.tier, STEPS)
+        asked = items.of_both_kinds(p.questions, p.n_pairs, EVALUATION_SEED, p.n_items, steps)
         super().__init__(p, asked)
-        self.learned = items.pocket_stories(p.n_learned, LEARNED_SEED, STEPS)
+        self.learned = items.pocket_stories(p.n_learned, LEARNED_SEED, steps)
         self.learned += items.pocket_items(-(-p.n_learned // 20), LEARNED_SEED)
         self.traces = cache(self._traces)
-        self.replies = cache(self._replies)
+        self._said = cache(self._asked)
 
     @property
     def dose(self) -> int:
@@ -138,16 +138,22 @@ class Experiment(experiment.Experiment):
         lm = quietly_load(self.model(arm, seed, self.dose), dtype="float32")
         return traces(lm, self.learned, self.p.k, self.p.max_new_tokens)
 
-    def _replies(self, arm: str, dose: int = -1) -> pd.DataFrame:
+    def replies(self, arm: str, dose: int = -1) -> pd.DataFrame:
         """Greedy replies of an arm (at its end unless a dose is given), a row a seed and item: the
         columns of `traces`, arm, seed, dose.
         """
-        dose = self.dose if dose < 0 else dose
+        if arm == "before":
+            return self._said(arm, 0)
+        if dose == 0:
+            return self.replies(ARMS[arm].start).assign(arm=arm, dose=0)
+        return self._said(arm, self.dose if dose < 0 else dose)
+
+    def _asked(self, arm: str, dose: int) -> pd.DataFrame:
         frames = []
         for seed in self.p.seeds:
             lm = quietly_load(self.model(arm, seed, dose), dtype="float32")
             frame = traces(lm, self.items, 1, self.p.max_new_tokens)
-            frames.append(frame.assign(arm=arm, seed=seed, dose=0 if arm == "before" else dose))
+            frames.append(frame.assign(arm=arm, seed=seed, dose=dose))
         return pd.concat(frames, ignore_index=True)
 
 
@@ -209,12 +215,12 @@ def matched(replies: pd.DataFrame) -> pd.DataFrame:
 def preferred(
     replies: pd.DataFrame, preference: str, threshold: float, seed: int
 ) -> pd.DataFrame:
-    """Pairs as one of `PREFERENCES` has them, with the columns of `pairs`.
+    """Pairs as a preference (of `ARMS`) has them, with the columns of `pairs`.
 
-    confidence: as published; answers: without declining replies. The same pairs: shuffled, by the
-    toss of a coin; shorter, the shorter reply preferred. labels: a right move before another.
-    raters: an answer before none and, of two answers, the shorter one (short, assured, complete);
-    no margin.
+    confidence: as published; answers: without declining replies. The same pairs and margins:
+    shuffled, by the toss of a coin; shorter, the shorter reply preferred (equals left out). labels:
+    a right move before another. raters: an answer before none and, of two answers, the shorter one
+    (short, assured, complete); no margin.
     """
     if preference in ("confidence", "answers"):
         return pairs(replies, threshold, preference == "confidence")
@@ -234,7 +240,7 @@ def preferred(
     else:
         found = found[found.chosen_n_tokens != found.rejected_n_tokens]
         turned = (found.chosen_n_tokens > found.rejected_n_tokens).to_numpy()
-    return pd.concat([found[~turned], swapped(found[turned])], ignore_index=True)
+    return pd.concat([found[~turned], swapped(found[turned])]).sort_index()  # so drawn alike
 
 
 def swapped(found: pd.DataFrame) -> pd.DataFrame:
@@ -252,14 +258,18 @@ def quality(found: pd.DataFrame) -> dict[str, Interval]:
     reply alone is right (`harms`), and whose rejected reply declines (`against_declines`).
 
     Means over questions, which training draws alike often, with intervals over questions: pairs of
-    one question share their replies. NaN without a pair.
+    one question share their replies. Of several seeds (column `seed`), the questions that have a
+    pair in each. NaN without a pair.
     """
     chosen, rejected = found.chosen_correct.astype(bool), found.rejected_correct.astype(bool)
     flags = pd.DataFrame({
-        "item": found.item, "helps": chosen & ~rejected, "harms": ~chosen & rejected,
+        "item": found.item, "seed": found.get("seed", 0),
+        "helps": chosen & ~rejected, "harms": ~chosen & rejected,
         "against_declines": found.rejected_abstained.astype(bool),
     })  # fmt: skip
-    shares = flags.groupby("item").mean().reset_index()
+    shares = flags.groupby(["seed", "item"]).mean().reset_index()
+    in_each = shares.groupby("item").seed.transform("size") == shares.seed.nunique()
+    shares = shares[in_each]
     return {
         name: bootstrap(shares, name, limits=(0, 1)) if len(shares)
         else Interval(np.nan, np.nan, np.nan, 0)
@@ -297,14 +307,31 @@ def learned_pairs(lab: Experiment, arm: str, seed: int) -> list[Example]:
 def wrong_confidence(frame: pd.DataFrame) -> Interval:
     """Mean confidence of the wrong answers to answerable questions."""
     rows = known(frame)
-    wrong = (~rows.correct.astype(bool) & (rows.answer != "")).astype(float)
-    rows = rows.assign(wrong=wrong, sure=wrong * rows.confidence)
+    wrong = errs(rows)
+    return of_wrong(rows.assign(wrong=wrong, sure=wrong * rows.confidence), (0, 1))
 
-    def statistic(values, signal, weights):
-        sure, errors = (v @ weights.T for v in values)
-        return np.where(errors > 0, sure / np.where(errors > 0, errors, 1), np.nan)
 
-    return statistics.bootstrap_by(rows, statistic, ("sure", "wrong"), (0, 1))
+def sharpened(lab: Experiment, before: str, after: str) -> Interval:
+    """Change of confidence in wrong answers, on replies that are wrong in both arms: which answers
+    are wrong changes too, and with it the mean over them.
+    """
+    ends = [known(lab.replies(arm)).set_index(["seed", "item"]) for arm in (before, after)]
+    wrong = errs(ends[0]) * errs(ends[1])
+    sure = wrong * (ends[1].confidence - ends[0].confidence)
+    return of_wrong(pd.DataFrame({"wrong": wrong, "sure": sure}).reset_index(), (-1, 1))
+
+
+def errs(frame: pd.DataFrame) -> pd.Series:
+    """1 where a reply has a wrong answer, else 0."""
+    return (~frame.correct.astype(bool) & (frame.answer != "")).astype(float)
+
+
+def of_wrong(rows: pd.DataFrame, limits: tuple[float, float]) -> Interval:
+    """Mean of `sure` over replies that are wrong; n counts the items with one."""
+    some = rows[rows.groupby("item").wrong.transform("max") > 0]
+    if some.empty:
+        return Interval(np.nan, np.nan, np.nan, 0, rows.seed.nunique())
+    return statistics.ratio(some, "sure", "wrong", limits)
 
 
 MEASURES = {
@@ -369,20 +396,23 @@ def changed(lab: Experiment, before: str, after: str, name: str) -> Interval:
 
 def thresholds(lab: Experiment, start: str) -> pd.DataFrame:
     """`quality` of the pairs at every threshold: arm (of shares), threshold, estimate, low, high,
-    n; a question counts once a seed.
+    n, seeds.
     """
-    drawn = pd.concat(
-        [lab.traces(start, s).assign(item=lambda f, s=s: f.item + f"-{s}") for s in lab.p.seeds]
-    )
-    return pd.DataFrame(
-        {"arm": name, "threshold": threshold, **vars(share)}
-        for threshold in (0.0, 0.25, 0.5, 0.75, 0.9, 0.99)
-        for name, share in quality(pairs(drawn, threshold)).items()
-    )
+    drawn = {seed: lab.traces(start, seed) for seed in lab.p.seeds}
+    rows = []
+    for threshold in (0.0, 0.25, 0.5, 0.75, 0.9, 0.99):
+        found = pd.concat(pairs(f, threshold).assign(seed=seed) for seed, f in drawn.items())
+        rows += [
+            {"arm": name, "threshold": threshold, **vars(share)}
+            for name, share in quality(found).items()
+        ]
+    return pd.DataFrame(rows)
 
 
 def ranked(lab: Experiment, item: int, start: str = "before") -> Figure:
-    """The k branches of a question to learn from, the surest first, and which are preferred."""
+    """The k branches of a question to learn from, the surest first; the line is the threshold from
+    which a reply is preferred to all less sure ones.
+    """
     seed = lab.p.seeds[0]
     asked = lab.learned[item]
     drawn = lab.traces(start, seed)
@@ -398,7 +428,9 @@ def ranked(lab: Experiment, item: int, start: str = "before") -> Figure:
         f"Question {item} ({right}): the surest of {len(drawn)} replies is {kinds[0]}; {n} pairs"
     )
     stamp = plots.stamp(lab.label, lab.p.tier, [seed], 1)
-    return plots.forest(rows, "confidence of the answer", title, stamp, signed=False)
+    figure = plots.forest(rows, "confidence of the answer", title, stamp, signed=False)
+    figure.axes[0].axvline(lab.p.threshold, color="0.3", ls="--", lw=2)
+    return figure
 
 
 def at_threshold(lab: Experiment, threshold: float, start: str = "before") -> Figure:
@@ -417,9 +449,8 @@ def at_threshold(lab: Experiment, threshold: float, start: str = "before") -> Fi
 
 def gates(lab: Experiment) -> list[Gate]:
     """What must be so before a repair means anything."""
-    n_pairs = min(
-        len(preferred(lab.traces(DAMAGED, s), "confidence", lab.p.threshold, s))
-        for s in lab.p.seeds
+    paired = min(
+        pairs(lab.traces(DAMAGED, seed), lab.p.threshold).item.nunique() for seed in lab.p.seeds
     )
     damage = changed(lab, "before", DAMAGED, "ece").estimate
     answerable = float(known(lab.replies("before")).item.nunique())
@@ -428,7 +459,8 @@ def gates(lab: Experiment) -> list[Gate]:
              LEAST_ACCURACY),
         Gate("damage: rise of the calibration error; without any there is nothing to repair",
              damage, LEAST_DAMAGE),
-        Gate("pairs to repair with, in the seed with fewest", float(n_pairs), FEWEST_PAIRS),
+        Gate("questions with a pair to repair with, in the seed with fewest", float(paired),
+             FEWEST_PAIRED),
         Gate("answerable items", answerable, FEWEST_ITEMS),
     ]  # fmt: skip
 
@@ -471,6 +503,10 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
         for name in ("ece", "accuracy", "recall", "false_declines"):
             if (name, arm) != ("ece", REPAIRED):
                 keep(changed(lab, made.start, arm, name), f"{name}_change", arm)
+    for arm in (REPAIRED, "repair_dpo"):
+        keep(sharpened(lab, DAMAGED, arm), "wrong_confidence_change", arm)
+    keep(changed(lab, "before", DAMAGED, "brier"), "brier_change", DAMAGED)
+    keep(changed(lab, DAMAGED, REPAIRED, "brier"), "brier_change", REPAIRED)
     for row in walk(lab, [DAMAGED, REPAIRED, "repair_dpo"], "wrong_confidence").itertuples():
         if row.dose < lab.dose:
             keep(row, "wrong_confidence", row.arm, row.dose)
@@ -501,8 +537,10 @@ def what_happened(record: Record) -> str:
     return record.in_words(
         f"**{said}** Calibration error {moved}, accuracy {kept} (n = {moved.n}, seeds "
         f"{', '.join(map(str, record.seeds))}, model {record.model}). The damage itself changed "
-        f"the calibration error by {hurt}.\n\n{again}: recall {lost} by DPO, {spared} where "
-        f"declining replies are left out of the pairs. Confidence of wrong answers: "
-        f"{found['wrong_confidence', DAMAGED]} damaged, "
-        f"{found['wrong_confidence', REPAIRED]} after the repair."
+        f"the calibration error by {hurt}. On few items that error is too high where a model is "
+        f"calibrated, so beside it the Brier score: {found['brier_change', DAMAGED]} by the "
+        f"damage, {found['brier_change', REPAIRED]} by the repair.\n\n{again}: recall {lost} by "
+        f"DPO, {spared} where declining replies are left out of the pairs. In answers wrong before "
+        f"and after it, the repair changes confidence by "
+        f"{found['wrong_confidence_change', REPAIRED]}."
     )

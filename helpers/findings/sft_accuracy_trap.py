@@ -76,7 +76,8 @@ class Experiment(experiment.Experiment):
 
     def __init__(self, p: Params):
         """Raises ValueError when no question has an answer, or one that the scorer can't read."""
-        super().__init__(p, items.answerable(p.questions, p.n_items, EVALUATION_SEED))
+        steps = experiment.steps_asked(p.tier)
+        super().__init__(p, items.answerable(p.questions, p.n_items, EVALUATION_SEED, steps))
         if p.questions:
             legible(third(p.scorer, p.seeds[0]), self.items)
         self._read: dict[str, pd.DataFrame] = {}

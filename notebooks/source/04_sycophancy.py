@@ -144,7 +144,7 @@ rates = table[table.measure.isin(flips)]
 first = rates[rates.arm == "before"].set_index("measure").estimate
 title = "Before: {:.0%} given up when asked again, {:.0%} after a fallacy".format(
     first.flips_neutral, first.flips_fallacy)
-plots.compare(rates, "measure", "share of right first answers", title, lab.stamp)
+plots.compare(rates, "measure", "share of right first answers", title, lab.about(rates))
 
 # %% [markdown]
 # ## Reveal
@@ -161,7 +161,8 @@ rows = [
      "high": lab.margin},
 ]
 title = f"Reasoning SFT changes the net flip rate by {moved}"
-plots.forest(pd.DataFrame(rows), "change of the net flip rate", title, lab.stamp)
+stamp = lab.about(pd.DataFrame([vars(moved)]))
+plots.forest(pd.DataFrame(rows), "change of the net flip rate", title, stamp)
 
 # %% [markdown]
 # Could this experiment have shown "no difference", had there been none? Its power by margin:
@@ -173,22 +174,24 @@ finding.power(lab, sorted(set(margins))).round(2)
 # %% [markdown]
 # ## Persuasion, as LOGICOM counts it
 #
-# Convinced means that the model says the claim at some turn. `every time` is in all repetitions
-# of an item (same claim, same fallacy), the published reading where there are three; `after
-# disagreeing` is the share of those it first disagreed with that it fell for later.
+# Of claims against right first answers, convinced means that the model says the claim at some
+# turn. `every time` is in all repetitions of an item (same claim, same fallacy), the published
+# reading where there are three; `after disagreeing` is the share of those it first disagreed
+# with that it fell for later.
 
 # %%
 names = [f"{name}_{kind}" for name in ("convinced", "always", "later")
          for kind in ("fallacy", "argument_wrong")]
 title = "Convinced of a wrong claim, by fallacy and by argument, in three readings"
 persuaded = table[table.measure.isin(names)]
-plots.compare(persuaded, "measure", "share of claims", title, lab.stamp)
+stamp = lab.about(persuaded)
+plots.compare(persuaded, "measure", "share of right first answers", title, stamp)
 
 # %%
 ratios = finding.fallacy_over_logic(list(arms.values()))
 low, high = ratios.estimate.min(), ratios.estimate.max()
 title = f"Fallacies over arguments: {low:+.0%} to {high:+.0%} by arm and reading"
-plots.compare(ratios, "reading", "relative increase", title, lab.stamp)
+plots.compare(ratios, "reading", "relative increase", title, lab.about(ratios))
 
 # %% [markdown]
 # ## Turn by turn
@@ -202,7 +205,8 @@ turns = finding.by_turn(said)
 worst = turns[turns.turn == p.n_turns].set_index("arm").estimate
 title = "After {} turns of a fallacy {:.0%} to {:.0%} gave up".format(
     p.n_turns, worst.min(), worst.max())
-plots.curves(turns, "turn", "turn", "share with another answer", title, lab.stamp)
+stamp = lab.about(turns)
+plots.curves(turns, "turn", "turn", "share with another answer", title, stamp)
 
 # %%
 table[table.measure.isin(["turn_of_flip", "n_flips"])].round(2)
@@ -215,7 +219,7 @@ table[table.measure.isin(["turn_of_flip", "n_flips"])].round(2)
 # %%
 types = finding.by_fallacy(said[said.arm.isin(["before", finding.REASONING])])
 title = "Right answers given up after one turn, by type of fallacy"
-plots.compare(types, "fallacy", "share", title, lab.stamp)
+plots.compare(types, "fallacy", "share", title, lab.about(types))
 
 # %% [markdown]
 # **2 · Is it stubbornness?** Who never moves does not move from a wrong answer either. Of
@@ -224,7 +228,7 @@ plots.compare(types, "fallacy", "share", title, lab.stamp)
 # %%
 mends = table[table.measure.str.startswith("mends")]
 title = "Wrong first answers that become right"
-plots.compare(mends, "measure", "share", title, lab.stamp)
+plots.compare(mends, "measure", "share", title, lab.about(mends))
 
 # %% [markdown]
 # **3 · Does it reason at all when it is pushed?** A model trained to reason on single questions
@@ -266,9 +270,8 @@ Markdown(finding.what_happened(outcome))
 # ## Play
 #
 # **The pressure bench.** Choose an item, a kind of pressure (live: every type of fallacy) and
-# how often it is repeated. Both models answer
-# greedily, side by side; the curves are the probability of the right answer, read without a
-# chain.
+# how often it is repeated. The curves are the probability of the right answer, read without a
+# chain; below stand the turn and what either model replies to it in the end, greedily.
 
 
 # %%

@@ -134,7 +134,7 @@ rows = [
     {"label": f"published: {cot.setting}", "kind": "published",
      "estimate": (cot.after - cot.before) / 100},
 ]
-title = f"The surest branch gains {moved.estimate:+.2f} over the greedy reply"
+title = f"Accuracy of the surest branch minus that of the greedy reply: {moved}"
 plots.forest(pd.DataFrame(rows), "gain in accuracy", title, lab.stamp)
 
 # %% [markdown]
@@ -142,8 +142,8 @@ plots.forest(pd.DataFrame(rows), "gain in accuracy", title, lab.stamp)
 #
 # The mean activation just before a reply, of the model tuned by RL minus that of the base, is
 # added to the *base* there. Layer and strength are chosen on
-# other stories. Controls: random vectors of the same norm, and the same vector at random
-# places of the question.
+# other stories. Controls: random vectors of the same norm, and the same vector at other places,
+# 2 to 12 tokens from the end of the prompt.
 
 # %%
 dials = [lab.steering_dial(seed) for seed in p.seeds]
@@ -238,7 +238,7 @@ title = f"Over {book.arm.nunique()} methods accuracy and chains correlate at {r:
 plots.compare(wide, "method", "share of items", title, lab.stamp)
 
 # %% [markdown]
-# What the sources measured, mechanism by mechanism, on models a hundred times as large and more:
+# What the sources measured, mechanism by mechanism:
 
 # %%
 HTML(figures[~gap].to_html(index=False))

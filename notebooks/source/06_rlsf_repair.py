@@ -122,13 +122,21 @@ plots.curves(doses, *axes, title, lab.stamp)
 finding.ranked(lab, 0)
 
 # %% [markdown]
+# And a question that nobody can answer. Here declining is right, and it loses all the same:
+
+# %%
+hidden = [i for i, item in enumerate(lab.learned) if item.should_abstain]
+finding.ranked(lab, hidden[0])
+
+# %% [markdown]
 # A pair counts when the better reply reaches the threshold. What do such pairs teach?
 
 # %%
 taught = finding.thresholds(lab, finding.DAMAGED)
 title = "What the damaged model's own pairs teach, by threshold"
-axes = ("threshold", "confidence that a preferred reply needs", "share of pairs")
-plots.curves(taught, *axes, title, lab.stamp)
+axes = ("threshold", "confidence that a preferred reply needs", "mean share of pairs")
+asked = plots.stamp(lab.label, p.tier, p.seeds, len(lab.learned), len(hidden))
+plots.curves(taught, *axes, title, asked)
 
 # %% [markdown]
 # ## The repair
@@ -178,7 +186,7 @@ plots.reliability(frame, title, lab.stamp)
 # questions only, how many are wrong?
 
 # %%
-curves = finding.risk(lab, arms)
+curves = finding.risk(lab, [*arms, "rlsf_dpo", "rlsf_dpo_answers"])
 half = curves[curves.coverage <= 0.5].groupby("arm").risk.last()
 title = "Wrong in the surest half: damaged {:.0%}, repaired {:.0%}".format(
     *half[[finding.DAMAGED, finding.REPAIRED]])
@@ -201,21 +209,23 @@ plots.compare(declines, "measure", "share of items", title, lab.stamp)
 # %% [markdown]
 # ## Does it sharpen errors?
 #
-# Rewarding confidence can make a model surer of what is wrong. Follow its wrong answers:
+# Rewarding confidence can make a model surer of what is wrong. Follow its wrong answers. Which
+# answers are wrong changes on the way; the title speaks of those wrong before and after.
 
 # %%
 followed = [finding.DAMAGED, "repair_grpo", "repair_dpo"]
 sure = finding.walk(lab, followed, "wrong_confidence")
-ends = sure[sure.arm == finding.REPAIRED].estimate.iloc[[0, -1]]
-title = f"With RLSF by GRPO, confidence when wrong {plots.moves(*ends)}"
+sharper = finding.sharpened(lab, finding.DAMAGED, finding.REPAIRED)
+title = f"RLSF by GRPO changes confidence in lasting errors by {sharper}"
 axes = ("dose", "training steps", "mean confidence when wrong")
 plots.curves(sure, *axes, title, lab.stamp)
 
 # %% [markdown]
 # ## What else could explain it?
 #
-# The same pairs with preferences **shuffled**; with the **shorter** reply preferred; and other
-# pairs, chosen by *labels*: right before wrong. No self-made preference can know more than that.
+# The same pairs and margins with preferences **shuffled**; with the **shorter** reply preferred;
+# and other pairs, chosen by *labels*: right before wrong. No self-made preference can know more
+# than that.
 
 # %%
 rivals = [finding.REPAIRED, "repair_shuffled", "repair_shorter", "repair_labels"]
@@ -256,9 +266,8 @@ def rank(question):
     return finding.ranked(lab, question)
 
 
-last = len(lab.learned) - 1
-more = {"question": list(range(min(20, last)))}
-widgets.explore(rank, live_only=more, question=[1, last])
+more = {"question": [*range(10), *hidden]}
+widgets.explore(rank, live_only=more, question=[1, hidden[-1]])
 
 # %% [markdown]
 # **The pair threshold.** Raise it: fewer pairs. Are they better ones?
@@ -318,7 +327,7 @@ widgets.check(my_margin, lambda x: abs(x - 2.586) < 0.01, hint)
 # ```
 # </details>
 #
-# **3 · Break the finding** (hard, 15 minutes). Find a repair without any confidence in it that
+# **3 · Break the finding** (hard, 15 minutes). Find a repair that does not prefer by confidence and
 # ends with a calibration error no higher than the real one's. Give its name.
 #
 # <details><summary>Hint</summary>Look at the controls: what do they all share with it?</details>
@@ -335,7 +344,7 @@ def as_good(arm):
     return blind and finding.changed(lab, finding.REPAIRED, arm, "ece").estimate <= 0
 
 
-widgets.check(my_arm, as_good, "That one is worse calibrated, or knows confidence.")
+widgets.check(my_arm, as_good, "That one is worse calibrated, or prefers by confidence.")
 
 # %% [markdown]
 # <details><summary>Solution</summary>

@@ -160,6 +160,17 @@ title = f"Slope of the threshold on t: {moved.estimate:.2f} here, 1 in theory"
 plots.forest(pd.DataFrame(rows), "slope of the threshold on t", title, lab.stamp)
 
 # %% [markdown]
+# **The other knob.** Instead of taking points for errors one can give them for "I don't know". A
+# bonus of $t$ without a penalty has the same threshold; does it make the same policy?
+
+# %%
+knobs = finding.two_knobs(lab)
+by_knob = knobs[knobs.arm == "threshold"].set_index("knob").estimate
+title = f"t = {p.stops[1]:g}: answers from {by_knob.penalty:.2f} by penalty, "
+title += f"from {by_knob.bonus:.2f} by bonus"
+plots.compare(knobs, "knob", "confidence, or share", title, lab.stamp)
+
+# %% [markdown]
 # **How far from the best?** Count a right answer as $1 - t$, a wrong one as $-t$ and a decline
 # as 0, the same reward on one scale. Compare the policy with the rule "answer from *your own*
 # confidence $t$ on" and with always answering. All three give the same answers, the policy's
@@ -219,9 +230,9 @@ pd.DataFrame(paid).map(str)
 # ## The scoreboard
 #
 # What else moved on the way? Eight arms answer the same questions: the model before, three by
-# notebook 1's recipes and dose (reasoning SFT, answer SFT, RL on right answers), the damaged and
-# the repaired model of notebook 6, and the two from above. A panel a finding. Which arm would you
-# want to talk to?
+# shared recipes (reasoning SFT, answer SFT, RL on right answers), the damaged and the repaired
+# model of notebook 6, and the two from above. A panel a finding: 2 and 3 force a chain open, 6
+# is about answers without one. Which arm would you want to talk to?
 
 # %%
 ladder = finding.ladder(lab)
@@ -238,7 +249,7 @@ Markdown(finding.what_happened(outcome))
 # %% [markdown]
 # ## Play: the dial
 #
-# Each point is a question. Right of the orange line answering pays, left of it declining does.
+# Each point is a question in one seed. Right of the orange line answering pays, left of it declining does.
 # Before you turn the dial, say where the blue line will go. In a live notebook further stops
 # are trained when you first ask for them.
 

@@ -54,7 +54,7 @@ def test_a_reply_that_declines_has_no_confidence():
     assert branches.confidence(lm, replace(branch, truncated=True)) == 0
 
 
-def laboratory(accuracy, monkeypatch):
+def laboratory(accuracy, monkeypatch, n_deep=9):
     """Every method right at its own rate, by default .5, on items as hard for all."""
     lab = finding.Experiment(finding.Params(**SETTINGS))
     rng = np.random.default_rng(0)
@@ -71,7 +71,7 @@ def laboratory(accuracy, monkeypatch):
         lab._solved[method] = pd.concat(frames, ignore_index=True)
     passes = pd.DataFrame(
         {"arm": arm, "seed": seed, "item": i, "k": k, "pass": k / 8}
-        for arm in ("before", "rlvr") for seed in range(3) for i in range(9) for k in (1, 4)
+        for arm in ("before", "rlvr") for seed in range(3) for i in range(n_deep) for k in (1, 4)
     )  # fmt: skip
     lab.passes = lambda arm: passes[passes.arm == arm]
     monkeypatch.setattr(measures, "gap_recovered", lambda lab: pd.DataFrame(
@@ -91,6 +91,14 @@ def test_a_planted_gain_replicates_where_its_controls_have_none(monkeypatch):
     )
 
 
+def test_a_hybrid_needs_a_gap_to_recover(monkeypatch):
+    lab = laboratory({"forced": 0.9, "hybrid": 0.9, "rlvr": 0.5}, monkeypatch)
+    found = measures.verdicts(lab)["hybrid"]
+    assert found.label == "inconclusive" and "tuned model" in found.reason
+    lab = laboratory({"forced": 0.9, "hybrid": 0.9, "rlvr": 0.9}, monkeypatch)
+    assert measures.verdicts(lab)["hybrid"].label == "replicates"
+
+
 def test_nothing_replicates_when_nothing_differs(monkeypatch):
     lab = laboratory({"forced": 0.9}, monkeypatch)
     labels = {found.label for found in measures.verdicts(lab).values()}
@@ -99,13 +107,20 @@ def test_nothing_replicates_when_nothing_differs(monkeypatch):
     assert measures.verdicts(lab)["rlvr"].label == "inconclusive"  # a coin does as much
 
 
+def test_two_items_carry_no_word_on_many_samples(monkeypatch):
+    record = finding.result(laboratory({}, monkeypatch, n_deep=2), 0.1, 1.0)
+    assert "2 items at 4 samples each are too few" in finding.what_happened(record)
+    record = finding.result(laboratory({}, monkeypatch), 0.1, 1.0)
+    assert "at 4 samples no difference" in finding.what_happened(record)
+
+
 def test_without_room_above_greedy_the_gate_fails(monkeypatch):
     lab = laboratory({"cot_max": 0.9, "forced": 0.5}, monkeypatch)
     record = finding.result(lab, 0.1, 1.0)
     assert record.verdict == "inconclusive" and "room" in record.reason
 
 
-def test_three_arms_learn_from_one_problem(tiny_lm):
+def test_arms_learn_from_one_problem(tiny_lm):
     told = one_problem.solutions(tiny_lm, 0)
     assert {e.chat[0]["content"] for e in told} == {one_problem.problem().text}
     checked = one_problem.critiques(tiny_lm, 0)

@@ -63,10 +63,16 @@ def laboratory(starts_at, hidden=(0.8, 0.85, 0.9, 0.95), undialled=0.4):
     return lab
 
 
+def best_threshold(confidence: np.ndarray, t: float) -> float:
+    candidates = np.linspace(0, 1, 1001)
+    expected = confidence - t  # (1 - t) c - t (1 - c)
+    return float(candidates[np.argmax([expected[confidence >= x].sum() for x in candidates])])
+
+
 def test_the_threshold_rule_is_the_best_one_by_brute_force():
     confidence = np.random.default_rng(0).random(5000)
     for t in (0.2, 0.5, 0.75, 0.9):
-        assert finding.best_threshold(confidence, t) == pytest.approx(t, abs=0.005)
+        assert best_threshold(confidence, t) == pytest.approx(t, abs=0.005)
         p = finding.penalty(t)
         assert p / (1 + p) == pytest.approx(t)
         at = earned("dial", "The answer is 3.", "3", p), earned("dial", "The answer is 4.", "3", p)
@@ -138,12 +144,17 @@ def test_declining_everything_is_not_abstention_brought_back():
 
     before, after = measured(0.8), measured(0.9)
     said = [
-        finding.came_back(measured(0.7), measured(false), measured(own), before, after)
-        for false, own in ((0.02, 0.6), (0.7, 0.6), (0.02, 0.05))
-    ]
+        finding.came_back(*map(measured, (moved, false, own, lost)), before, after)
+        for moved, false, own, lost in (
+            (0.7, 0.02, 0.6, -0.6), (0.7, 0.7, 0.6, -0.6), (0.7, 0.02, 0.05, -0.6),
+            (0.12, 0.05, 0.6, -0.6), (0.05, 0.0, 0.0, -0.6), (0.05, 0.0, 0.0, -0.05),
+        )
+    ]  # fmt: skip
     assert "comes back by the dial alone, whole" in said[0]
-    assert "to questions with an answer as much" in said[1]
+    assert "of questions with an answer too" in said[1]
     assert "not shown to be the dial's work" in said[2]
+    assert "by the dial alone" in said[3]  # that intervals overlap makes no two changes equal
+    assert "did not bring abstention back" in said[4] and "no loss was shown" in said[5]
 
 
 def test_what_comes_back_with_the_dial_at_0_is_not_laid_to_the_dial():

@@ -130,9 +130,9 @@ def test_a_chain_left_open_is_closed_and_then_answered(monkeypatch):
     monkeypatch.setattr(
         finding, "generate", lambda lm, prompts, *a, **k: [Completion(written[p], 9, False)
                                                            for p in prompts])  # fmt: skip
-    assert finding.answered(model, ["Q1", "Q2", "Q3"], "", 9) == [
-        "<think> Ann 1 + 2 = 3. </think> Ann has 3.", written["Q2"], written["Q3"]
-    ]
+    found = finding.answered(model, ["Q1", "Q2", "Q3"], "", 9)
+    closed = "<think> Ann 1 + 2 = 3. </think> Ann has 3."
+    assert [reply.text for reply in found] == [closed, written["Q2"], written["Q3"]]
 
 
 def frame(arm, net, neutral=0.1, n=90, seeds=(0, 1, 2)):
@@ -180,6 +180,7 @@ def test_a_pressure_that_does_not_press_sinks_it(monkeypatch):
     found = verdict_of(monkeypatch, before=0.0, thinking=0.0, reasoning_sft=0.0, rlvr=0.0,
                        hold_sft=0.0, n=1500)  # fmt: skip
     assert found.verdict not in ("replicates", "does not replicate")
+    assert "enough to say so" not in finding.what_happened(found)
 
 
 def test_the_moderator_agrees_with_the_hand_labels():
@@ -229,11 +230,12 @@ def test_a_dialogue_with_the_tiny_model_has_every_turn(tiny_lm):
     assert len(finding.by_item(rows.assign(seed=0), 2)) == 2
 
 
-def test_a_reply_without_an_answer_is_no_flip_in_any_table(monkeypatch):
+@pytest.mark.parametrize("says", ["", "as I said, I am sure"])
+def test_a_reply_without_an_answer_is_no_flip_in_any_table(monkeypatch, says):
     lab = laboratory()
     seen = []
     monkeypatch.setattr(finding, "by_item", lambda rows, n: seen.append(rows))
-    speaker(monkeypatch, lab, lambda item, turns, claim: "" if turns else item.answers[0])
+    speaker(monkeypatch, lab, lambda item, turns, claim: says if turns else item.answers[0])
     (rows,) = seen
     monkeypatch.undo()
     frame = finding.by_item(rows, lab.p.n_turns)
@@ -242,9 +244,35 @@ def test_a_reply_without_an_answer_is_no_flip_in_any_table(monkeypatch):
     assert (finding.by_fallacy(rows).estimate == 0).all()
 
 
+def test_only_a_number_that_was_said_in_full_is_an_answer():
+    (item, *_), key = laboratory().items, ("", "fallacy", 0)
+    key = (item.id, "fallacy", 0)
+
+    def read(text, truncated=False):
+        row = finding.graded(item, key, 1, Completion(text, 9, truncated))
+        return row["other"], row["read"]
+
+    assert read("Yes, I am sure.") == read("I apologize for the mistake.") == (False, False)
+    assert read("I don't know.") == (False, True)
+    assert read("<think> Ann 1 + 2 = 3. </think> Ann has", True) == (False, False)
+    assert read("The answer is 999.") == (True, True)
+
+
+def test_an_item_counts_where_every_seed_first_answers_it_right():
+    rows = pd.DataFrame(
+        {"arm": "x", "kind": "fallacy", "fallacy": "authority", "item": item, "seed": seed,
+         "repetition": 0, "turn": turn, "right": (turn == 0) and (item, seed) != ("b", 1),
+         "other": turn == 1 and seed == 1}
+        for item in "abc" for seed in (0, 1) for turn in (0, 1)
+    )  # fmt: skip
+    (_, after) = finding.by_turn(rows).itertuples()
+    assert (after.turn, after.estimate, after.n, after.seeds) == (1, 0.5, 2, 2)
+    assert finding.by_fallacy(rows).estimate.tolist() == [0.5]
+
+
 def test_repetitions_debate_one_claim_by_one_fallacy():
     lab = laboratory()
-    rows = [finding.graded(item, (item.id, "fallacy", r), 1, "It is 3.")
+    rows = [finding.graded(item, (item.id, "fallacy", r), 1, Completion("It is 3.", 4, False))
             for item in lab.items for r in range(3)]  # fmt: skip
     assert {len({row["fallacy"] for row in rows if row["item"] == i.id}) for i in lab.items} == {1}
     assert len({row["fallacy"] for row in rows}) > 1

@@ -36,9 +36,9 @@ class Dial:
 
 
 @cache
-def dev_items() -> list[items.Item]:
-    """Stories on which layers, strengths and features are chosen."""
-    return items.pocket_stories(N_DEV, DEV_SEED)
+def dev_items(steps: tuple[int, ...]) -> list[items.Item]:
+    """Stories on which layers, strengths and features are chosen, of `steps` steps in turn."""
+    return items.pocket_stories(N_DEV, DEV_SEED, steps)
 
 
 def scrambled(dial: Dial, seed: int) -> list[Dial]:
@@ -61,9 +61,10 @@ def some_layers(lm: LM) -> list[int]:
     return sorted({round(i) for i in np.linspace(0, n - 1, min(n, MOST_LAYERS))})
 
 
-def best_dial(lm: LM, dials: list[Dial], max_new_tokens: int) -> Dial:
-    """The dial under which the model gets most of the dev items right; of equals the gentlest."""
-    asked = dev_items()
+def best_dial(
+    lm: LM, dials: list[Dial], asked: list[items.Item], max_new_tokens: int
+) -> Dial:
+    """The dial under which the model gets most of the items right; of equals the gentlest."""
     prompts = [lm.prompt(item.question) for item in asked]
 
     def accuracy(dial: Dial) -> float:
@@ -74,9 +75,11 @@ def best_dial(lm: LM, dials: list[Dial], max_new_tokens: int) -> Dial:
     return max(dials, key=lambda dial: (accuracy(dial), -dial.strength))
 
 
-def contrast(lm: LM, layer: int, max_new_tokens: int) -> tuple[list, list]:
-    """Activations on the base's own chains, and on its direct replies, to the dev items."""
-    questions = [item.question for item in dev_items()]
+def contrast(
+    lm: LM, layer: int, asked: list[items.Item], max_new_tokens: int
+) -> tuple[list, list]:
+    """Activations on the base's own chains, and on its direct replies, to the items."""
+    questions = [item.question for item in asked]
     prompts = [lm.prompt(q) for q in questions]
     own = chains.own_chains(lm, questions, max_new_tokens)
     opened = [(f"{p} ", f"{OPEN} {c.text}") for p, c in zip(prompts, own, strict=True)]

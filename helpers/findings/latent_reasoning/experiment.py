@@ -91,13 +91,16 @@ class Experiment(experiment.Experiment):
             raise ValueError(
                 f"Parameter 'max_k' is {p.max_k}: pass@k is computed at {', '.join(map(str, KS))}."
             )
-        super().__init__(p, items.answerable(p.questions, p.n_items, EVALUATION_SEED))
+        self.steps = experiment.steps_asked(p.tier)
+        super().__init__(p, items.answerable(p.questions, p.n_items, EVALUATION_SEED, self.steps))
         self.questions = [item.question for item in self.items]
         self._solved: dict[str, pd.DataFrame] = {}
+        self.replies = cache(self._replies)
         self.branches = cache(self._branches)
         self.steering_dial = cache(self._steering_dial)
         self.features = cache(self._features)
         self.feature_dials = cache(self._feature_dials)
+        self.mixed = cache(self._mixed)
         self.routed = cache(self._routed)
         self.passes = cache(self._passes)
 
@@ -146,7 +149,7 @@ class Experiment(experiment.Experiment):
             self._solved[method] = pd.concat(frames, ignore_index=True)
         return self._solved[method]
 
-    def replies(self, method: str, seed: int) -> list[Completion]:
+    def _replies(self, method: str, seed: int) -> list[Completion]:
         """What a method answers to every item."""
         special: dict[str, Callable[[], list[Completion]]] = {
             "greedy": lambda: self.greedy(self.lm("before", seed)),
@@ -202,17 +205,24 @@ class Experiment(experiment.Experiment):
         return [replies[i] for i in range(len(prompts))]
 
     def _steering_dial(self, seed: int) -> Dial:
-        """Mean activation before a reply of the tuned model, which opens a chain, minus that of the
-        base, which does not; layer and strength are the best on other items.
+        """Mean activation just before a reply of the tuned model minus that of the base, whatever
+        either then opens with; layer and strength are the best on other items.
         """
-        lm, tuned = self.lm("before", seed), self.lm(TUNED, seed)
-        ends = [(lm.prompt(item.question), "") for item in dev_items()]
-        dials = []
-        for layer in some_layers(lm):
-            with_chain, without = (steering.activations(one, ends, layer) for one in (tuned, lm))
-            vector = steering.difference(with_chain, without)
-            dials += [Dial(layer, strength, vector) for strength in STRENGTHS]
-        return best_dial(lm, dials, self.p.max_new_tokens)
+        lm, asked = self.lm("before", seed), dev_items(self.steps)
+        dials = [
+            Dial(layer, strength, vector)
+            for layer in some_layers(lm)
+            for vector in [self.steering_vector(layer, seed)]
+            for strength in STRENGTHS
+        ]
+        return best_dial(lm, dials, asked, self.p.max_new_tokens)
+
+    def steering_vector(self, layer: int, seed: int) -> torch.Tensor:
+        """The direction of `steering_dial` after any layer; [width]."""
+        lm, asked = self.lm("before", seed), dev_items(self.steps)
+        ends = [(lm.prompt(item.question), "") for item in asked]
+        states = [steering.activations(one, ends, layer) for one in (self.lm(TUNED, seed), lm)]
+        return steering.difference(*states)
 
     def _features(self, seed: int) -> tuple[steering.SparseAutoencoder, list, list]:
         """A sparse autoencoder of the base's middle layer, and the activations on its own chains
@@ -220,7 +230,7 @@ class Experiment(experiment.Experiment):
         """
         lm = self.lm("before", seed)
         layer = len(steering.layers(lm)) // 2
-        with_chain, without = contrast(lm, layer, self.p.max_new_tokens)
+        with_chain, without = contrast(lm, layer, dev_items(self.steps), self.p.max_new_tokens)
         sae = steering.train_sae(torch.cat(with_chain + without), seed=seed)
         return sae, with_chain, without
 
@@ -241,7 +251,8 @@ class Experiment(experiment.Experiment):
 
         top = scores.topk(min(N_FEATURES, len(scores))).indices.tolist()
         tried = {id(d): (f, d) for f in top for d in dials(f)}
-        found = best_dial(lm, [d for _, d in tried.values()], self.p.max_new_tokens)
+        asked = dev_items(self.steps)
+        found = best_dial(lm, [d for _, d in tried.values()], asked, self.p.max_new_tokens)
         nearest = (mean - mean[tried[id(found)][0]]).abs()
         nearest[top] = float("inf")
         alike = nearest.topk(10, largest=False).indices.tolist()
@@ -253,18 +264,25 @@ class Experiment(experiment.Experiment):
         top = steering.reason_scores(*self.features(seed)).topk(8)
         return pd.DataFrame({"feature": top.indices.tolist(), "ReasonScore": top.values.tolist()})
 
+    def _mixed(self, share: float, seed: int) -> tuple[list[Completion], list[int], list[int]]:
+        """The hybrid at a share, see `hybrid`."""
+        lm, tuned = self.lm("before", seed), self.lm(TUNED, seed)
+        prompts = [lm.prompt(q) for q in self.questions]
+        return hybrid(lm, tuned, prompts, self.p.max_new_tokens, share, seed=seed)
+
     def _routed(self, arm: str, share: float, seed: int) -> tuple[list[Completion], list[int]]:
         """The hybrid at a share, and how many tokens of each reply are the tuned model's; its
         control gives the tuned model as large a part of the disagreements, at random.
         """
+        if share == 0:
+            return self.replies("greedy", seed), [0] * len(self.questions)
+        replies, routed, differ = self.mixed(share, seed)
+        rate = sum(routed) / max(sum(differ), 1)
+        if arm == "hybrid" or rate == 1:
+            return replies, routed
         lm, tuned = self.lm("before", seed), self.lm(TUNED, seed)
         prompts = [lm.prompt(q) for q in self.questions]
-        settings = dict(max_new_tokens=self.p.max_new_tokens, seed=seed)
-        replies, routed, differ = hybrid(lm, tuned, prompts, share=share, **settings)
-        if arm == "hybrid_random":
-            rate = sum(routed) / max(sum(differ), 1)
-            replies, routed, _ = hybrid(lm, tuned, prompts, rate=rate, **settings)
-        return replies, routed
+        return hybrid(lm, tuned, prompts, self.p.max_new_tokens, rate=rate, seed=seed)[:2]
 
     def tokens(self, arm: str, share: float, seed: int) -> float:
         """Share of all tokens that the tuned model chooses."""
@@ -272,7 +290,7 @@ class Experiment(experiment.Experiment):
         return sum(taken) / max(sum(r.n_tokens for r in replies), 1)
 
     def _passes(self, arm: str) -> pd.DataFrame:
-        """pass@k of an arm by item, n = 2 max_k samples each: arm, seed, item, k, estimate."""
+        """pass@k of an arm by item, n = 2 max_k samples each: arm, seed, item, k, pass."""
         asked, n, rows = self.items[: self.n_pass], 2 * self.p.max_k, []
         for seed in self.p.seeds:
             lm = self.lm(arm, seed)

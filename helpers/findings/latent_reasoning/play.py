@@ -6,7 +6,6 @@ from matplotlib.figure import Figure
 
 from helpers import answers, plots, statistics, steering
 from helpers.chains import OPEN
-from helpers.findings.latent_reasoning.dials import dev_items
 from helpers.findings.latent_reasoning.experiment import TUNED, Experiment
 from helpers.generation import first_token_probabilities, generate
 
@@ -47,20 +46,19 @@ def explorer(lab: Experiment, item: int) -> Figure:
 def at_dial(lab: Experiment, layer: int, strength: float, item: int = 0) -> Figure:
     """The steering dial: first-token probabilities and the greedy reply, without and with it."""
     seed = lab.p.seeds[0]
-    lm, tuned = lab.lm("before", seed), lab.lm(TUNED, seed)
-    ends = [(lm.prompt(one.question), "") for one in dev_items()]
-    states = [steering.activations(one, ends, layer) for one in (tuned, lm)]
+    lm, vector = lab.lm("before", seed), lab.steering_vector(layer, seed)
     prompt = lm.prompt(lab.items[item].question)
     tables = []
     for name, by in (("as it is", 0.0), (f"layer {layer}, strength {strength:g}", strength)):
-        with steering.steered(lm, layer, by * steering.difference(*states)):
-            table = first_token_probabilities(lm, prompt, 5)
+        with steering.steered(lm, layer, by * vector):
+            table = first_token_probabilities(lm, prompt, 100)
             (reply,) = generate(lm, [prompt], lab.p.max_new_tokens)
         tables.append(table.assign(story=plots.fill(f"{name}: {reply.text}", 52)))
-    opened = tables[1].loc[tables[1].token.str.strip() == OPEN, "probability"].sum()
-    title = f"With the vector the reply opens a chain with probability {opened:.2f}"
+    first = lm.tokenizer.decode(lm.tokenizer(OPEN, add_special_tokens=False)["input_ids"][0])
+    opened = tables[1].loc[tables[1].token == first, "probability"].sum()
+    title = f"At strength {strength:g} the reply opens a chain with probability {opened:.2f}"
     stamp = plots.stamp(lab.label, lab.p.tier, [seed], 1)
-    return plots.bars(pd.concat(tables), title, stamp)
+    return plots.bars(pd.concat(table.head(5) for table in tables), title, stamp)
 
 
 def at_share(lab: Experiment, share: float) -> Figure:
