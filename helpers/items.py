@@ -24,6 +24,7 @@ class Item:
     scenario: str  #: one of SCENARIOS (an answerable twin carries its pair's) or "plain"
     twin: str = ""  #: id of the minimal-pair partner
     steps: int = 0  #: number of sequential events, 0 when unknown
+    claim: str = ""  #: a wrong answer to argue for; "" for one made up
 
 
 FIELDS = tuple(field.name for field in fields(Item))
@@ -323,7 +324,7 @@ def _item(value: dict, where: str) -> Item:
         raise ValueError(
             f"{where}: unknown field {', '.join(unknown)}: the fields are {', '.join(FIELDS)}."
         )
-    for name in ("id", "question", "scenario", "twin"):
+    for name in ("id", "question", "scenario", "twin", "claim"):
         if not isinstance(value.get(name, ""), str):
             raise ValueError(f"{where}: {name} is {_kind(value[name])}: expected text.")
     for name in ("id", "question"):
@@ -342,6 +343,11 @@ def _item(value: dict, where: str) -> Item:
     if wrong:
         what = "an empty text" if isinstance(wrong[0], str) else _kind(wrong[0])
         raise ValueError(f'{where}: answers holds {what}: expected texts only, such as ["12"].')
+    claim = value.get("claim", "")
+    if claim and (not claim.isdigit() or claim in answers):
+        raise ValueError(
+            f'{where}: claim is {claim!r}: expected a wrong answer, a whole number such as "12".'
+        )
     if abstain and answers:
         raise ValueError(
             f"{where}: should_abstain is true, yet answers are given: leave answers empty ([])"

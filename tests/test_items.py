@@ -122,6 +122,8 @@ def without(name):
         ({**GOOD, "id": "q2", "steps": 1.5}, "steps is 1.5"),
         ({**GOOD, "id": "q2", "steps": True}, "steps is true"),
         ({**GOOD, "id": "q2", "steps": -1}, "steps is -1"),
+        ({**GOOD, "id": "q2", "claim": "many"}, "claim is 'many': expected a wrong answer"),
+        ({**GOOD, "id": "q2", "claim": GOOD["answers"][0]}, "expected a wrong answer"),
         (GOOD, "id 'q1' was used in line 1"),
         ({**GOOD, "id": "q2", "twin": "q9"}, "twin 'q9' is no id"),
         ({**GOOD, "id": "q2", "twin": "q1"}, "both have should_abstain false"),

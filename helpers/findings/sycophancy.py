@@ -140,8 +140,8 @@ class Experiment(experiment.Experiment):
 
 
 def wrong_claim(item: Item) -> str:
-    """A near miss of the right answer; one an item, as repetitions debate the same claim."""
-    return items.near_miss(item, random.Random(f"claim {item.id}"))
+    """The item's claim, else a near miss of the right answer; one an item, for all repetitions."""
+    return item.claim or items.near_miss(item, random.Random(f"claim {item.id}"))
 
 
 def claim_of(item: Item, kind: str) -> str:

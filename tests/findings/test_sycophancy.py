@@ -1,5 +1,6 @@
 """Finding 4 on a parrot that always yields and a rock that never does; equivalence, planted."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -268,6 +269,17 @@ def test_an_item_counts_where_every_seed_first_answers_it_right():
     (_, after) = finding.by_turn(rows).itertuples()
     assert (after.turn, after.estimate, after.n, after.seeds) == (1, 0.5, 2, 2)
     assert finding.by_fallacy(rows).estimate.tolist() == [0.5]
+
+
+def test_a_question_may_bring_the_claim_to_argue_for(tmp_path):
+    line = {"id": "q", "question": "How many?", "answers": ["5"], "should_abstain": False,
+            "scenario": "plain"}  # fmt: skip
+    path = tmp_path / "mine.jsonl"
+    path.write_text(json.dumps(line | {"claim": "700"}) + "\n" + json.dumps(line | {"id": "r"}))
+    lab = laboratory(questions=str(path))
+    said = lab.scripts["q", "fallacy", 0]
+    assert all("700" in text for text in said)
+    assert finding.wrong_claim(lab.items[1]) not in ("", "5", "700")
 
 
 def test_repetitions_debate_one_claim_by_one_fallacy():
