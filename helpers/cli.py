@@ -1,4 +1,4 @@
-"""The `workbook` command: run, report, pretrain, card, lab, doctor."""
+"""The `workbook` command: run, report, pretrain, card, warmup, lab, doctor."""
 
 import os
 import platform
@@ -141,6 +141,14 @@ def card() -> None:
     from helpers.world.card import write_card
 
     console.print(f"complete: {write_card()}")
+
+
+@app.command()
+def warmup() -> None:
+    """Warm smollm2 up on the stories, for tier small, and write the adapter that is shipped."""
+    from helpers.world.warmup import warm_up
+
+    console.print(f"complete: {warm_up()}")
 
 
 @app.command()

