@@ -53,6 +53,7 @@ def laboratory(starts_at, hidden=(0.8, 0.85, 0.9, 0.95), undialled=0.4):
             (finding.START, *finding.LADDER)}
     kept |= {("reading", finding.dial(t)): policy(finding.dial(t), x, h)
              for t, x, h in zip(STOPS, starts_at, hidden, strict=True)}  # fmt: skip
+    kept["reading", finding.bonus(STOPS[1])] = policy(finding.bonus(STOPS[1]), starts_at[1])
     recalls = dict(zip(finding.RESTORED, (0.9, 0.85, 0.4, undialled, 0.8), strict=True))
     for arm in {*finding.LADDER, *finding.RESTORED}:
         kept["replies", arm] = replies(arm, recalls.get(arm, 0.7))
@@ -88,6 +89,15 @@ def test_bonus_and_penalty_are_one_dial():
         assert (rewards - b) / (1 - b) == pytest.approx(plain)
 
 
+def test_one_stop_can_be_had_by_a_penalty_or_by_a_bonus():
+    lab = laboratory(STOPS)
+    by_penalty, by_bonus = (lab.recipe(arm) for arm in (finding.dial(0.5), finding.bonus(0.5)))
+    assert (by_penalty.penalty, by_penalty.bonus) == (1, 0)
+    assert (by_bonus.penalty, by_bonus.bonus) == (0, 0.5)
+    table = finding.two_knobs(lab).set_index(["arm", "knob"]).estimate
+    assert table["threshold", "bonus"] == pytest.approx(table["threshold", "penalty"])
+
+
 def test_the_threshold_of_a_step_is_where_it_steps():
     confidence, ones = np.linspace(0.01, 0.99, 99), np.ones((1, 99))
     for x in (0.105, 0.5, 0.905):
@@ -121,7 +131,7 @@ def test_a_policy_that_the_dial_does_not_move_has_slope_zero_and_no_verdict_for_
     record = finding.result(laboratory([0.4] * 4), 0.5, 1.0)
     assert record.primary().estimate == pytest.approx(0)
     assert record.verdict not in ("replicates", "direction only")
-    assert "holds zero" in finding.what_happened(record)
+    assert "no tie of the threshold" in finding.what_happened(record)
 
 
 def test_a_dial_that_works_the_wrong_way_does_not_replicate():
