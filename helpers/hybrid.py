@@ -57,14 +57,15 @@ def hybrid(
 
 def _batch(lm, tuned, rows, max_new_tokens, share, rate, u) -> tuple[torch.Tensor, ...]:
     """Tokens, whether the tuned model chose them, and whether the two disagreed; each [rows,
-    max_new_tokens].
+    max_new_tokens]. Finished rows leave the batch; what stands after their end token is 0.
     """
     ids, mask = left_padded(lm, rows)
     at = positions(mask)
     ends = torch.tensor(sorted(end_tokens(lm)), device=ids.device)
     caches = [DynamicCache(config=one.model.config) for one in (lm, tuned)]
-    tokens, taken, differing = [], [], []
-    done = torch.zeros(len(rows), dtype=torch.bool, device=ids.device)
+    tokens = torch.zeros((len(rows), max_new_tokens), dtype=torch.long, device=ids.device)
+    taken, differing = (torch.zeros_like(tokens, dtype=torch.bool) for _ in range(2))
+    alive = torch.arange(len(rows), device=ids.device)
     for step in range(max_new_tokens):
         base, other = (
             one.model(
@@ -77,16 +78,18 @@ def _batch(lm, tuned, rows, max_new_tokens, share, rate, u) -> tuple[torch.Tenso
         p = other.softmax(-1)
         ahead = (p.gather(1, theirs[:, None]) - p.gather(1, ours[:, None]))[:, 0]
         differ = theirs != ours
-        take = differ & (ahead > 1 - share if rate is None else u[:, step] < rate)
+        take = differ & (ahead > 1 - share if rate is None else u[alive, step] < rate)
         if rate is None and share == 1:
             take = differ  # a tie that rounding hides
         token = torch.where(take, theirs, ours)
-        tokens.append(token)
-        taken.append(take)
-        differing.append(differ)
-        done |= torch.isin(token, ends)
-        if done.all():
+        tokens[alive, step], taken[alive, step], differing[alive, step] = token, take, differ
+        keep = (~torch.isin(token, ends)).nonzero().squeeze(1)
+        if not len(keep):
             break
+        if len(keep) < len(alive):
+            alive, token, mask, at = alive[keep], token[keep], mask[keep], at[keep]
+            for cache in caches:
+                cache.batch_select_indices(keep)
         ids, at = token[:, None], at[:, -1:] + 1
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-    return tuple(torch.stack(part, 1) for part in (tokens, taken, differing))
+    return tokens, taken, differing
