@@ -344,7 +344,8 @@ def as_good(arm):
     return blind and finding.changed(lab, finding.REPAIRED, arm, "ece").estimate <= 0
 
 
-widgets.check(my_arm, as_good, "That one is worse calibrated, or prefers by confidence.")
+hint = "That one is worse calibrated, or prefers by confidence."
+widgets.check(my_arm, as_good, hint)
 
 # %% [markdown]
 # <details><summary>Solution</summary>
