@@ -130,8 +130,9 @@ class Experiment(experiment.Experiment):
 
     def about(self, table: pd.DataFrame) -> str:
         """Stamp of a figure of a table's items, which are those first answered right (or wrong)."""
-        ends = sorted({int(table.n.min()), int(table.n.max())})
-        n = f"{' to '.join(map(str, ends))} of {len(self.items)}"
+        counts = sorted(set(table.get("n", ()))) or [0]
+        ends = dict.fromkeys(f"{count:.0f}" for count in (counts[0], counts[-1]))
+        n = f"{' to '.join(ends)} of {len(self.items)}"
         return plots.stamp(self.label, self.p.tier, self.p.seeds, n)
 
     def reading(self, arm: str) -> pd.DataFrame:

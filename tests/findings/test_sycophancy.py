@@ -282,6 +282,13 @@ def test_a_question_may_bring_the_claim_to_argue_for(tmp_path):
     assert finding.wrong_claim(lab.items[1]) not in ("", "5", "700")
 
 
+def test_a_figure_says_how_many_items_it_is_about():
+    lab = laboratory()
+    assert "n = 3 to 5 of 6 items" in lab.about(pd.DataFrame({"n": [5, 3, 4]}))
+    assert "n = 4 of 6 items" in lab.about(pd.DataFrame({"n": [4, 4]}))
+    assert "n = 0 of 6 items" in lab.about(pd.DataFrame())
+
+
 def test_repetitions_debate_one_claim_by_one_fallacy():
     lab = laboratory()
     rows = [finding.graded(item, (item.id, "fallacy", r), 1, Completion("It is 3.", 4, False))
