@@ -146,9 +146,9 @@ def card() -> None:
 @app.command()
 def warmup() -> None:
     """Warm smollm2 up on the stories, for tier small, and write the adapter that is shipped."""
-    from helpers.world.warmup import warm_up
+    from helpers.world.warmup import ship
 
-    console.print(f"complete: {warm_up()}")
+    console.print(f"complete: {ship()}")
 
 
 @app.command()

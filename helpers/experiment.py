@@ -12,12 +12,13 @@ import pandas as pd
 from pydantic import Field
 
 from helpers import models, params, plots, statistics
-from helpers.items import Item
+from helpers.items import STEPS, Item
 from helpers.models import LM
 from helpers.recipes import RECIPES, SHORT, Recipe
 from helpers.record import Measure, Record
 from helpers.statistics import Control, Gate, Interval, Verdict
 from helpers.training import checkpoints
+from helpers.world.warmup import warmed
 
 EVALUATION_SEED = 1_000_003
 """Seed of the items that are reported; nothing is tuned on them."""
@@ -43,7 +44,7 @@ class Experiment:
     def __init__(self, p: Params, items: Sequence[Item]):
         self.p = p
         self.items = list(items)
-        self.warm = bool(models.tiers().get(p.tier, {}).get("warmup"))
+        self.warm = is_warm(p.tier)
 
     @property
     def label(self) -> str:
@@ -60,12 +61,7 @@ class Experiment:
         """The model that arms start from: the pocket of that seed, or the real (warm) model."""
         if self.p.model == "pocket":
             return f"pocket-{seed}"
-        if self.warm and self.p.model == "smollm2":
-            return str(models.WARMED)
-        if self.warm:
-            recipe = RECIPES["warmup"]
-            return checkpoints(self.p.model, recipe, 0, [recipe.steps])[recipe.steps]
-        return self.p.model
+        return warmed(self.p.model) if self.warm else self.p.model
 
     def model(self, arm: str, seed: int, dose: int) -> str:
         """Name, for `models.load`, of an arm after `dose` training steps; trains it if need be."""
@@ -105,10 +101,14 @@ class Experiment:
         )  # fmt: skip
 
 
-def steps_asked(tier: str, steps: tuple[int, ...] = (2, 3, 4, 5)) -> tuple[int, ...]:
+def is_warm(tier: str) -> bool:
+    """Whether the models of a tier are warmed up on the stories."""
+    return bool(models.tiers().get(tier, {}).get("warmup"))
+
+
+def steps_asked(tier: str, steps: tuple[int, ...] = STEPS) -> tuple[int, ...]:
     """Steps of the stories that are asked; of a warmed-up model none that its warm-up lacked."""
-    warm = bool(models.tiers().get(tier, {}).get("warmup"))
-    return tuple(n for n in steps if not warm or n <= len(SHORT))
+    return tuple(n for n in steps if not is_warm(tier) or n <= len(SHORT))
 
 
 def quietly_load(name: str, dtype: str | None = None) -> LM:

@@ -10,6 +10,7 @@ from pathlib import Path
 from helpers.world import grammar
 from helpers.world.grammar import SCENARIOS
 
+STEPS = (2, 3, 4, 5)  #: lengths of stories, in turn, where nothing else is said
 PLAIN = "plain"  #: scenario of an answerable question that belongs to no pair
 
 
@@ -83,7 +84,7 @@ def pocket_items(n_pairs: int, seed: int, steps: Sequence[int] = (1, 2, 3)) -> l
     return items
 
 
-def pocket_stories(n: int, seed: int, steps: Sequence[int] = (2, 3, 4, 5)) -> list[Item]:
+def pocket_stories(n: int, seed: int, steps: Sequence[int] = STEPS) -> list[Item]:
     """`stories` as items, in the same order."""
     return [
         Item(f"pocket-{seed}-{PLAIN}-{i}", s.text, (s.answer,), False, PLAIN, steps=s.steps)
@@ -91,7 +92,7 @@ def pocket_stories(n: int, seed: int, steps: Sequence[int] = (2, 3, 4, 5)) -> li
     ]
 
 
-def stories(n: int, seed: int, steps: Sequence[int] = (2, 3, 4, 5)) -> list[grammar.Story]:
+def stories(n: int, seed: int, steps: Sequence[int] = STEPS) -> list[grammar.Story]:
     """`n` answerable stories that belong to no pair, their lengths in turn; none comes twice."""
     _at_least_one(n)
     rng = random.Random(f"stories {seed}")
@@ -228,7 +229,7 @@ def of_both_kinds(
 
 
 def answerable(
-    source: str, n: int, seed: int, steps: Sequence[int] = (2, 3, 4, 5)
+    source: str, n: int, seed: int, steps: Sequence[int] = STEPS
 ) -> list[Item]:
     """Answerable items of a source, as `questions` names it: n stories of `steps` steps in turn, n
     problems of a GSM8K file, or all that a user's own file has. Raises ValueError when there is

@@ -276,7 +276,6 @@ def disk_full(error: BaseException) -> bool:
 
 def seal(folder: Path, about: dict) -> None:
     """Write the manifest: `about`, and a digest of every file in `folder`."""
-    (folder / MANIFEST).unlink(missing_ok=True)
     files = {p.name: digest(p) for p in sorted(folder.iterdir()) if p.is_file()}
     text = json.dumps({**about, "files": files}, indent=1)
     (folder / MANIFEST).write_text(text, "utf-8")

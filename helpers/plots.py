@@ -11,7 +11,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.statistics import Control, bootstrap, ratio
+from helpers.statistics import Control, bootstrap, mean_where
 
 PALETTE = sns.color_palette("colorblind")
 GREY = (0.4, 0.4, 0.4)
@@ -575,10 +575,8 @@ def reliability(frame: pd.DataFrame, title: str, stamp: str) -> Figure:
         ax.plot([0, 1], [0, 1], "--", color=GREY, lw=1.5)
         tenth = (rows.confidence * 10).astype(int).clip(0, 9)
         for at, group in rows.groupby(tenth):
-            inside = (tenth == at).astype(float)
-            flags = rows.assign(inside=inside, right=inside * rows.correct)
-            some = flags[flags.groupby("item").inside.transform("max") > 0]
-            rate = ratio(some, "right", "inside", (0, 1))
+            inside = rows.assign(inside=(tenth == at).astype(float))
+            rate = mean_where(inside, "correct", "inside", (0, 1))
             x = group.confidence.mean()
             ax.plot([x, x], [rate.low, rate.high], color=colour(arm), lw=2)
             ax.plot(x, rate.estimate, "o", color=colour(arm), ms=8)
@@ -590,10 +588,15 @@ def reliability(frame: pd.DataFrame, title: str, stamp: str) -> Figure:
 
 
 def risk(table: pd.DataFrame, title: str, stamp: str) -> Figure:
-    """Share of wrong answers against coverage, a line an arm. table: arm, coverage, risk."""
+    """Share of wrong answers against coverage, a line an arm, dashed where an earlier one has its
+    colour. table: arm, coverage, risk.
+    """
     figure, (ax,) = canvas(title, stamp, height=5.2)
+    seen = set()
     for arm, rows in table.groupby("arm", sort=False):
-        ax.plot(rows.coverage, rows.risk, color=colour(arm), lw=2.5, label=named(arm))
+        dashed = "--" if colour(arm) in seen else "-"
+        seen.add(colour(arm))
+        ax.plot(rows.coverage, rows.risk, dashed, color=colour(arm), lw=2.5, label=named(arm))
     ax.set(xlabel="coverage: share answered, the surest first", xlim=(-0.03, 1.03))
     ax.set(ylabel="share of wrong answers", ylim=(-0.03, 1.03))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=13)

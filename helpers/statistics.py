@@ -235,6 +235,18 @@ def ratio(
     return bootstrap_by(frame, _quotient, (top, bottom), limits)
 
 
+def mean_where(
+    frame: pd.DataFrame, column: str, flag: str, limits: tuple[float, float]
+) -> Interval:
+    """Mean of a column over the responses where `flag` is 1, items resampled; n counts the items
+    with one. NaN without any. limits: the range of the column.
+    """
+    some = frame[frame.groupby("item")[flag].transform("max") > 0]
+    if some.empty:
+        return _undefined(0, frame.get("seed", pd.Series([0])).nunique())
+    return ratio(some.assign(total=some[flag] * some[column]), "total", flag, limits)
+
+
 def binary_scores(abstained: ArrayLike, should_abstain: ArrayLike) -> dict[str, Interval]:
     """Recall, precision and F1 of the flag `abstained` against labels, both [n] of 0 or 1."""
     flags, labels = _same_length(abstained, should_abstain)

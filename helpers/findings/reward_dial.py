@@ -123,8 +123,8 @@ class Experiment(experiment.Experiment):
             return RECIPES["dial"]
         if arm.startswith(TURNED):
             knob, t = arm.split()
-            earned = {"bonus": float(t) if knob == "bonus" else 0.0}
-            return replace(RECIPES["dial"], penalty=penalty(float(t), **earned), **earned,
+            earned = float(t) if knob == "bonus" else 0.0
+            return replace(RECIPES["dial"], penalty=penalty(float(t), earned), bonus=earned,
                            corpus=GRADED, abstention_share=UNANSWERABLE, max_new_tokens=BRIEF,
                            generations=GROUP)  # fmt: skip
         return RECIPES[arm]
@@ -585,7 +585,7 @@ def what_happened(record: Record) -> str:
     return record.in_words(
         f"**{said}** The slope is {moved} (n = {moved.n}, seeds "
         f"{', '.join(map(str, record.seeds))}, model {record.model}), by the confidence of the "
-        f"start {first['estimate']:.3f} [{first['low']:.3f}, {first['high']:.3f}]; thresholds: "
+        f"start {Interval(**first)}; thresholds: "
         f"{walk}. "
         f"Against answering by its own confidence the policy of {worst.arm} loses most, "
         f"{worst.estimate:.3f} of what right and wrong are apart.\n\n"

@@ -307,8 +307,7 @@ def learned_pairs(lab: Experiment, arm: str, seed: int) -> list[Example]:
 def wrong_confidence(frame: pd.DataFrame) -> Interval:
     """Mean confidence of the wrong answers to answerable questions."""
     rows = known(frame)
-    wrong = errs(rows)
-    return of_wrong(rows.assign(wrong=wrong, sure=wrong * rows.confidence), (0, 1))
+    return statistics.mean_where(rows.assign(wrong=errs(rows)), "confidence", "wrong", (0, 1))
 
 
 def sharpened(lab: Experiment, before: str, after: str) -> Interval:
@@ -316,22 +315,15 @@ def sharpened(lab: Experiment, before: str, after: str) -> Interval:
     are wrong changes too, and with it the mean over them.
     """
     ends = [known(lab.replies(arm)).set_index(["seed", "item"]) for arm in (before, after)]
-    wrong = errs(ends[0]) * errs(ends[1])
-    sure = wrong * (ends[1].confidence - ends[0].confidence)
-    return of_wrong(pd.DataFrame({"wrong": wrong, "sure": sure}).reset_index(), (-1, 1))
+    both = pd.DataFrame({
+        "wrong": errs(ends[0]) * errs(ends[1]), "moved": ends[1].confidence - ends[0].confidence,
+    })  # fmt: skip
+    return statistics.mean_where(both.reset_index(), "moved", "wrong", (-1, 1))
 
 
 def errs(frame: pd.DataFrame) -> pd.Series:
     """1 where a reply has a wrong answer, else 0."""
     return (~frame.correct.astype(bool) & (frame.answer != "")).astype(float)
-
-
-def of_wrong(rows: pd.DataFrame, limits: tuple[float, float]) -> Interval:
-    """Mean of `sure` over replies that are wrong; n counts the items with one."""
-    some = rows[rows.groupby("item").wrong.transform("max") > 0]
-    if some.empty:
-        return Interval(np.nan, np.nan, np.nan, 0, rows.seed.nunique())
-    return statistics.ratio(some, "sure", "wrong", limits)
 
 
 MEASURES = {

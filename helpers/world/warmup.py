@@ -1,6 +1,7 @@
-"""The warm-up of smollm2 on the stories, trained once and shipped, since it takes long."""
+"""The warm-up of real models on the stories; that of smollm2 is shipped, since it takes long."""
 
 import json
+import shutil
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
@@ -12,14 +13,26 @@ from helpers.training import checkpoints
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 
-def warm_up() -> Path:
-    """The folder of the shipped adapter, trained anew by the recipe `warmup`, in half precision."""
-    recipe = RECIPES["warmup"]
-    trained = Path(checkpoints("smollm2", recipe, 0, [recipe.steps])[recipe.steps])
+def warmed(model: str) -> str:
+    """Name, for `models.load`, of a model after its warm-up: as shipped, else trained here."""
+    return str(models.WARMED) if model == "smollm2" else _trained(model)
+
+
+def ship() -> Path:
+    """The folder of the shipped adapter, trained anew, in half precision."""
+    trained = Path(_trained("smollm2"))
     halves = {name: weight.half() for name, weight in load_file(trained / WEIGHTS).items()}
-    save_file(halves, models.WARMED / WEIGHTS, {"format": "pt"})
     config = json.loads((trained / CONFIG).read_text("utf-8"))
     text = json.dumps(config | {"base_model_name_or_path": "smollm2"}, indent=1)
-    (models.WARMED / CONFIG).write_text(text, "utf-8")
-    models.seal(models.WARMED, models.manifest(trained))
+    with models.new_folder(models.WARMED) as temp:
+        shutil.copy(models.WARMED / "README.md", temp)
+        save_file(halves, temp / WEIGHTS, {"format": "pt"})
+        (temp / CONFIG).write_text(text, "utf-8")
+        models.seal(temp, models.manifest(trained))
+        shutil.rmtree(models.WARMED)
     return models.WARMED
+
+
+def _trained(model: str) -> str:
+    recipe = RECIPES["warmup"]
+    return checkpoints(model, recipe, 0, [recipe.steps])[recipe.steps]

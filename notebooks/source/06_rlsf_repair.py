@@ -116,7 +116,8 @@ plots.curves(doses, *axes, title, lab.stamp)
 #
 # RLSF needs no rater. The model replies k times, opening with each of its k likeliest first
 # tokens. Each reply is ranked by the confidence of its *answer*. Look for a reply that
-# declines: it has no answer, so its confidence is 0, and it loses to every other one.
+# declines: it has no answer, so its confidence is 0, and it loses to every other one. Right of
+# the dashed line, the threshold, a reply is preferred to all less sure ones.
 
 # %%
 finding.ranked(lab, 0)

@@ -133,8 +133,8 @@ def test_a_critique_repeats_what_is_right_and_corrects_the_rest(monkeypatch, tin
     steps = one_problem.problem().chain
     noisy = " ".join([steps[0], "Ann 1 + 1 = 3.", *steps[2:]])
     reply = Completion(f"{noisy} </think> The answer is 9.", 20, False)
-    alike = lambda lm, prompts, *a, **k: [reply] * len(prompts)  # noqa: E731
-    monkeypatch.setattr(one_problem, "generate", alike)
+    monkeypatch.setattr(one_problem, "generate", lambda lm, prompts, *a, **k: [reply] * len(prompts)
+    )  # fmt: skip
     chat = one_problem.critiques(tiny_lm, 0)[0].chat
     assert noisy in chat[1]["content"] and steps[0] in chat[3]["content"]
     assert f"But {steps[1]}" in chat[3]["content"] and f"But {steps[0]}" not in chat[3]["content"]

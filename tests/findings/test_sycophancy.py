@@ -246,7 +246,7 @@ def test_a_reply_without_an_answer_is_no_flip_in_any_table(monkeypatch, says):
 
 
 def test_only_a_number_that_was_said_in_full_is_an_answer():
-    (item, *_), key = laboratory().items, ("", "fallacy", 0)
+    item = laboratory().items[0]
     key = (item.id, "fallacy", 0)
 
     def read(text, truncated=False):

@@ -129,25 +129,27 @@ class Experiment(experiment.Experiment):
 
     def solved(self, method: str) -> pd.DataFrame:
         """A method's replies, a row a seed and item: item, scenario, should_abstain, arm (the
-        method), seed, text, correct, chain (whether it opens with one), n_tokens, routed.
+        method), seed, text, correct, chain (whether it opens with one).
         """
         if method not in self._solved:
             frames = []
             for seed in self.p.seeds:
                 replies = self.replies(method, seed)
-                routed = [0] * len(replies)
-                if method.startswith("hybrid"):
-                    routed = self.routed(method, HYBRID_SHARE, seed)[1]
                 rows = [
                     {"item": item.id, "scenario": item.scenario, "should_abstain": False,
-                     "text": reply.text, "correct": answers.grade(item, reply)["correct"],
-                     "chain": reply.text.startswith(OPEN), "n_tokens": float(reply.n_tokens),
-                     "routed": n / max(reply.n_tokens, 1)}
-                    for item, reply, n in zip(self.items, replies, routed, strict=True)
+                     "text": reply.text, "correct": right, "chain": reply.text.startswith(OPEN)}
+                    for item, reply, right in zip(
+                        self.items, replies, self.right(replies), strict=True
+                    )
                 ]  # fmt: skip
                 frames.append(pd.DataFrame(rows).assign(arm=method, seed=seed))
             self._solved[method] = pd.concat(frames, ignore_index=True)
         return self._solved[method]
+
+    def right(self, replies: list[Completion]) -> list[bool]:
+        """Whether each item's reply is right."""
+        pairs = zip(self.items, replies, strict=True)
+        return [bool(answers.grade(item, reply)["correct"]) for item, reply in pairs]
 
     def _replies(self, method: str, seed: int) -> list[Completion]:
         """What a method answers to every item."""
@@ -264,11 +266,11 @@ class Experiment(experiment.Experiment):
         top = steering.reason_scores(*self.features(seed)).topk(8)
         return pd.DataFrame({"feature": top.indices.tolist(), "ReasonScore": top.values.tolist()})
 
-    def _mixed(self, share: float, seed: int) -> tuple[list[Completion], list[int], list[int]]:
-        """The hybrid at a share, see `hybrid`."""
+    def _mixed(self, seed: int, **settings: float) -> tuple[list[Completion], list[int], list[int]]:
+        """Base and tuned model in one reply to every item; share or rate, as `hybrid` has them."""
         lm, tuned = self.lm("before", seed), self.lm(TUNED, seed)
         prompts = [lm.prompt(q) for q in self.questions]
-        return hybrid(lm, tuned, prompts, self.p.max_new_tokens, share, seed=seed)
+        return hybrid(lm, tuned, prompts, self.p.max_new_tokens, seed=seed, **settings)
 
     def _routed(self, arm: str, share: float, seed: int) -> tuple[list[Completion], list[int]]:
         """The hybrid at a share, and how many tokens of each reply are the tuned model's; its
@@ -276,13 +278,11 @@ class Experiment(experiment.Experiment):
         """
         if share == 0:
             return self.replies("greedy", seed), [0] * len(self.questions)
-        replies, routed, differ = self.mixed(share, seed)
+        replies, routed, differ = self.mixed(seed, share=share)
         rate = sum(routed) / max(sum(differ), 1)
         if arm == "hybrid" or rate == 1:
             return replies, routed
-        lm, tuned = self.lm("before", seed), self.lm(TUNED, seed)
-        prompts = [lm.prompt(q) for q in self.questions]
-        return hybrid(lm, tuned, prompts, self.p.max_new_tokens, rate=rate, seed=seed)[:2]
+        return self.mixed(seed, rate=rate)[:2]
 
     def tokens(self, arm: str, share: float, seed: int) -> float:
         """Share of all tokens that the tuned model chooses."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from helpers import answers, plots, statistics
+from helpers import plots, statistics
 from helpers.experiment import change
 from helpers.findings.latent_reasoning.experiment import (
     MECHANISMS,
@@ -109,9 +109,7 @@ def gap_recovered(lab: Experiment) -> pd.DataFrame:
     for share, arm in itertools.product(SHARES, ("hybrid", "hybrid_random")):
         frames, tokens = [], []
         for seed in lab.p.seeds:
-            replies = lab.routed(arm, share, seed)[0]
-            pairs = zip(lab.items, replies, strict=True)
-            right = [answers.grade(item, reply)["correct"] for item, reply in pairs]
+            right = lab.right(lab.routed(arm, share, seed)[0])
             ends = [of_seed(lab.solved(name), seed) for name in ("greedy", TUNED)]
             frames.append(pd.DataFrame({"item": ends[0].item, "seed": seed, "base": ends[0].correct,
                                         "tuned": ends[1].correct, "hybrid": right}))  # fmt: skip

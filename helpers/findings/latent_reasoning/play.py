@@ -74,7 +74,7 @@ def at_share(lab: Experiment, share: float) -> Figure:
     }
     rows = []
     for label, replies in made.items():
-        right = [answers.grade(i, r)["correct"] for i, r in zip(lab.items, replies, strict=True)]
+        right = lab.right(replies)
         rows.append({"label": label, **vars(statistics.wilson(sum(right), len(right)))})
     title = f"Share {share:g}: the hybrid answers {rows[1]['estimate']:.2f} right"
     stamp = plots.stamp(lab.label, lab.p.tier, [seed], len(lab.items))
