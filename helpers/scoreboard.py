@@ -15,7 +15,7 @@ from helpers.findings.reward_dial import LADDER
 SHOWN = {
     "recall": "1 abstention recall",
     "aoc": "2 area over the curve",
-    "infogain": "3 InfoGain per step",
+    "infogain": "3 InfoGain, log beyond 1",
     "yields": "4 P(yields to a fallacy)",
     "accuracy": "5 accuracy, greedy",
     "ece": "6 calibration error, no chain",
@@ -72,6 +72,8 @@ def figure(table: pd.DataFrame) -> Figure:
             ax.set_xticks([])
         elif table[table.measure == measure][["low", "high"]].stack().between(0, 1).all():
             ax.set(xlim=(-0.03, 1.03), xticks=[0, 0.5, 1])
+        elif measure == "infogain":  # of one unsure arm it can be many times that of the others
+            ax.set_xscale("symlog")
     keys = [
         plt.Line2D([], [], marker="os^D"[k % 4], lw=3, ms=9, label=f"tier {tier}",
                    color=plots.PALETTE[(0, 1, 2, 4)[k % 4]])

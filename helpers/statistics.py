@@ -393,7 +393,8 @@ def _interval(
 
     Two independent sources of error are joined by squares on either side (MOVER, Zou and Donner
     2008): the items, by bias-corrected percentiles over resampled items (Efron 1981), and the
-    seeds, by Student's t on what their variance has beyond the noise of finite items.
+    seeds, by Student's t on what their variance has beyond the noise of finite items. Where the
+    estimate lies outside the middle 95 % of the resamples, normal limits stand for percentiles.
     """
 
     def contrast(weights: np.ndarray) -> np.ndarray:
@@ -413,9 +414,11 @@ def _interval(
         low, high = _constant_limits(function, values, signal)
     else:
         below = np.mean(pooled < estimate - 1e-12) + np.mean(np.abs(pooled - estimate) <= 1e-12) / 2
-        bias = norm.ppf(np.clip(below, 1 / DRAWS, 1 - 1 / DRAWS))
-        tail = norm.ppf((1 - LEVEL) / 2)
-        low, high = np.quantile(pooled, norm.cdf(2 * bias + np.array([tail, -tail])))
+        bias, tail = norm.ppf(below), norm.ppf((1 - LEVEL) / 2)
+        if abs(bias) < -tail:
+            low, high = np.quantile(pooled, norm.cdf(2 * bias + np.array([tail, -tail])))
+        else:  # resampling itself moves it, as it does a calibration error: percentiles end there
+            low, high = estimate + np.array([tail, -tail]) * pooled.std()
     margin = 0.0
     if n_seeds > 1:
         item_noise = np.var(draws - by_seed, axis=0, ddof=1).mean()

@@ -238,6 +238,15 @@ def test_calibration_error_has_an_interval_around_it():
     assert 0.05 < interval.low < interval.estimate < interval.high < 0.25
 
 
+def test_the_error_of_a_calibrated_model_lies_within_its_interval():
+    rng = np.random.default_rng(1)
+    frame = responses(rng.random((5, 150)), column="confidence")
+    frame["correct"] = (rng.random(750) < frame["confidence"]).astype(float)
+    interval = bootstrap(frame, "ece")  # every resample is worse calibrated than the sample
+    below, above = interval.estimate - interval.low, interval.high - interval.estimate
+    assert below == pytest.approx(above) and above > 0.005
+
+
 # --- the verdict ---------------------------------------------------------------------------------
 
 FALL = Interval(-0.2, -0.3, -0.1, 240, 3)

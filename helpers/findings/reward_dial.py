@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from helpers import answers, chains, experiment, items, models, plots, recipes, runner, statistics
-from helpers.experiment import EVALUATION_SEED, known, quietly_load
+from helpers.experiment import EVALUATION_SEED, WITHOUT_CHAIN, known, quietly_load
 from helpers.findings import faithfulness_decay, rlsf_repair, sft_accuracy_trap
 from helpers.generation import generate
 from helpers.items import Item
@@ -84,7 +84,7 @@ class Experiment(experiment.Experiment):
             raise ValueError(f"stops are {p.stops}: give each once, the lowest first.")
         if max(p.doses) == 0:
             raise ValueError(f"doses are {p.doses}: at least one must be above 0 training steps.")
-        steps = experiment.steps_asked(p.tier, STEPS)
+        steps = experiment.steps_asked(p.tier, STEPS, WITHOUT_CHAIN)
         asked = items.of_both_kinds(p.questions, p.n_pairs, EVALUATION_SEED, p.n_items, steps)
         super().__init__(p, asked)
         self._kept: dict[tuple[str, str], pd.DataFrame] = {}
@@ -378,12 +378,16 @@ def earnings(frame: pd.DataFrame, t: float) -> pd.DataFrame:
 
     In units in which a right answer earns 1 - t, a wrong one -t, declining 0 (the reward times
     1 - t). Its answer is its likeliest one. rule: answers from its own confidence t on, the optimum
-    if that confidence is calibrated; all: always answers; shortfall: rule minus policy.
+    if that confidence is calibrated; all: always answers. regret: what the policy forgoes of the
+    optimum that its own confidence allows, both reckoned by that confidence and not by what turned
+    out right: max(c - t, 0) - (1 - P(decline)) (c - t), exact and never below 0.
     """
     rows = known(frame)
     gain = np.where(rows.correct.astype(bool), 1 - t, -t)
     policy, rule = (1 - rows.decline) * gain, (rows.confidence >= t) * gain
-    return rows.assign(policy=policy, rule=rule, all=gain, shortfall=rule - policy)
+    ahead = rows.confidence - t
+    regret = np.maximum(ahead, 0) - (1 - rows.decline) * ahead
+    return rows.assign(policy=policy, rule=rule, all=gain, regret=regret)
 
 
 def dial_table(lab: Experiment) -> pd.DataFrame:
@@ -434,6 +438,14 @@ def earnings_table(lab: Experiment) -> pd.DataFrame:
         for t in lab.p.stops
         for rows in [earnings(lab.reading(dial(t)), t)]
         for name in ("policy", "rule", "all")
+    )
+
+
+def regrets(lab: Experiment) -> pd.DataFrame:
+    """What every stop's policy forgoes of its own optimum: t, estimate, low, high, n, seeds."""
+    return pd.DataFrame(
+        {"t": t, **vars(bootstrap(earnings(lab.reading(dial(t)), t), "regret", limits=(0, 1)))}
+        for t in lab.p.stops
     )
 
 
@@ -490,12 +502,18 @@ def ladder(lab: Experiment, arms: Sequence[str] = LADDER) -> pd.DataFrame:
 
 def price(lab: Experiment, start: str = HARDER) -> dict[str, Interval]:
     """Changes from harder SFT, or another start, to the restored model: recall, false declines,
-    accuracy.
+    accuracy, and of findings 2, 6 and 4 aoc, ece and (where it was measured) yields.
     """
-    ends = [lab.replies(arm) for arm in (start, DIALLED)]
-    return {
-        name: paired_bootstrap(*ends, name) for name in ("recall", "false_declines", "accuracy")
-    }
+    def moved(ask: Callable[[str], pd.DataFrame], name: str) -> Interval:
+        return paired_bootstrap(ask(start), ask(DIALLED), name)
+
+    names = ("recall", "false_declines", "accuracy")
+    found = {name: moved(lab.replies, name) for name in names}
+    found["aoc"] = moved(lab.cut, "aoc")
+    found["ece"] = moved(lambda arm: known(lab.reading(arm)), "ece")
+    if len(lab.pushed(start)):
+        found["yields"] = moved(lab.pushed, "yields")
+    return found
 
 
 def gates(lab: Experiment) -> list[Gate]:
@@ -539,8 +557,8 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
             keep(row, row.arm, dial(row.t))
     for row in two_knobs(lab).query("knob == 'bonus'").itertuples():
         keep(row, f"{row.arm} with a bonus", bonus(lab.p.stops[1]))
-    for t in lab.p.stops:
-        keep(bootstrap(earnings(lab.reading(dial(t)), t), "shortfall"), "shortfall", dial(t))
+    for row in regrets(lab).itertuples():
+        keep(row, "regret", dial(row.t))
     for row in ladder(lab).itertuples():
         keep(row, row.measure, row.arm)
     for arm in (REASONING, HARDER):
@@ -572,11 +590,12 @@ def what_happened(record: Record) -> str:
         said += f" The best policy's slope of 1 lies {'above' if moved.high < 1 else 'below'} it."
     stops = [m for m in record.measures if m.name == "threshold"]
     walk = ", ".join(f"{m.estimate:.2f} at t {m.arm.removeprefix('dial ')}" for m in stops)
-    short = [m for m in record.measures if m.name == "shortfall"]
-    worst = max(short, key=lambda m: m.estimate)
+    worst = max((m for m in record.measures if m.name == "regret"), key=lambda m: m.estimate)
     recall, false, accuracy = (
         found[f"{name}_change", DIALLED] for name in ("recall", "false_declines", "accuracy")
     )
+    others = {name: found[f"{name}_change", DIALLED] for name in ("aoc", "ece", "yields")
+              if (f"{name}_change", DIALLED) in found}  # fmt: skip
     own = found["recall, minus that of the dial at 0", DIALLED]
     lost = found["recall_change", HARDER]
     ends = found["recall", "before"], found["recall", DIALLED]
@@ -587,12 +606,14 @@ def what_happened(record: Record) -> str:
         f"{', '.join(map(str, record.seeds))}, model {record.model}), by the confidence of the "
         f"start {Interval(**first)}; thresholds: "
         f"{walk}. "
-        f"Against answering by its own confidence the policy of {worst.arm} loses most, "
+        f"Of the optimum that its own confidence allows the policy of {worst.arm} forgoes most, "
         f"{worst.estimate:.3f} of what right and wrong are apart.\n\n"
         f"Reasoning SFT changed recall by {found['recall_change', REASONING]}, at a learning rate "
         f"of {record.parameters['harder_rate']:g} by {lost}. {back} "
         f"Then recall changes by {recall}, false declines by {false}, accuracy by {accuracy}; "
-        f"recall beyond as many steps with the dial at 0: {own}."
+        f"recall beyond as many steps with the dial at 0: {own}. With it moves "
+        + ", ".join(f"{plots.named(name)} by {m}" for name, m in others.items())
+        + "."
     )
 
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from helpers import answers, chains, experiment, items, plots, statistics
-from helpers.experiment import EVALUATION_SEED, known, quietly_load
+from helpers.experiment import EVALUATION_SEED, WITHOUT_CHAIN, known, quietly_load
 from helpers.generation import branched
 from helpers.items import Item
 from helpers.models import LM
@@ -74,6 +74,7 @@ class Params(experiment.Params):
     n_learned: Annotated[int, Field(ge=2)]
     k: Annotated[int, Field(ge=2)]
     threshold: Annotated[float, Field(ge=0, le=1)]
+    margin: Annotated[float, Field(ge=0)]
     doses: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     damage_rate: Annotated[float, Field(gt=0)]
     learning_rate: Annotated[float, Field(gt=0)]
@@ -88,7 +89,7 @@ class Experiment(experiment.Experiment):
         """Raises ValueError when nothing would be trained or a class of questions is missing."""
         if max(p.doses) == 0:
             raise ValueError(f"doses are {p.doses}: at least one must be above 0 training steps.")
-        steps = experiment.steps_asked(p.tier, STEPS)
+        steps = experiment.steps_asked(p.tier, STEPS, WITHOUT_CHAIN)
         asked = items.of_both_kinds(p.questions, p.n_pairs, EVALUATION_SEED, p.n_items, steps)
         super().__init__(p, asked)
         self.learned = items.pocket_stories(p.n_learned, LEARNED_SEED, steps)
@@ -184,12 +185,15 @@ def traces(lm: LM, asked: Sequence[Item], k: int, max_new_tokens: int) -> pd.Dat
     return pd.DataFrame(rows)
 
 
-def pairs(replies: pd.DataFrame, threshold: float, keep_declines: bool = True) -> pd.DataFrame:
+def pairs(
+    replies: pd.DataFrame, threshold: float, keep_declines: bool = True, margin: float = 1.0
+) -> pd.DataFrame:
     """Every pair of an item's replies with c_i > c_j and c_i >= threshold, as published.
 
-    replies: rows of `traces`. Returns a row a pair: item, margin exp(c_i - c_j), and of both sides
-    (chosen_..., rejected_...) text, n_tokens, abstained and correct. Without `keep_declines` no
-    declining reply is in a pair. Raises ValueError for a threshold outside 0..1.
+    replies: rows of `traces`. Returns a row a pair: item, margin (exp(c_i - c_j), the difference
+    times `margin`), and of both sides (chosen_..., rejected_...) text, n_tokens, abstained and
+    correct. Without `keep_declines` no declining reply is in a pair. Raises ValueError for a
+    threshold outside 0..1.
     """
     if not 0 <= threshold <= 1:
         raise ValueError(f"threshold is a confidence between 0 and 1; got {threshold}.")
@@ -198,7 +202,7 @@ def pairs(replies: pd.DataFrame, threshold: float, keep_declines: bool = True) -
     better = found.chosen_confidence > found.rejected_confidence
     found = found[better & (found.chosen_confidence >= threshold)]
     gap = found.chosen_confidence - found.rejected_confidence
-    return found.assign(margin=np.exp(gap)).reset_index(drop=True)
+    return found.assign(margin=np.exp(margin * gap)).reset_index(drop=True)
 
 
 def matched(replies: pd.DataFrame) -> pd.DataFrame:
@@ -213,7 +217,7 @@ def matched(replies: pd.DataFrame) -> pd.DataFrame:
 
 
 def preferred(
-    replies: pd.DataFrame, preference: str, threshold: float, seed: int
+    replies: pd.DataFrame, preference: str, threshold: float, seed: int, margin: float = 1.0
 ) -> pd.DataFrame:
     """Pairs as a preference (of `ARMS`) has them, with the columns of `pairs`.
 
@@ -223,18 +227,18 @@ def preferred(
     (short, assured, complete); no margin.
     """
     if preference in ("confidence", "answers"):
-        return pairs(replies, threshold, preference == "confidence")
+        return pairs(replies, threshold, preference == "confidence", margin)
     if preference == "labels":
         found = matched(replies)
         right = found.chosen_correct.astype(bool) & ~found.rejected_correct.astype(bool)
-        return found[right].assign(margin=exp(1.0))
+        return found[right].assign(margin=exp(margin))
     if preference == "raters":
         found = matched(replies.assign(abstained=replies.answer == ""))
         answered = ~found.chosen_abstained & found.rejected_abstained
         both = ~found.chosen_abstained & ~found.rejected_abstained
         shorter = found.chosen_n_tokens < found.rejected_n_tokens
         return found[answered | (both & shorter)].assign(margin=0.0)
-    found = pairs(replies, threshold)
+    found = pairs(replies, threshold, margin=margin)
     if preference == "shuffled":
         turned = np.random.default_rng(seed).random(len(found)) < 0.5
     else:
@@ -283,9 +287,8 @@ def learned_pairs(lab: Experiment, arm: str, seed: int) -> list[Example]:
     Raises ValueError when there is no pair.
     """
     made = ARMS[arm]
-    found = preferred(
-        lab.traces(made.start, seed), made.preference, lab.p.threshold, seed
-    )
+    drawn = lab.traces(made.start, seed)
+    found = preferred(drawn, made.preference, lab.p.threshold, seed, lab.p.margin)
     if found.empty:
         raise ValueError(
             f"{plots.named(arm)}: no pair of replies to learn from at threshold "
@@ -517,7 +520,7 @@ def what_happened(record: Record) -> str:
         said = "The repair makes the damaged model's calibration *worse*."
     else:
         said = "No repair of calibration is shown: the interval holds zero."
-    hurt = found["ece_change", DAMAGED]
+    hurt, known_best = found["ece_change", DAMAGED], found["ece_change", "repair_labels"]
     lost = found["recall_change", "rlsf_dpo"]
     if lost.high < 0:
         again = "RLSF on the undamaged model **repeats the damage of notebook 1**: it declines less"
@@ -529,7 +532,8 @@ def what_happened(record: Record) -> str:
     return record.in_words(
         f"**{said}** Calibration error {moved}, accuracy {kept} (n = {moved.n}, seeds "
         f"{', '.join(map(str, record.seeds))}, model {record.model}). The damage itself changed "
-        f"the calibration error by {hurt}. On few items that error is too high where a model is "
+        f"the calibration error by {hurt}; the same repair, taught by labels what is right, by "
+        f"{known_best}. On few items that error is too high where a model is "
         f"calibrated, so beside it the Brier score: {found['brier_change', DAMAGED]} by the "
         f"damage, {found['brier_change', REPAIRED]} by the repair.\n\n{again}: recall {lost} by "
         f"DPO, {spared} where declining replies are left out of the pairs. In answers wrong before "

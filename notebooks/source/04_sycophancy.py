@@ -33,7 +33,7 @@
 model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
 tier: str = "pocket"  # pocket, small, gpu or paper
 seeds: list[int] = [0, 1, 2]  # training seeds; one is enough in class
-n_items: int = 80  # answerable stories of 1 to 3 steps, or problems of a GSM8K file
+n_items: int = 80  # answerable stories of 1 to 3 steps (small: 1), or GSM8K problems
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 dose: int = 80  # training steps of every arm
 n_turns: int = 3  # turns of pressure, at most five
@@ -51,6 +51,7 @@ from IPython.display import HTML, Markdown
 
 from helpers import plots, record, statistics, widgets
 from helpers.findings import sycophancy as finding
+from helpers.world.corpus import Corpus
 
 p = finding.Params.checked(globals())
 started = time.monotonic()
@@ -64,11 +65,13 @@ Markdown(claim.as_published())
 
 # %% [markdown]
 # LOGICOM has a persuader argue for a claim, with a logical or a fallacious helper. Its 69 % is
-# about claims convinced in *three debates of three*. These are the counts behind it.
+# about claims convinced in *three debates of three*. These are the counts behind it, and the
+# mean over all debates (its intervals as wide as they can be, as if a claim's three debates always
+# ended alike).
 
 # %%
 counts = finding.published_counts(claim)
-title = "LOGICOM: shares of 200 claims convinced three times of three"
+title = "LOGICOM: claims convinced, three times of three and in the mean"
 stamp = "published counts, intervals by Wilson; no reasoning model was tested"
 plots.compare(counts, "setting", "share of claims", title, stamp)
 
@@ -123,11 +126,21 @@ HTML(talk.assign(user=heard)[["turn", "user", "text", "right"]].to_html(index=Fa
 
 # %% [markdown]
 # An argument makes the same claim in as many turns: the last step of the computation, with the
-# claim as its result (for questions of your own, a bare "I worked it out again").
+# claim as its result (for questions of your own, a bare "I worked it out again"). So that nothing
+# but the reason differs, the fallacy is also said in the argument's own frame.
 
 # %%
-pairs = [lab.scripts[patient.id, kind, 0] for kind in ("fallacy", "argument_wrong")]
-pd.DataFrame({"fallacy": pairs[0], "argument": pairs[1]})
+kinds = ["fallacy", "matched", "argument_wrong"]
+pd.DataFrame({plots.named(kind): lab.scripts[patient.id, kind, 0] for kind in kinds})
+
+# %% [markdown]
+# **What was put in.** A pocket, and a real model warmed up on its stories, learned from dialogues
+# that give a right answer up this often. So where an arm stands *before* is our doing, and whether
+# fallacies or arguments work better too. What is found here is how training *changes* it.
+
+# %%
+pd.Series({kind: getattr(Corpus(), f"yields_{kind}")
+           for kind in ("neutral_right", "fallacy", "argument_wrong")}, name="put in")
 
 # %% [markdown]
 # ## Are you sure?
@@ -139,7 +152,7 @@ pd.DataFrame({"fallacy": pairs[0], "argument": pairs[1]})
 # %%
 arms = {arm: lab.reading(arm) for arm in finding.ARMS}
 table = finding.measures(list(arms.values()))
-flips = [f"flips_{kind}" for kind in ("neutral", "fallacy", "argument_wrong")]
+flips = [f"flips_{kind}" for kind in ("neutral", *kinds)]
 rates = table[table.measure.isin(flips)]
 first = rates[rates.arm == "before"].set_index("measure").estimate
 title = "Before: {:.0%} given up when asked again, {:.0%} after a fallacy".format(
@@ -175,13 +188,13 @@ finding.power(lab, sorted(set(margins))).round(2)
 # ## Persuasion, as LOGICOM counts it
 #
 # Of claims against right first answers, convinced means that the model says the claim at some
-# turn. `every time` is in all repetitions of an item (same claim, same fallacy), the published
-# reading where there are three; `after disagreeing` is the share of those it first disagreed
-# with that it fell for later.
+# turn, of a fallacy or an argument in the same frame. `every time` is in all repetitions of an
+# item (same claim, same fallacy), and shown where there are three, as published; `after
+# disagreeing` is the share of those it first disagreed with that it fell for later.
 
 # %%
 names = [f"{name}_{kind}" for name in ("convinced", "always", "later")
-         for kind in ("fallacy", "argument_wrong")]
+         for kind in ("matched", "argument_wrong")]
 title = "Convinced of a wrong claim, by fallacy and by argument, in three readings"
 persuaded = table[table.measure.isin(names)]
 stamp = lab.about(persuaded)
@@ -214,12 +227,12 @@ table[table.measure.isin(["turn_of_flip", "n_flips"])].round(2)
 # %% [markdown]
 # ## What else could explain it?
 #
-# **1 · Is one type of fallacy behind it?**
+# **1 · Is one type of fallacy behind it?** Each beside the argument in the same frame.
 
 # %%
-types = finding.by_fallacy(said[said.arm.isin(["before", finding.REASONING])])
-title = "Right answers given up after one turn, by type of fallacy"
-plots.compare(types, "fallacy", "share", title, lab.about(types))
+types = finding.by_fallacy([arms["before"], arms[finding.REASONING]])
+title = "Right answers given up to a fallacy minus to an argument, by type of fallacy"
+plots.compare(types, "fallacy", "difference of shares", title, lab.about(types))
 
 # %% [markdown]
 # **2 · Is it stubbornness?** Who never moves does not move from a wrong answer either. Of
@@ -232,15 +245,16 @@ plots.compare(mends, "measure", "share", title, lab.about(mends))
 
 # %% [markdown]
 # **3 · Does it reason at all when it is pushed?** A model trained to reason on single questions
-# may answer a second turn without a chain. Each point is one training of one arm; only
-# `thinking` is made to open one.
+# may answer a second turn without a chain. Each point is one training of one arm, on the items
+# that it first answers right; only `thinking` is made to open one.
 
 # %%
 points = finding.by_seed(list(arms.values()))
 free = points[points.arm != finding.THINKING].groupby("arm").reasons.mean()
 most = plots.named(free.idxmax())
 title = f"Under pressure, {most} opens a chain most: {free.max():.0%}"
-plots.scatter(points, "reasons", "net_flip", title, lab.stamp)
+counts = pd.DataFrame({"n": [frame.first_right.sum() / len(p.seeds) for frame in arms.values()]})
+plots.scatter(points, "reasons", "net_flip", title, lab.about(counts))
 
 # %% [markdown]
 # **4 · Is the moderator right?** A rule says whether a reply is convinced. This is how well it
@@ -269,22 +283,23 @@ Markdown(finding.what_happened(outcome))
 # %% [markdown]
 # ## Play
 #
-# **The pressure bench.** Choose an item, a kind of pressure (live: every type of fallacy) and
-# how often it is repeated. The curves are the probability of the right answer, read without a
-# chain; below stand the turn and what either model replies to it in the end, greedily.
+# **The pressure bench.** Choose an item, a kind of pressure (live: every type of fallacy), for how
+# many turns, and its strength: how much is said in a turn. The curves are the probability of the
+# right answer, read without a chain; below stand the turns and what either model replies to them
+# in the end, greedily.
 
 
 # %%
-def bench(item, kind, turns):
-    return finding.bench(lab, item, kind, turns)
+def bench(item, kind, turns, strength):
+    return finding.bench(lab, item, kind, turns, strength)
 
 
 knew = set(finding.started_right(lab.reading("before")).item)
 first = next((i for i, item in enumerate(lab.items) if item.id in knew), 0)
-deeper = {"item": list(range(min(10, len(lab.items)))), "turns": [1, 2, 4, 5]}
-deeper["kind"] = list(finding.dialogue.FALLACIES)
-kinds = ["neutral", "fallacy", "argument_wrong", "argument_right"]
-widgets.explore(bench, live_only=deeper, item=[first], kind=kinds, turns=[3])
+deeper = {"item": list(range(min(10, len(lab.items)))), "turns": [1, 2, 4, 5],
+          "kind": list(finding.dialogue.FALLACIES), "strength": [2, 3]}
+shown = {"item": [first], "kind": list(finding.KINDS), "turns": [3], "strength": [1]}
+widgets.explore(bench, live_only=deeper, **shown)
 
 # %% [markdown]
 # ## Exercises

@@ -235,7 +235,13 @@ book = finding.ledger(lab)
 wide = book.assign(method=book.arm, arm=book.measure)
 r = book.pivot(index="arm", columns="measure", values="estimate").corr().iloc[0, 1]
 title = f"Over {book.arm.nunique()} methods accuracy and chains correlate at {r:.2f}"
-plots.compare(wide, "method", "share of items", title, lab.stamp)
+figure = plots.compare(wide, "method", "share of items", title, lab.stamp)
+for name in ("greedy", finding.TUNED):
+    x, where = lab.solved(name).correct.mean(), ("data", "axes fraction")
+    figure.axes[0].axvline(x, color="0.5", ls=":", lw=2, zorder=0)
+    figure.axes[0].annotate(plots.named(name), (x, 0.01), xycoords=where, rotation=90,
+                            ha="right", color="0.4", fontsize=11)
+figure
 
 # %% [markdown]
 # What the sources measured, mechanism by mechanism:

@@ -32,12 +32,13 @@
 model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
 tier: str = "pocket"  # pocket, small, gpu or paper
 seeds: list[int] = [0, 1, 2]  # training seeds; one is enough in class
-n_items: int = 100  # answerable stories of 1 to 5 steps
+n_items: int = 100  # answerable stories of 1 to 5 steps (small: 1)
 n_pairs: int = 10  # pairs a scenario: one nobody can answer and its twin
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 n_learned: int = 60  # other stories, whose replies are paired
 k: int = 10  # first-token branches of each of them
 threshold: float = 0.9  # confidence that a preferred reply needs
+margin: float = 1.0  # of a pair: e to the power of margin times the gap in confidence
 doses: list[int] = [0, 12, 24]  # training steps at which arms are measured
 damage_rate: float = 2e-4  # learning rate of the damage
 learning_rate: float = 1e-4  # of every other arm
@@ -116,8 +117,8 @@ plots.curves(doses, *axes, title, lab.stamp)
 #
 # RLSF needs no rater. The model replies k times, opening with each of its k likeliest first
 # tokens. Each reply is ranked by the confidence of its *answer*. Look for a reply that
-# declines: it has no answer, so its confidence is 0, and it loses to every other one. Right of
-# the dashed line, the threshold, a reply is preferred to all less sure ones.
+# declines: it has no answer, so its confidence is 0, and it loses to every reply right of the
+# dashed line, the threshold: each of these is preferred to all less sure ones.
 
 # %%
 finding.ranked(lab, 0)
@@ -136,14 +137,15 @@ finding.ranked(lab, hidden[0])
 taught = finding.thresholds(lab, finding.DAMAGED)
 title = "What the damaged model's own pairs teach, by threshold"
 axes = ("threshold", "confidence that a preferred reply needs", "mean share of pairs")
-asked = plots.stamp(lab.label, p.tier, p.seeds, len(lab.learned), len(hidden))
+n = f"{taught.n.min()} to {taught.n.max()} of {len(lab.learned)}"
+asked = plots.stamp(lab.label, p.tier, p.seeds, n)
 plots.curves(taught, *axes, title, asked)
 
 # %% [markdown]
 # ## The repair
 #
 # Two ways to learn the pairs. **DPO** takes them as they are. The other trains a Bradley-Terry
-# **reward model** with margin $e^{c_i-c_j}$ and reinforces against it. (The paper used PPO; it
+# **reward model** with margin $e^{c_i-c_j}$ (times `margin` in the exponent) and reinforces against it. (The paper used PPO; it
 # is gone from trl, and GRPO stands for it.)
 
 # %%
@@ -196,7 +198,7 @@ plots.risk(curves, title, lab.stamp)
 # %% [markdown]
 # ## Does the repair repeat the damage?
 #
-# Every reply that declines loses every pair. So here is what nobody seems to have looked at:
+# A reply that declines can only lose a pair. So here is what nobody seems to have looked at:
 # abstention recall before and after RLSF, from the undamaged model; and once more with the
 # declining replies left out of the pairs.
 
@@ -226,7 +228,7 @@ plots.curves(sure, *axes, title, lab.stamp)
 #
 # The same pairs and margins with preferences **shuffled**; with the **shorter** reply preferred;
 # and other pairs, chosen by *labels*: right before wrong. No self-made preference can know more
-# than that.
+# than that; if not even labels mend the error, don't lay it to confidence that it does not.
 
 # %%
 rivals = [finding.REPAIRED, "repair_shuffled", "repair_shorter", "repair_labels"]
@@ -271,7 +273,7 @@ more = {"question": [*range(10), *hidden]}
 widgets.explore(rank, live_only=more, question=[1, hidden[-1]])
 
 # %% [markdown]
-# **The pair threshold.** Raise it: fewer pairs. Are they better ones?
+# **The pair threshold.** Raise it: fewer pairs of the undamaged model. Are they better ones?
 
 
 # %%

@@ -32,7 +32,7 @@
 model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
 tier: str = "pocket"  # pocket, small, gpu or paper
 seeds: list[int] = [0, 1, 2]  # training seeds; one is enough in class
-n_items: int = 90  # answerable stories of 1 to 6 steps
+n_items: int = 90  # answerable stories of 1 to 6 steps (small: 1)
 n_pairs: int = 10  # minimal pairs per scenario, or of a GSM8K file
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 stops: list[float] = [0.0, 0.5, 0.75, 0.9]  # where the dial stands, as t, lowest first
@@ -72,7 +72,7 @@ Markdown(claim.as_published())
 # $$c > t = \frac{p}{1 + p}, \qquad p = \frac{t}{1 - t}.$$
 #
 # With $p = 0$ (right or nothing, the usual reward of RL on right answers) a guess never loses.
-# $p = 1$ is the three-valued reward (right, unknown, wrong). So "how shy is this model?" may
+# $p = 1$ is the three-valued reward of TruthRL (right, unknown, wrong). So "how shy is this model?" may
 # have a dull answer: as shy as its reward. The table is the whole dial.
 
 # %%
@@ -183,6 +183,13 @@ title = f"The policies fall short of their own rule by up to {max(rule - policy)
 plots.compare(earned, "stop", "earned a question", title, lab.stamp)
 
 # %% [markdown]
+# These are the answers as they turned out. By its own confidence a policy's distance from its
+# optimum is exact: $\max(c-t,0)-(1-P_\text{decline})(c-t)$, in the mean over questions.
+
+# %%
+finding.regrets(lab).round(3)
+
+# %% [markdown]
 # Not a verdict yet. First we try to sink it.
 #
 # ## What else could explain it?
@@ -219,7 +226,8 @@ title = title.format(*recalls)
 plots.outcomes(pd.concat(replies), title, lab.stamp)
 
 # %% [markdown]
-# The price, from the harder SFT on: declines of answerable questions, and accuracy lost.
+# The price, from the harder SFT on: declines of answerable questions, accuracy lost, and what of
+# findings 2 (area over the curve), 4 (yields) and 6 (calibration error) moves along.
 
 # %%
 paid = {"from harder SFT": finding.price(lab)}

@@ -54,7 +54,7 @@ def test_a_reply_that_declines_has_no_confidence():
     assert branches.confidence(lm, replace(branch, truncated=True)) == 0
 
 
-def laboratory(accuracy, monkeypatch, n_deep=9):
+def laboratory(accuracy, monkeypatch, n_deep=9, tokens=0.3):
     """Every method right at its own rate, by default .5, on items as hard for all."""
     lab = finding.Experiment(finding.Params(**SETTINGS))
     rng = np.random.default_rng(0)
@@ -74,6 +74,7 @@ def laboratory(accuracy, monkeypatch, n_deep=9):
         for arm in ("before", "rlvr") for seed in range(3) for i in range(n_deep) for k in (1, 4)
     )  # fmt: skip
     lab.passes = lambda arm: passes[passes.arm == arm]
+    lab.tokens = lambda *routed: tokens
     monkeypatch.setattr(measures, "gap_recovered", lambda lab: pd.DataFrame(
         columns=["arm", "share", "tokens", "measure", "estimate"]))  # fmt: skip
     return lab
@@ -97,6 +98,9 @@ def test_a_hybrid_needs_a_gap_to_recover(monkeypatch):
     assert found.label == "inconclusive" and "tuned model" in found.reason
     lab = laboratory({"forced": 0.9, "hybrid": 0.9, "rlvr": 0.9}, monkeypatch)
     assert measures.verdicts(lab)["hybrid"].label == "replicates"
+    lab = laboratory({"forced": 0.9, "hybrid": 0.9, "rlvr": 0.9}, monkeypatch, tokens=0.0)
+    found = measures.verdicts(lab)["hybrid"]
+    assert found.label == "inconclusive" and "tokens" in found.reason
 
 
 def test_nothing_replicates_when_nothing_differs(monkeypatch):
@@ -145,6 +149,19 @@ def test_the_gap_recovered_by_hand():
     weights = np.ones((1, 4))
     assert measures.recovered(values, None, weights) == pytest.approx(1 / 3)
     assert np.isnan(measures.recovered(values[[1, 0, 2]], None, weights)).all()  # no gap
+
+
+def test_a_hybrid_that_is_one_of_its_models_has_no_interval(monkeypatch):
+    monkeypatch.setattr(finding.Experiment, "right", lambda lab, replies: replies)
+    given = measures.gap_recovered
+    lab = laboratory({"rlvr": 0.9}, monkeypatch)
+    ends = {share: {0.0: "greedy", 1.0: "rlvr"}.get(share, "forced") for share in finding.SHARES}
+    lab.routed = lambda arm, share, seed: (
+        measures.of_seed(lab.solved(ends[share]), seed).correct.tolist(), [])  # fmt: skip
+    table = given(lab)
+    gap = table[(table.measure == "gap recovered") & (table.arm == "hybrid")].set_index("share")
+    assert gap.estimate[[0.0, 1.0]].tolist() == [0, 1] and gap.low[[0.0, 1.0]].isna().all()
+    assert gap.low.drop([0.0, 1.0]).notna().all()
 
 
 def test_an_odd_largest_k_is_refused():

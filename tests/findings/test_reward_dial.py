@@ -51,6 +51,7 @@ def laboratory(starts_at, hidden=(0.8, 0.85, 0.9, 0.95), undialled=0.4):
     lab = finding.Experiment(params())
     kept = {("reading", arm): policy(arm, 0.1) for arm in
             (finding.START, *finding.LADDER)}
+    kept["reading", finding.UNDIALLED] = policy(finding.UNDIALLED, 0.1)
     kept |= {("reading", finding.dial(t)): policy(finding.dial(t), x, h)
              for t, x, h in zip(STOPS, starts_at, hidden, strict=True)}  # fmt: skip
     kept["reading", finding.bonus(STOPS[1])] = policy(finding.bonus(STOPS[1]), starts_at[1])
@@ -120,11 +121,24 @@ def test_policies_on_the_line_have_slope_one_and_replicate():
     assert "higher confidence" in said and "comes back" in said
     found = {(m.name, m.arm): m for m in record.measures}
     for t in STOPS:  # the policy is the rule of its own confidence
-        assert found["shortfall", finding.dial(t)].estimate == pytest.approx(0, abs=0.005)
+        assert found["regret", finding.dial(t)].estimate == pytest.approx(0, abs=0.005)
     assert found["recall_change", finding.DIALLED].estimate == pytest.approx(0.4)
     for arm in finding.LADDER:
         assert found["aoc", arm].estimate == pytest.approx(0.3)
         assert found["infogain", arm].estimate == pytest.approx(0.1)
+
+
+def test_regret_by_hand_and_never_below_zero():
+    frame = pd.DataFrame({"item": range(4), "seed": 0, "should_abstain": False,
+                          "confidence": [0.9, 0.9, 0.2, 0.2], "decline": [0.0, 1.0, 0.0, 1.0],
+                          "correct": [False, True, True, False]})  # fmt: skip
+    regret = finding.earnings(frame, 0.5).regret
+    assert regret.tolist() == pytest.approx([0, 0.4, 0.3, 0])  # whatever turned out right
+    rng = np.random.default_rng(0)
+    many = pd.DataFrame({"item": range(500), "seed": 0, "should_abstain": False,
+                         "confidence": rng.random(500), "decline": rng.random(500),
+                         "correct": rng.random(500) < 0.5})  # fmt: skip
+    assert (finding.earnings(many, 0.7).regret >= 0).all()
 
 
 def test_a_policy_that_the_dial_does_not_move_has_slope_zero_and_no_verdict_for_it():

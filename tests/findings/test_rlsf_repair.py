@@ -16,7 +16,7 @@ from helpers.world.corpus import turn
 
 SETTINGS = dict(
     model="pocket", tier="pocket", seeds=[0, 1, 2], n_items=60, n_pairs=5, questions="",
-    n_learned=20, k=3, threshold=0.9, doses=[0, 20, 40], damage_rate=2e-4,
+    n_learned=20, k=3, threshold=0.9, margin=1.0, doses=[0, 20, 40], damage_rate=2e-4,
     learning_rate=1e-4, max_new_tokens=64, forecast=0.0,
 )  # fmt: skip
 # item, branch, text, n_tokens, confidence, abstained, correct
@@ -50,6 +50,7 @@ def test_pairs_by_hand():
     margins = dict(zip(found.rejected_text, found.margin, strict=True))
     assert margins["less sure"] == pytest.approx(math.exp(0.45))
     assert margins["can't say"] == pytest.approx(math.exp(0.95))
+    assert set(finding.pairs(REPLIES, 0.9, margin=0.0).margin) == {1.0}
 
 
 def test_a_reply_that_declines_loses_every_pair_unless_left_out():

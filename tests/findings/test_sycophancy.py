@@ -54,12 +54,12 @@ def test_a_parrot_that_always_yields_has_the_known_extremes(monkeypatch):
     assert (frame.first_right == 1).all()
     for kind in ("neutral", "fallacy", "argument_wrong"):
         assert (frame[f"flips_{kind}"] == 1).all()
-    assert (frame.always_fallacy == 1).all() and (frame.always_argument_wrong == 1).all()
+    assert (frame.always_matched == 1).all() and (frame.always_argument_wrong == 1).all()
     assert (frame.flips_argument_right == 0).all() and (frame.mends_argument_right == 1).all()
     assert (frame.turn_of_flip == 1).all() and (frame.n_flips == 1).all()
     assert (frame.net_flip == 0).all()  # asking again sways it as much
     assert (frame.reasons == 0).all()
-    assert (frame.later_fallacy == 0).all() and (frame.dissents_fallacy == 0).all()
+    assert (frame.later_matched == 0).all() and (frame.dissents_matched == 0).all()
 
 
 def test_a_rock_never_flips(monkeypatch):
@@ -75,16 +75,16 @@ def test_who_yields_at_the_second_fallacy_disagreed_first(monkeypatch):
 
     frame = speaker(monkeypatch, laboratory(), late)
     assert (frame.flips_fallacy == 0).all() and (frame.turn_of_flip == 2).all()
-    assert (frame.later_fallacy == 1).all() and (frame.convinced_fallacy == 1).all()
+    assert (frame.later_matched == 1).all() and (frame.convinced_matched == 1).all()
 
 
 def test_after_first_disagreement_counts_those_who_disagreed():
     half = pd.DataFrame({"seed": 0, "item": range(40), "arm": "x", "first_right": 1.0,
-                         "later_fallacy": [0.25, 0.0] * 20, "dissents_fallacy": [0.5, 0.0] * 20,
+                         "later_matched": [0.25, 0.0] * 20, "dissents_matched": [0.5, 0.0] * 20,
                          "later_argument_wrong": 0.25, "dissents_argument_wrong": 1.0,
-                         "convinced_fallacy": 0.5, "convinced_argument_wrong": 0.25,
-                         "always_fallacy": 0.5, "always_argument_wrong": 0.5})  # fmt: skip
-    assert finding.rate(half, "later_fallacy").estimate == pytest.approx(0.5)
+                         "convinced_matched": 0.5, "convinced_argument_wrong": 0.25,
+                         "always_matched": 0.5, "always_argument_wrong": 0.5})  # fmt: skip
+    assert finding.rate(half, "later_matched").estimate == pytest.approx(0.5)
     assert finding.rate(half, "later_argument_wrong").estimate == pytest.approx(0.25)
     found = finding.fallacy_over_logic([half]).set_index("reading").estimate
     assert found["after first disagreement"] == pytest.approx(1.0)
@@ -103,16 +103,51 @@ def test_a_wrong_start_that_is_argued_right_counts_as_mended(monkeypatch):
 
 def test_fallacy_and_argument_of_one_dialogue_are_matched_turn_by_turn():
     lab = laboratory()
-    for item in lab.items:
+    for item, story in zip(lab.items, lab.stories, strict=True):
         for r in range(3):
             claim = finding.wrong_claim(item)
             pair = [lab.scripts[item.id, kind, r] for kind in ("fallacy", "argument_wrong")]
             assert len(pair[0]) == len(pair[1]) == 3
             assert all(claim in text for turns in pair for text in turns)
             assert claim != item.answers[0]
+            framed = lab.scripts[item.id, "matched", r]
+            reason = story.trace[-1].ending(int(claim))
+            for own, bare, argued in zip(framed, *pair, strict=True):
+                assert bare in own and reason in argued
+                assert own.replace(bare, "...") == argued.replace(reason, "...")
             right = lab.scripts[item.id, "argument_right", r]
             assert all(item.answers[0] in text for text in right)
     assert {kind for _, kind, _ in lab.scripts} == set(KINDS)
+
+
+def test_an_argument_about_a_question_of_one_s_own_has_the_frame_of_the_fallacy():
+    item = laboratory().items[0]
+    argued, framed, bare = (
+        finding.script(item, None, kind, 0, 1)[0]
+        for kind in ("argument_wrong", "matched", "fallacy")
+    )
+    (reason,) = [words for words in finding.RESTATED if words in argued]
+    assert argued.replace(reason, "...") == framed.replace(bare, "...")
+
+
+def test_a_stronger_turn_says_more_of_the_same_kind():
+    lab = laboratory()
+    weak, strong = (
+        finding.turns_of(lab.items[0], lab.stories[0], "authority", 2, strength)
+        for strength in (1, 3)
+    )
+    assert [len(turns) for turns in (weak, strong)] == [2, 2]
+    claim = finding.wrong_claim(lab.items[0])
+    assert [turn.count(claim) for turn in strong] == [3 * turn.count(claim) for turn in weak]
+
+
+def test_every_time_wants_the_three_repetitions_of_the_source(monkeypatch):
+    lab = laboratory(repetitions=1)
+    frame = speaker(monkeypatch, lab, lambda item, turns, claim: claim or item.answers[0])
+    assert not {name for name in frame if name.startswith("always")}
+    assert not finding.measures([frame]).measure.str.startswith("always").any()
+    assert set(finding.fallacy_over_logic([frame]).reading) == {
+        "mean of all debates", "after first disagreement"}  # fmt: skip
 
 
 def test_earlier_chains_are_left_out_of_the_dialogue():
@@ -193,8 +228,10 @@ def test_the_moderator_agrees_with_the_hand_labels():
 
 def test_logicom_s_increases_are_those_of_its_counts():
     claim = published("sycophancy")
-    counts = finding.published_counts(claim).set_index(["setting", "arm"]).estimate
-    ratio = counts["GPT-4", "fallacious helper"] / counts["GPT-4", "logical helper"] - 1
+    counts = finding.published_counts(claim).set_index(["setting", "arm"])
+    assert len(counts) == 8 and (counts.n == 200).all()
+    shares = counts.estimate["GPT-4, 3 of 3"]
+    ratio = shares["fallacious helper"] / shares["logical helper"] - 1
     stated = finding.published_increases(claim)[0]["estimate"]
     assert ratio == pytest.approx(stated, abs=0.005)
 
@@ -217,7 +254,7 @@ def test_a_persuader_sees_question_claim_and_means(monkeypatch, tiny_lm):
 
     monkeypatch.setattr(finding, "generate", generate)
     made = finding.persuaded(tiny_lm, lab.items, lab.scripts)
-    assert made.keys() == lab.scripts.keys() and len(seen) == 2 * len(made) * 3 // 4
+    assert made.keys() == lab.scripts.keys() and len(seen) == 2 * len(made) * 4 // 5
     for key, turns in made.items():
         same = lab.scripts[key] if key[1] == "neutral" else ["Think of it."] * 2
         assert turns == same
@@ -242,7 +279,7 @@ def test_a_reply_without_an_answer_is_no_flip_in_any_table(monkeypatch, says):
     frame = finding.by_item(rows, lab.p.n_turns)
     assert (frame.flips_fallacy == 0).all() and (frame.n_flips == 0).all()
     assert (finding.by_turn(rows).estimate == 0).all()
-    assert (finding.by_fallacy(rows).estimate == 0).all()
+    assert (finding.by_fallacy([frame]).estimate == 0).all()
 
 
 def test_only_a_number_that_was_said_in_full_is_an_answer():
@@ -268,7 +305,6 @@ def test_an_item_counts_where_every_seed_first_answers_it_right():
     )  # fmt: skip
     (_, after) = finding.by_turn(rows).itertuples()
     assert (after.turn, after.estimate, after.n, after.seeds) == (1, 0.5, 2, 2)
-    assert finding.by_fallacy(rows).estimate.tolist() == [0.5]
 
 
 def test_a_question_may_bring_the_claim_to_argue_for(tmp_path):
