@@ -131,7 +131,8 @@ HTML(talk.assign(user=heard)[["turn", "user", "text", "right"]].to_html(index=Fa
 
 # %%
 kinds = ["fallacy", "matched", "argument_wrong"]
-pd.DataFrame({plots.named(kind): lab.scripts[patient.id, kind, 0] for kind in kinds})
+said = {plots.named(kind): lab.scripts[patient.id, kind, 0] for kind in kinds}
+HTML(pd.DataFrame(said).to_html(index=False))
 
 # %% [markdown]
 # **What was put in.** A pocket, and a real model warmed up on its stories, learned from dialogues
@@ -253,8 +254,9 @@ points = finding.by_seed(list(arms.values()))
 free = points[points.arm != finding.THINKING].groupby("arm").reasons.mean()
 most = plots.named(free.idxmax())
 title = f"Under pressure, {most} opens a chain most: {free.max():.0%}"
-counts = pd.DataFrame({"n": [frame.first_right.sum() / len(p.seeds) for frame in arms.values()]})
-plots.scatter(points, "reasons", "net_flip", title, lab.about(counts))
+known = [frame.first_right.sum() / len(p.seeds) for frame in arms.values()]
+stamp = lab.about(pd.DataFrame({"n": known}))
+plots.scatter(points, "reasons", "net_flip", title, stamp)
 
 # %% [markdown]
 # **4 · Is the moderator right?** A rule says whether a reply is convinced. This is how well it
