@@ -591,9 +591,9 @@ def reliability(frame: pd.DataFrame, title: str, stamp: str) -> Figure:
 
 def risk(table: pd.DataFrame, title: str, stamp: str) -> Figure:
     """Share of wrong answers against coverage, a line an arm, dashed where an earlier one has its
-    colour. table: arm, coverage, risk.
+    colour; no intervals. table: arm, coverage, risk.
     """
-    figure, (ax,) = canvas(title, stamp, height=5.2)
+    figure, (ax,) = canvas(title, stamp.replace("intervals 95 %", "no intervals"), height=5.2)
     seen = set()
     for arm, rows in table.groupby("arm", sort=False):
         dashed = "--" if colour(arm) in seen else "-"

@@ -48,7 +48,7 @@ import time
 import pandas as pd
 from IPython.display import HTML, Markdown
 
-from helpers import plots, record, statistics, widgets
+from helpers import plots, record, statistics, steering, widgets
 from helpers.findings import latent_reasoning as finding
 
 p = finding.Params.checked(globals())
@@ -293,7 +293,8 @@ def dial(layer, strength):
     return finding.at_dial(lab, layer, strength)
 
 
-more = {"layer": list(range(dials[0].layer + 1)), "strength": [0.5, 1.0, 2.0, 8.0]}
+depth = len(steering.layers(lab.lm("before", p.seeds[0])))
+more = {"layer": list(range(depth)), "strength": [0.5, 1.0, 2.0, 8.0]}
 widgets.explore(dial, live_only=more, layer=[dials[0].layer], strength=[0.0, 4.0])
 
 # %% [markdown]
