@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from os.path import commonprefix
 
 import numpy as np
 import pandas as pd
@@ -66,7 +67,8 @@ def _generate(
         draws = np.stack(list(uniform_draws(prompts, max_new_tokens, seed)))
     ends = end_tokens(lm)
     written: list[list[int]] = [[] for _ in prompts]
-    order = sorted(range(len(prompts)), key=lambda i: len(encoded[i]), reverse=True)
+    kin = sorted(families(encoded), key=lambda f: max(len(encoded[i]) for i in f[0]), reverse=True)
+    order = [i for members, _ in kin for i in members]
     batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
     for batch in progress(batches, len(batches), f"{lm.name}: generating"):
         tokens = _decode(
@@ -104,6 +106,22 @@ def end_tokens(lm: LM) -> set[int]:
     return {i for i in [*ends, lm.tokenizer.eos_token_id] if i is not None}
 
 
+def families(rows: list[list[int]]) -> list[tuple[list[int], int]]:
+    """Which rows share at least the first half of the longer, and how many tokens they share, their
+    last never among them: the turns of one dialogue, the branches of one question.
+    """
+    found: list[tuple[list[int], int]] = []
+    for i in sorted(range(len(rows)), key=rows.__getitem__):
+        members, shared = found[-1] if found else ([], 0)
+        first = rows[members[0]] if members else []
+        common = len(commonprefix([first, rows[i]]))
+        if members and 2 * common >= max(len(first), len(rows[i])):
+            found[-1] = [*members, i], min(shared, common, len(rows[i]) - 1)
+        else:
+            found.append(([i], len(rows[i]) - 1))
+    return found
+
+
 def left_padded(lm: LM, rows: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
     """Token ids and attention mask, both [rows, longest], padded on the left."""
     length = max(map(len, rows))
@@ -123,19 +141,33 @@ def positions(mask: torch.Tensor) -> torch.Tensor:
 def _decode(
     lm, rows, max_new_tokens, stops, temperature, top_p, draws, begun=None, written=None
 ) -> list[list[int]]:
-    """New token ids of each row, the stop token included; finished rows leave the batch, and rows
-    that are alike are read once.
+    """New token ids of each row, the stop token included; finished rows leave the batch, and what
+    rows have in common at their beginning is read once, unless a hook wants to see prompts whole.
 
     begun: the first token of each row, when it is not the model's to choose. written: [rows,
     max_new_tokens, 2], filled with p(top 1) and p(top 1) - p(top 2) at every new token.
     """
-    alike = {row: i for i, row in enumerate(dict.fromkeys(map(tuple, rows)))}
-    ids, mask = left_padded(lm, list(alike))
-    device = ids.device
-    which = torch.tensor([alike[tuple(row)] for row in rows], device=device)
-    stop = torch.tensor(sorted(stops), device=device)
-    at = positions(mask)
+    hooked = any(module._forward_hooks for module in lm.model.modules())
+    kin = [([i], 0) for i in range(len(rows))] if hooked else families(rows)
+    family = {i: n for n, (members, _) in enumerate(kin) for i in members}
+    which = torch.tensor([family[i] for i in range(len(rows))], device=lm.model.device)
     cache = DynamicCache(config=lm.model.config)
+    heads, seen = left_padded(lm, [rows[members[0]][:shared] for members, shared in kin])
+    if heads.shape[1]:
+        lm.model(
+            input_ids=heads,
+            attention_mask=seen,
+            position_ids=positions(seen),
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        cache.batch_select_indices(which)
+    ids, mask = left_padded(lm, [row[kin[family[i]][1] :] for i, row in enumerate(rows)])
+    mask = torch.cat([seen[which], mask], dim=1)
+    at = positions(mask)[:, -ids.shape[1] :]
+    device = ids.device
+    stop = torch.tensor(sorted(stops), device=device)
     alive = torch.arange(len(rows), device=device)  # the row that each line of the batch is
     new = torch.zeros((len(rows), max_new_tokens), dtype=torch.long, device=device)
     length = torch.full((len(rows),), max_new_tokens, device=device)
@@ -148,9 +180,6 @@ def _decode(
             use_cache=True,
             logits_to_keep=1,
         ).logits[:, -1]
-        if not step and len(alike) < len(rows):
-            logits, mask, at = logits[which], mask[which], at[which]
-            cache.batch_select_indices(which)
         if begun is not None and not step:
             token = torch.tensor(begun, device=device)
         elif draws is None:

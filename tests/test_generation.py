@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import generation
+from helpers import generation, steering
 from helpers.generation import branched, first_token_probabilities, generate, pick, two_pass
 from helpers.world import grammar
 
@@ -103,6 +103,31 @@ def test_prompts_that_are_alike_are_read_once_and_sampled_apart(tiny_lm, prompts
     )
     assert generate(tiny_lm, asked, 12, 1.0) == alone[0]
     assert read[:2] == [2, 4]
+
+
+def test_rows_that_begin_alike_are_a_family_by_hand():
+    rows = [[1, 2, 3, 4, 9], [1, 2, 3, 5], [7, 8], [1, 2, 3, 4], [1, 6, 6, 6]]
+    found = {tuple(sorted(members)): shared for members, shared in generation.families(rows)}
+    assert found == {(0, 1, 3): 3, (2,): 1, (4,): 3}
+    assert generation.families([[5], [5]]) == [([0, 1], 0)]
+
+
+def test_a_question_is_read_once_for_all_its_dialogues_and_whole_where_a_hook_steers(
+    tiny_lm, prompts, monkeypatch
+):
+    ends = [" Are you sure?", " It is 3.", " Everyone says that it is 3."]
+    asked = [prompt + end for prompt in prompts[:4] for end in ends]
+    alone = [generate(tiny_lm, [one], 8)[0] for one in asked]
+    read, forward = [], tiny_lm.model.forward
+    monkeypatch.setattr(
+        tiny_lm.model, "forward", lambda **k: read.append(k["input_ids"].shape) or forward(**k)
+    )
+    assert generate(tiny_lm, asked, 8) == alone
+    assert read[0][0] == 4 and read[1][0] == 12 and read[1][1] < read[0][1]
+    read.clear()
+    with steering.hooked(tiny_lm, 0, lambda hidden: hidden):
+        assert generate(tiny_lm, asked, 8) == alone
+    assert read[0][0] == 12 and all(shape[1] == 1 for shape in read[1:])
 
 
 def test_bad_settings_are_refused_in_one_sentence(tiny_lm, prompts):
