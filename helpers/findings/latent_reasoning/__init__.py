@@ -1,6 +1,12 @@
 """Finding 5, latent reasoning: six ways to a chain, each beside its own control."""
 
-from helpers.findings.latent_reasoning.experiment import MECHANISMS, SHARES, Experiment, Params
+from helpers.findings.latent_reasoning.experiment import (
+    MECHANISMS,
+    SHARES,
+    TUNED,
+    Experiment,
+    Params,
+)
 from helpers.findings.latent_reasoning.measures import (
     compared,
     controls,
@@ -19,6 +25,7 @@ from helpers.findings.latent_reasoning.play import at_dial, at_share, explorer, 
 __all__ = [
     "MECHANISMS",
     "SHARES",
+    "TUNED",
     "Experiment",
     "Params",
     "at_dial",
