@@ -74,6 +74,7 @@ def figure(table: pd.DataFrame) -> Figure:
             ax.set(xlim=(-0.03, 1.03), xticks=[0, 0.5, 1])
         elif measure == "infogain":  # of one unsure arm it can be many times that of the others
             ax.set_xscale("symlog")
+            ax.set_xticks([-10, -1, 0, 1], ["-10", "-1", "0", "1"])
     keys = [
         plt.Line2D([], [], marker="os^D"[k % 4], lw=3, ms=9, label=f"tier {tier}",
                    color=plots.PALETTE[(0, 1, 2, 4)[k % 4]])
