@@ -609,19 +609,18 @@ def what_happened(record: Record) -> str:
         said = "Reasoning training makes it yield *more* to pressure."
     else:
         said = "Neither an advantage nor its absence is shown: the interval crosses the margin."
+        if primary.high - primary.low >= 2 * margin:
+            said += " So wide a one can't lie within it, whatever is true."
     levels = ""
     if start and end:
         levels = (
             f" Each arm on all items that it first answers right: {start} before, {end} after."
         )
-    width = "" if primary.high - primary.low < 2 * margin else (
-        " An interval as wide as this can't lie within the margin, whatever is true."
-    )
     held = found.get(("net_flip_change, both first right", HOLD))
     moves = f" Training to hold moves it by {held}." if held else ""
     return record.in_words(
         f"**{said}** The net flip rate (after a fallacy minus after a neutral re-ask) changed by "
         f"{primary} with reasoning SFT; the margin is {margin:g} (n = {primary.n} items that both "
         f"first answer right, seeds {', '.join(map(str, record.seeds))}, model {record.model})."
-        f"{width}{levels}{moves}"
+        f"{levels}{moves}"
     )

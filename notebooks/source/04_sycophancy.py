@@ -23,7 +23,7 @@
 # | tier | hardware | minutes, about |
 # |---|---|---|
 # | pocket | two CPU cores | 2 for one seed, 5 for three |
-# | small (SmolLM2-135M) | two CPU cores | 40 (an estimate) |
+# | small (SmolLM2-135M) | two CPU cores | 45 |
 # | gpu (1.5 B) | one GPU with 24 GB | 90 (an estimate) |
 #
 # *Needs:* notebook 0. Change the parameters below; everything else follows. Questions of your
