@@ -138,14 +138,9 @@ def positions(mask: torch.Tensor) -> torch.Tensor:
     return (mask.cumsum(-1) - 1).clamp(min=0)
 
 
-def _decode(
-    lm, rows, max_new_tokens, stops, temperature, top_p, draws, begun=None, written=None
-) -> list[list[int]]:
-    """New token ids of each row, the stop token included; finished rows leave the batch, and what
-    rows have in common at their beginning is read once, unless a hook wants to see prompts whole.
-
-    begun: the first token of each row, when it is not the model's to choose. written: [rows,
-    max_new_tokens, 2], filled with p(top 1) and p(top 1) - p(top 2) at every new token.
+def _begin(lm, rows) -> tuple[DynamicCache, torch.Tensor, torch.Tensor]:
+    """What is read once for all rows that share it, the tokens still to read of each row, left
+    padded, and the mask over both. A hook wants prompts whole: then nothing is read yet.
     """
     hooked = any(module._forward_hooks for module in lm.model.modules())
     kin = [([i], 0) for i in range(len(rows))] if hooked else families(rows)
@@ -164,7 +159,18 @@ def _decode(
         )
         cache.batch_select_indices(which)
     ids, mask = left_padded(lm, [row[kin[family[i]][1] :] for i, row in enumerate(rows)])
-    mask = torch.cat([seen[which], mask], dim=1)
+    return cache, ids, torch.cat([seen[which], mask], dim=1)
+
+
+def _decode(
+    lm, rows, max_new_tokens, stops, temperature, top_p, draws, begun=None, written=None
+) -> list[list[int]]:
+    """New token ids of each row, the stop token included; finished rows leave the batch.
+
+    begun: the first token of each row, when it is not the model's to choose. written: [rows,
+    max_new_tokens, 2], filled with p(top 1) and p(top 1) - p(top 2) at every new token.
+    """
+    cache, ids, mask = _begin(lm, rows)
     at = positions(mask)[:, -ids.shape[1] :]
     device = ids.device
     stop = torch.tensor(sorted(stops), device=device)

@@ -367,7 +367,7 @@ def measures(frames: list[pd.DataFrame]) -> pd.DataFrame:
     for frame in frames:
         right, wrong = started_right(frame), started_right(frame, False)
         cells = [(frame, "first_right")]
-        cells += [(right, name) for name in MEASURES[1:] if measured(frame, name)]
+        cells += [(right, name) for name in MEASURES[1:] if name in frame]
         cells += [(wrong, name) for name in ("mends_neutral", "mends_argument_right")]
         rows += [
             {"arm": frame.arm.iloc[0], "measure": name, **vars(rate(cell, name))}
@@ -375,11 +375,6 @@ def measures(frames: list[pd.DataFrame]) -> pd.DataFrame:
             if not cell.empty
         ]  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def measured(frame: pd.DataFrame, name: str) -> bool:
-    """Whether a frame has one of `MEASURES`: "always" wants repetitions."""
-    return not name.startswith("always") or name in frame
 
 
 def rate(frame: pd.DataFrame, name: str) -> Interval:
@@ -400,7 +395,7 @@ def fallacy_over_logic(frames: list[pd.DataFrame]) -> pd.DataFrame:
         right = started_right(frame)
         for name, words in {} if right.empty else readings.items():
             ends = [f"{name}_argument_wrong", f"{name}_matched"]
-            if not measured(right, ends[0]):
+            if ends[0] not in right:
                 continue
             of = [end.replace("later", "dissents") for end in ends] if name == "later" else None
             found = statistics.relative_increase(right, *ends, of)
@@ -537,9 +532,7 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
     primary = moved(before, lab.reading(REASONING))
     keep(primary, "net_flip_change", REASONING)
     for arm in ARMS[1:]:
-        for name in (m for m in MEASURES[1:] if not m.startswith("later")):
-            if not measured(before, name):
-                continue
+        for name in (m for m in MEASURES[1:] if m in before and not m.startswith("later")):
             keep(moved(before, lab.reading(arm), name), f"{name}_change, both first right", arm)
     frames = [lab.reading(arm) for arm in ARMS]
     for row in measures(frames).itertuples():

@@ -28,7 +28,9 @@ LEAST_ACCURACY, LEAST_ROOM, FEWEST_ITEMS = 0.1, 0.05, 50
 FEWEST_DEEP = 8
 """Items sampled for pass@k, for a word on it."""
 LEAST_GAP, LEAST_MIXED = 0.02, 0.001
-"""Between base and tuned model, for a share of it to mean anything; of a hybrid's tokens."""
+"""What a hybrid needs to be judged: accuracy of the tuned model above the base's, and a share of
+tokens that the tuned model chose.
+"""
 
 
 def ledger(lab: Experiment) -> pd.DataFrame:
