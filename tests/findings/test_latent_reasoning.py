@@ -154,7 +154,7 @@ def test_the_gap_recovered_by_hand():
 def test_a_hybrid_that_is_one_of_its_models_has_no_interval(monkeypatch):
     monkeypatch.setattr(finding.Experiment, "right", lambda lab, replies: replies)
     given = measures.gap_recovered
-    lab = laboratory({"rlvr": 0.9}, monkeypatch)
+    lab = laboratory({"rlvr": 0.9, "forced": 0.7}, monkeypatch)
     ends = {share: {0.0: "greedy", 1.0: "rlvr"}.get(share, "forced") for share in finding.SHARES}
     lab.routed = lambda arm, share, seed: (
         measures.of_seed(lab.solved(ends[share]), seed).correct.tolist(), [])  # fmt: skip
