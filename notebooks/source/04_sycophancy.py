@@ -203,7 +203,7 @@ finding.power(lab, sorted(set(margins))).round(2)
 # %%
 names = [f"{name}_{kind}" for name in ("convinced", "always", "later")
          for kind in ("matched", "argument_wrong")]
-title = "Convinced of a wrong claim, by fallacy and by argument, in three readings"
+title = "Convinced of a wrong claim, by fallacy and by argument, by reading"
 persuaded = table[table.measure.isin(names)]
 stamp = lab.about(persuaded)
 plots.compare(persuaded, "measure", "share of right first answers", title, stamp)
