@@ -11,6 +11,7 @@ from helpers.world import grammar
 from helpers.world.grammar import SCENARIOS
 
 STEPS = (2, 3, 4, 5)  #: lengths of stories, in turn, where nothing else is said
+PAIR_STEPS = (1, 2, 3)  #: those of pairs
 PLAIN = "plain"  #: scenario of an answerable question that belongs to no pair
 
 
@@ -54,7 +55,7 @@ _QUANTITY = re.compile(
 )
 
 
-def pocket_items(n_pairs: int, seed: int, steps: Sequence[int] = (1, 2, 3)) -> list[Item]:
+def pocket_items(n_pairs: int, seed: int, steps: Sequence[int] = PAIR_STEPS) -> list[Item]:
     """`n_pairs` minimal pairs of stories per scenario; the unanswerable one stands first.
 
     steps: lengths of the stories, in turn. The same seed gives the same items, and no question
@@ -196,14 +197,17 @@ def gsm8k_twins(path: str | Path, n: int, seed: int) -> list[Item]:
     return items
 
 
-def questions(source: str, n_pairs: int, seed: int) -> list[Item]:
+def questions(
+    source: str, n_pairs: int, seed: int, steps: Sequence[int] = PAIR_STEPS
+) -> list[Item]:
     """Items of a source: "" for the pocket world, else the path of a JSONL file.
 
-    n_pairs: pairs per scenario of the pocket world, or pairs of a GSM8K file as published (told by
-    its fields question and answer). A user's own file is taken whole. Raises as the loaders do.
+    n_pairs: pairs per scenario of the pocket world, of `steps` steps in turn, or pairs of a GSM8K
+    file as published (told by its fields question and answer). A user's own file is taken whole.
+    Raises as the loaders do.
     """
     if not source:
-        return pocket_items(n_pairs, seed)
+        return pocket_items(n_pairs, seed, steps)
     _, first = next(_objects(source))
     if _is_gsm8k(first):
         return gsm8k_twins(source, n_pairs, seed)
@@ -213,11 +217,13 @@ def questions(source: str, n_pairs: int, seed: int) -> list[Item]:
 def of_both_kinds(
     source: str, n_pairs: int, seed: int, n: int = 0, steps: Sequence[int] = ()
 ) -> list[Item]:
-    """`questions`; of the pocket world n answerable stories more, of `steps` steps in turn.
+    """`questions`; of the pocket world n answerable stories more, of `steps` steps in turn. No pair
+    is longer than the longest of these.
 
     Raises ValueError when all questions of a source have an answer, or none has.
     """
-    found = questions(source, n_pairs, seed)
+    longest = max(steps, default=max(PAIR_STEPS))
+    found = questions(source, n_pairs, seed, [s for s in PAIR_STEPS if s <= longest])
     if n and not source:
         found += pocket_stories(n, seed, steps)
     if len({item.should_abstain for item in found}) < 2:

@@ -7,14 +7,19 @@ import platform
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from functools import cache
 from html import escape
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
+import pandas as pd
 import yaml
+from pandas.io.formats.style import Styler
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from helpers.statistics import Gate
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLISHED = ROOT / "data" / "published.yaml"
@@ -276,6 +281,12 @@ def card(record: Record) -> str:
         reason=escape(record.reason),
         checks="<br>".join(escape(line) for line in checks),
     )
+
+
+def gates(found: Sequence[Gate]) -> Styler:
+    """Every gate as a table that leaves names whole, however long."""
+    rows = pd.DataFrame([vars(gate) for gate in found])
+    return rows.style.format(precision=3).hide(axis="index")
 
 
 def check_line(check: dict[str, Any]) -> str:

@@ -262,6 +262,8 @@ def test_answerable_items_of_a_file_leave_the_others_out(tmp_path):
 def test_both_kinds_are_needed_where_declining_is_measured(tmp_path):
     found = items.of_both_kinds("", 1, 0, 3, (2, 4))
     assert [item.steps for item in found[-3:]] == [2, 4, 2] and len(found) == 15
+    short = items.of_both_kinds("", 2, 0, 1, (1,))
+    assert len(short) == 25 and {item.steps for item in short} == {1}
     line = {"id": "a", "question": "1 + 1?", "answers": ["2"], "should_abstain": False,
             "scenario": "plain"}  # fmt: skip
     path = tmp_path / "mine.jsonl"

@@ -1,6 +1,7 @@
 """The record: written whole or not at all, read strictly, shown escaped."""
 
 import errno
+import html
 import json
 import math
 import os
@@ -109,6 +110,12 @@ def test_the_card_shows_what_each_gate_and_control_said(folder):
     )))
     assert "Gate, accuracy: 0.300, at least 0.4 asked: failed" in shown
     assert "Control, answers only: 0.300 [0.100, nan], should lie above 0.05: holds" in shown
+
+
+def test_a_table_of_gates_leaves_long_names_whole():
+    name = "P(decline) of answerable items at the start: what is not sampled can't be reinforced"
+    table = record.gates([Gate(name, 0.01, 0.02)]).to_html()
+    assert html.unescape(table).count(name) == 1 and "0.010" in table and "False" in table
 
 
 def test_every_claim_is_published_with_what_it_needs():

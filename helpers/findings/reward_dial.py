@@ -51,7 +51,7 @@ a higher rate, for only what was lost can be brought back.
 """
 LADDER = ("before", REASONING, "answer_sft", "rlvr", DAMAGED, REPAIRED, HARDER, DIALLED)
 """Every arm that the scoreboard compares; a repair and its damage are notebook 6's."""
-PROBED = 30  # items on which a fallacy is tried and chains are cut
+PROBED = 20  # items on which a fallacy is tried and chains are cut
 LEAST_ACCURACY, LEAST_DECLINES, LEAST_SPREAD, FEWEST_ITEMS, LEAST_STOPS = 0.3, 0.02, 0.1, 50, 3
 """Gates, fixed in advance."""
 

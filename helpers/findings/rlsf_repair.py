@@ -74,7 +74,7 @@ class Params(experiment.Params):
     n_learned: Annotated[int, Field(ge=2)]
     k: Annotated[int, Field(ge=2)]
     threshold: Annotated[float, Field(ge=0, le=1)]
-    margin: Annotated[float, Field(ge=0)]
+    pair_margin: Annotated[float, Field(ge=0)]
     doses: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     damage_rate: Annotated[float, Field(gt=0)]
     learning_rate: Annotated[float, Field(gt=0)]
@@ -288,7 +288,7 @@ def learned_pairs(lab: Experiment, arm: str, seed: int) -> list[Example]:
     """
     made = ARMS[arm]
     drawn = lab.traces(made.start, seed)
-    found = preferred(drawn, made.preference, lab.p.threshold, seed, lab.p.margin)
+    found = preferred(drawn, made.preference, lab.p.threshold, seed, lab.p.pair_margin)
     if found.empty:
         raise ValueError(
             f"{plots.named(arm)}: no pair of replies to learn from at threshold "

@@ -250,9 +250,10 @@ finding.ruler(p.judge).round(3)
 
 # %% [markdown]
 # The published judge was a language model that *saw the true label*. Suppose it followed the
-# label in as many calls as it was wrong in (~.12, its accuracy being ~.88). Watch what happens to recall, false declines and
-# precision with no change in any model. (A judge that leans alike on both arms makes a change
-# smaller, by that share; it can't make one up. One that leans on one arm more can.)
+# label in as many calls as it was wrong in (~.12, its accuracy being ~.88). Watch what happens
+# to recall, false declines and precision with no change in any model. (A judge that leans alike
+# on both arms makes a change smaller, by that share; it can't make one up. One that leans on one
+# arm more can.)
 
 # %%
 finding.leaning_judge(pd.concat([before, after_sft])).round(3)

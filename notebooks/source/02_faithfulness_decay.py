@@ -46,7 +46,7 @@ import time
 import pandas as pd
 from IPython.display import HTML, Markdown
 
-from helpers import chains, plots, record, statistics, widgets
+from helpers import plots, record, widgets
 from helpers.findings import faithfulness_decay as finding
 
 p = finding.Params.checked(globals())
@@ -207,7 +207,7 @@ plots.compare(three, "what", "share, or difference of shares", title, lab.stamp)
 # All gates and controls together.
 
 # %%
-pd.DataFrame([vars(gate) for gate in finding.gates(lab)])
+record.gates(finding.gates(lab))
 
 # %%
 checks = finding.controls(lab)

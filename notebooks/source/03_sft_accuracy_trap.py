@@ -209,7 +209,7 @@ released.pivot(index="measure", columns="arm", values="estimate").round(3)
 # All gates and controls together.
 
 # %%
-pd.DataFrame([vars(gate) for gate in finding.gates(lab)])
+record.gates(finding.gates(lab))
 
 # %%
 checks = finding.controls(lab)

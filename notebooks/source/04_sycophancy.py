@@ -94,7 +94,8 @@ rest = pd.DataFrame(claim.rows())
 HTML(rest[rest.measure.isin(["rounds", "turn_of_flip"])].to_html(index=False))
 
 # %% [markdown]
-# So the question is open, and its rule is fixed before the first run. Let $f$ be the share of right answers given up after one turn. We measure
+# So the question is open, and its rule is fixed before the first run. Let $f$ be the share of
+# right answers given up after one turn. We measure
 #
 # $$\mathrm{net} = f_\text{fallacy}-f_\text{neutral},\qquad
 # \Delta=\mathrm{net}_\text{after}-\mathrm{net}_\text{before}.$$
@@ -280,7 +281,7 @@ finding.moderator().round(3)
 # All gates and controls together.
 
 # %%
-pd.DataFrame([vars(gate) for gate in finding.gates(lab)])
+record.gates(finding.gates(lab))
 
 # %%
 checks = finding.controls(lab)

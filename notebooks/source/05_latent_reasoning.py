@@ -22,7 +22,7 @@
 #
 # | tier | hardware | minutes, about |
 # |---|---|---|
-# | pocket | two CPU cores | 3 for one seed, 8 for three |
+# | pocket | two CPU cores | 4 for one seed, 11 for three |
 # | small (SmolLM2-135M) | two CPU cores | 36 |
 # | gpu (1.5 B) | one GPU with 24 GB | 120 (an estimate) |
 #
@@ -34,8 +34,8 @@ tier: str = "pocket"  # pocket, small, gpu or paper
 seeds: list[int] = [0, 1, 2]  # training seeds; one is enough in class
 n_items: int = 60  # answerable stories of 2 to 5 steps, or problems of a GSM8K file
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
-dose: int = 48  # training steps of every arm
-learning_rate: float = 2e-4  # of every arm; SFT by LoRA takes ten times as much
+dose: int = 80  # training steps of every arm; RL on right answers is notebook 4's
+learning_rate: float = 1e-4  # of every arm; SFT by LoRA takes ten times as much
 k: int = 10  # first-token branches, and samples of their control
 n_pass_items: int = 8  # items that are sampled often, for pass@k
 max_k: int = 64  # largest k of pass@k; twice as many samples are drawn
@@ -258,7 +258,7 @@ HTML(finding.verdict_table(lab).to_html(index=False))
 # All gates, and the controls of the primary measure.
 
 # %%
-pd.DataFrame([vars(gate) for gate in finding.gates(lab)])
+record.gates(finding.gates(lab))
 
 # %%
 checks = finding.controls(lab)

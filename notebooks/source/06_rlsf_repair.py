@@ -38,7 +38,7 @@ questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 n_learned: int = 60  # other stories, whose replies are paired
 k: int = 10  # first-token branches of each of them
 threshold: float = 0.9  # confidence that a preferred reply needs
-margin: float = 1.0  # of a pair: e to the power of margin times the gap in confidence
+pair_margin: float = 1.0  # e to the power of it, times the gap in confidence
 doses: list[int] = [0, 12, 24]  # training steps at which arms are measured
 damage_rate: float = 2e-4  # learning rate of the damage
 learning_rate: float = 1e-4  # of every other arm
@@ -145,8 +145,8 @@ plots.curves(taught, *axes, title, asked)
 # ## The repair
 #
 # Two ways to learn the pairs. **DPO** takes them as they are. The other trains a Bradley-Terry
-# **reward model** with margin $e^{c_i-c_j}$ (times `margin` in the exponent) and reinforces against it. (The paper used PPO; it
-# is gone from trl, and GRPO stands for it.)
+# **reward model** with margin $e^{c_i-c_j}$ (the exponent times `pair_margin`) and reinforces
+# against it. (The paper used PPO; it is gone from trl, and GRPO stands for it.)
 
 # %%
 arms = ["before", finding.DAMAGED, "repair_grpo", "repair_dpo"]
@@ -251,7 +251,7 @@ checks = finding.controls(lab)
 plots.controls(checks, "difference", lab.stamp)
 
 # %%
-pd.DataFrame([vars(gate) for gate in finding.gates(lab)])
+record.gates(finding.gates(lab))
 
 # %%
 outcome = finding.result(lab, guess.value, time.monotonic() - started)

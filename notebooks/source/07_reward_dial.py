@@ -207,7 +207,7 @@ checks = finding.controls(lab)
 plots.controls(checks, "slope, or difference of shares", lab.stamp)
 
 # %%
-pd.DataFrame([vars(gate) for gate in finding.gates(lab)])
+record.gates(finding.gates(lab))
 
 # %% [markdown]
 # ## The circle closes
@@ -257,9 +257,9 @@ Markdown(finding.what_happened(outcome))
 # %% [markdown]
 # ## Play: the dial
 #
-# Each point is a question in one seed. Right of the orange line answering pays, left of it declining does.
-# Before you turn the dial, say where the blue line will go. In a live notebook further stops
-# are trained when you first ask for them.
+# Each point is a question in one seed. Right of the orange line answering pays, left of it
+# declining does. Before you turn the dial, say where the blue line will go. In a live notebook
+# further stops are trained when you first ask for them.
 
 
 # %%
