@@ -47,7 +47,7 @@ GROUP = 4  # replies to a question; with a start that hedges, four differ often 
 PREFIX = "The answer is "
 RESTORED = ("before", REASONING, HARDER, UNDIALLED, DIALLED)
 """What the dial is to bring back, and from where. Reasoning SFT is notebook 1's; the harder one has
-a higher rate, for only what was lost can be brought back.
+a higher rate where that loses little, for only what was lost can be brought back.
 """
 LADDER = ("before", REASONING, "answer_sft", "rlvr", DAMAGED, REPAIRED, HARDER, DIALLED)
 """Every arm that the scoreboard compares; a repair and its damage are notebook 6's."""
@@ -116,7 +116,7 @@ class Experiment(experiment.Experiment):
             return replace(RECIPES["answer_sft"], name=START, corpus=GRADED,
                            abstention_share=UNANSWERABLE)  # fmt: skip
         if arm == HARDER:
-            return replace(RECIPES[REASONING], name=HARDER, learning_rate=self.p.harder_rate)
+            return replace(RECIPES[REASONING], learning_rate=self.p.harder_rate)
         if arm == DIALLED:
             return replace(RECIPES["dial"], penalty=penalty(self.p.restore))
         if arm == UNDIALLED:
@@ -597,7 +597,9 @@ def what_happened(record: Record) -> str:
     others = {name: found[f"{name}_change", DIALLED] for name in ("aoc", "ece", "yields")
               if (f"{name}_change", DIALLED) in found}  # fmt: skip
     own = found["recall, minus that of the dial at 0", DIALLED]
-    lost = found["recall_change", HARDER]
+    lost, rate = found["recall_change", HARDER], record.parameters["harder_rate"]
+    same = rate == RECIPES[REASONING].learning_rate
+    harder = "" if same else f", at a learning rate of {rate:g} by {lost}"
     ends = found["recall", "before"], found["recall", DIALLED]
     back = came_back(recall, false, own, lost, *ends)
     first = next(c for c in record.controls if c["name"].startswith("slope by"))["interval"]
@@ -608,8 +610,7 @@ def what_happened(record: Record) -> str:
         f"{walk}. "
         f"Of the optimum that its own confidence allows the policy of {worst.arm} forgoes most, "
         f"{worst.estimate:.3f} of what right and wrong are apart.\n\n"
-        f"Reasoning SFT changed recall by {found['recall_change', REASONING]}, at a learning rate "
-        f"of {record.parameters['harder_rate']:g} by {lost}. {back} "
+        f"Reasoning SFT changed recall by {found['recall_change', REASONING]}{harder}. {back} "
         f"Then recall changes by {recall}, false declines by {false}, accuracy by {accuracy}; "
         f"recall beyond as many steps with the dial at 0: {own}. With it moves "
         + ", ".join(f"{plots.named(name)} by {m}" for name, m in others.items())

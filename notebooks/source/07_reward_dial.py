@@ -213,10 +213,11 @@ record.gates(finding.gates(lab))
 # ## The circle closes
 #
 # Notebook 1 trained on chains for answerable questions, and what that did not lose can't be
-# brought back. So we train once more on the same chains, as many steps at `harder_rate`, and
-# turn only the dial on *that* model: GRPO at the stop `restore`, on answerable and unanswerable
-# stories, now with room for chains. No reply is shown to it. The control has the same stories
-# and as many steps with the dial at 0: what it brings back was not the dial's work.
+# brought back. So we train once more on the same chains, as many steps at `harder_rate`
+# (SmolLM2 loses enough at notebook 1's own rate, so there it is the same model), and turn only
+# the dial on *that*: GRPO at the stop `restore`, on answerable and unanswerable stories, now
+# with room for chains. No reply is shown to it. The control has the same stories and as many
+# steps with the dial at 0: what it brings back was not the dial's work.
 
 # %%
 replies = [lab.replies(arm) for arm in finding.RESTORED]

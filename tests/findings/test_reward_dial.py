@@ -188,6 +188,16 @@ def test_what_comes_back_with_the_dial_at_0_is_not_laid_to_the_dial():
     assert "not shown to be the dial's work" in finding.what_happened(record)
 
 
+def test_what_loses_enough_at_notebook_1_s_rate_is_notebook_1_s_arm():
+    rate = RECIPES[finding.REASONING].learning_rate
+    lab = finding.Experiment(params(harder_rate=rate))
+    assert lab.recipe(finding.HARDER) == lab.recipe(finding.REASONING)
+    record = finding.result(laboratory(STOPS), 0.5, 1.0)
+    assert "at a learning rate of 0.001 by" in finding.what_happened(record)
+    record.parameters["harder_rate"] = rate
+    assert "at a learning rate" not in finding.what_happened(record)
+
+
 def test_earnings_by_hand():
     frame = pd.DataFrame({"item": ["a", "b"], "seed": 0, "should_abstain": False,
                           "confidence": [0.9, 0.6], "decline": [0.25, 0.0],
