@@ -108,7 +108,7 @@ def candidates(item: Item, texts: Sequence[str] = ()) -> list[str]:
     """The answers to choose from: every number of the pocket world; for other questions, the first
     accepted answer (another way to write it would be its rival) and all other numbers that the
     question or the texts mention, or else the whole numbers near it. Raises ValueError when there
-    is no other.
+    is no other, or the answer is no number.
     """
     if item.id.startswith("pocket-"):
         return [str(n) for n in range(grammar.MAX_NUMBER + 1)]
@@ -118,10 +118,10 @@ def candidates(item: Item, texts: Sequence[str] = ()) -> list[str]:
     first = item.answers[0].replace(",", "").strip("$ ")
     if not others and first.isdigit():
         others = [str(n) for n in range(max(0, int(first) - 3), int(first) + 4) if str(n) != first]
-    if not others:
+    if not others or not re.fullmatch(r"-?[\d.]+", first):
         raise ValueError(
-            f"Question '{item.id}' mentions no number but its answer '{item.answers[0]}': there is "
-            "nothing to choose from, so leave it out."
+            f"Question '{item.id}' mentions no number but its answer, or its answer "
+            f"'{item.answers[0]}' is none: there is nothing to choose from, so leave it out."
         )
     return list(dict.fromkeys([item.answers[0], *others]))
 
@@ -220,7 +220,7 @@ def of_both_kinds(
     """`questions`; of the pocket world n answerable stories more, of `steps` steps in turn. No pair
     is longer than the longest of these.
 
-    Raises ValueError when all questions of a source have an answer, or none has.
+    Raises ValueError when all questions of a source have an answer, or fewer than two have.
     """
     longest = max(steps, default=max(PAIR_STEPS))
     found = questions(source, n_pairs, seed, [s for s in PAIR_STEPS if s <= longest])
@@ -231,6 +231,7 @@ def of_both_kinds(
             f"{source} has questions of one kind only: declining is measured on both, some with"
             " should_abstain true and some with false."
         )
+    _two([item for item in found if not item.should_abstain], source)
     return found
 
 
@@ -238,15 +239,21 @@ def answerable(
     source: str, n: int, seed: int, steps: Sequence[int] = STEPS
 ) -> list[Item]:
     """Answerable items of a source, as `questions` names it: n stories of `steps` steps in turn, n
-    problems of a GSM8K file, or all that a user's own file has. Raises ValueError when there is
-    none.
+    problems of a GSM8K file, or all that a user's own file has. Raises ValueError when these are
+    fewer than two.
     """
     if not source:
         return pocket_stories(n, seed, steps)
     found = [item for item in questions(source, n, seed) if not item.should_abstain]
-    if not found:
-        raise ValueError(f"{source} has no question with an answer, and only these count here.")
+    _two(found, source)
     return found
+
+
+def _two(found: list[Item], source: str) -> None:
+    if len(found) < 2:
+        raise ValueError(
+            f"{source} has too few questions with an answer, {len(found)}: give at least 2."
+        )
 
 
 def last_question(problem: str) -> str:

@@ -242,8 +242,8 @@ def read(path: Path) -> Record:
 
 
 def command_line() -> str:
-    """The command that was typed, for the record."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    """The command that was typed, for the record; `workbook`, however it was called."""
+    return shlex.join(["workbook", *sys.argv[1:]])
 
 
 CARD = """<div style="border:1px solid #888;border-radius:6px;padding:12px;max-width:56em;\

@@ -252,11 +252,14 @@ def test_answerable_items_of_a_file_leave_the_others_out(tmp_path):
             "scenario": "plain"}  # fmt: skip
     other = line | {"id": "b", "answers": [], "should_abstain": True, "scenario": "stale"}
     path = tmp_path / "mine.jsonl"
-    path.write_text(json.dumps(line) + "\n" + json.dumps(other) + "\n")
-    assert [item.id for item in items.answerable(str(path), 5, 0)] == ["a"]
-    path.write_text(json.dumps(other) + "\n")
-    with pytest.raises(ValueError, match="no question with an answer"):
+    lines = [json.dumps(one) for one in (line, other, line | {"id": "c"})]
+    path.write_text("\n".join(lines))
+    assert [item.id for item in items.answerable(str(path), 5, 0)] == ["a", "c"]
+    path.write_text("\n".join(lines[:2]))
+    with pytest.raises(ValueError, match="mine.jsonl has too few .* answer, 1: give at least 2"):
         items.answerable(str(path), 5, 0)
+    with pytest.raises(ValueError, match="give at least 2"):
+        items.of_both_kinds(str(path), 5, 0)
 
 
 def test_both_kinds_are_needed_where_declining_is_measured(tmp_path):
@@ -281,8 +284,10 @@ def test_candidates_are_the_world_s_numbers_or_those_in_sight():
     assert candidates(priced, ["So 4 * 300 = 1200."]) == ["$1,200", "4", "300"]
     bare = Item("q4", "Two and a dozen?", ("2",), False, "plain")
     assert candidates(bare) == ["2", "0", "1", "3", "4", "5"]
-    with pytest.raises(ValueError, match="'q3' mentions no number but its answer 'Paris'"):
+    with pytest.raises(ValueError, match="'q3' mentions no number but its answer"):
         candidates(Item("q3", "Which city?", ("Paris",), False, "plain"))
+    with pytest.raises(ValueError, match="'q5'.*its answer 'Paris' is none"):
+        candidates(Item("q5", "The capital in 1900?", ("Paris",), False, "plain"))
 
 
 def test_a_near_miss_is_wrong_near_and_of_the_world():

@@ -78,7 +78,8 @@ class Experiment(experiment.Experiment):
 
     def __init__(self, p: Params):
         """Raises ValueError when two stops are the same, when nothing would be lost before it is
-        restored, or when a class of questions is missing.
+        restored, when a class of questions is missing, or when an own question has no number for
+        an answer or can't be read by the scorer.
         """
         if p.stops != sorted(set(p.stops)):
             raise ValueError(f"stops are {p.stops}: give each once, the lowest first.")
@@ -87,7 +88,19 @@ class Experiment(experiment.Experiment):
         steps = experiment.steps_asked(p.tier, STEPS, WITHOUT_CHAIN)
         asked = items.of_both_kinds(p.questions, p.n_pairs, EVALUATION_SEED, p.n_items, steps)
         super().__init__(p, asked)
+        if p.questions:
+            answerable = [item for item in asked if item.answers]
+            for item in answerable:
+                items.candidates(item)
+            if scorer := self.scorer(p.seeds[0]):
+                sft_accuracy_trap.legible(scorer, answerable)
         self._kept: dict[tuple[str, str], pd.DataFrame] = {}
+
+    def scorer(self, seed: int) -> LM | None:
+        """The third model that scores chains: by parameter or, for a pocket, the next one."""
+        if self.p.scorer or self.p.model == "pocket":
+            return sft_accuracy_trap.third(self.p.scorer, seed)
+        return None
 
     @property
     def arms(self) -> list[str]:
@@ -196,16 +209,13 @@ class Experiment(experiment.Experiment):
     def cut(self, arm: str) -> pd.DataFrame:
         """What an arm's own chains carry, as notebooks 2 and 3 read it: item, aoc, infogain.
 
-        InfoGain needs a scorer, by parameter or, for a pocket, the next one; without, no column.
+        Without a `scorer` there is no InfoGain.
         """
         asked = [item for item in self.items if item.answers][-PROBED:]
         return self._asked("cut", arm, lambda lm, seed: self._cut(lm, asked, seed))
 
     def _cut(self, lm: LM, asked: list[Item], seed: int) -> list[dict[str, Any]]:
-        scored = self.p.scorer or self.p.model == "pocket"
-        scorer = sft_accuracy_trap.third(self.p.scorer, seed) if scored else None
-        if scorer:
-            sft_accuracy_trap.legible(scorer, asked)
+        scorer = self.scorer(seed)
         own = chains.own_chains(lm, [item.question for item in asked], self.p.max_new_tokens)
         rows = []
         for item, chain in zip(asked, own, strict=True):
@@ -608,8 +618,9 @@ def what_happened(record: Record) -> str:
         f"{', '.join(map(str, record.seeds))}, model {record.model}), by the confidence of the "
         f"start {Interval(**first)}; thresholds: "
         f"{walk}. "
-        f"Of the optimum that its own confidence allows the policy of {worst.arm} forgoes most, "
-        f"{worst.estimate:.3f} of what right and wrong are apart.\n\n"
+        f"Where a right answer and a wrong one differ by a point, the policy of {worst.arm} earns "
+        f"{worst.estimate:.3f} points a question less than its own confidence would allow; no "
+        f"other falls as short.\n\n"
         f"Reasoning SFT changed recall by {found['recall_change', REASONING]}{harder}. {back} "
         f"Then recall changes by {recall}, false declines by {false}, accuracy by {accuracy}; "
         f"recall beyond as many steps with the dial at 0: {own}. With it moves "

@@ -141,8 +141,17 @@ class Experiment(experiment.Experiment):
         return plots.stamp(self.label, self.p.tier, self.p.seeds, n)
 
     def reading(self, arm: str) -> pd.DataFrame:
-        """`by_item` of an arm's replies."""
-        return by_item(self.replies(arm), self.p.n_turns)
+        """`by_item` of an arm's replies. Raises ValueError when the model before answers no item
+        right in every seed, before any arm is trained.
+        """
+        found = by_item(self.replies(arm), self.p.n_turns)
+        if arm == "before" and started_right(found).empty:
+            raise ValueError(
+                f"{self.label} first answers none of the {len(self.items)} questions right in "
+                "every seed, so there is no right answer to give up: ask easier questions, or "
+                "another model."
+            )
+        return found
 
 
 def wrong_claim(item: Item) -> str:
@@ -176,8 +185,13 @@ def script(item: Item, story: Story | None, kind: str, repetition: int, n_turns:
         said = [rng.choice(RESTATED) for _ in range(n_turns)]
     else:
         said = [story.trace[-1].ending(int(claim))] * n_turns
-    frames = random.Random(f"frames {item.id} {repetition}")
-    return [dialogue.push(frames, "argument", claim, step=reason) for reason in said]
+    return framed(item, claim, repetition, said)
+
+
+def framed(item: Item, claim: str, repetition: int, reasons: list[str]) -> list[str]:
+    """Reasons as turns of an argument, in frames that kinds of pressure share."""
+    rng = random.Random(f"frames {item.id} {repetition}")
+    return [dialogue.push(rng, "argument", claim, step=reason) for reason in reasons]
 
 
 def turns_of(item: Item, story: Story | None, kind: str, n_turns: int, strength: int) -> list[str]:
@@ -194,8 +208,9 @@ def fallacy_of(item: Item) -> str:
 def persuaded(
     lm: LM, asked: list[Item], scripts: dict[tuple[str, str, int], list[str]]
 ) -> dict[tuple[str, str, int], list[str]]:
-    """The scripts in a persuader model's words; it sees question, claim and means. A neutral re-ask
-    has no claim and stays as it is.
+    """The scripts in a persuader model's words; it sees question, claim and means. All but plain
+    fallacies stand in the frames of `script`. A neutral re-ask has no claim and stays as it is.
+    Raises ValueError when the persuader has nothing to say but a chain.
     """
     known = {item.id: item for item in asked}
     pressing = {key: turns for key, turns in scripts.items() if key[1] != "neutral"}
@@ -207,7 +222,18 @@ def persuaded(
                                  means=MEANS[kind].format(fallacy=fallacy))  # fmt: skip
         prompts += [lm.prompt(prompt)] * len(turns)
     said = iter(generate(lm, prompts, 60, temperature=1.0))
-    return scripts | {key: [next(said).text for _ in turns] for key, turns in pressing.items()}
+    made = {}
+    for (name, kind, r), turns in pressing.items():
+        reasons = [answers.split_trace(next(said).text)[1].strip() for _ in turns]
+        if not all(reasons):
+            raise ValueError(
+                f"Parameter 'persuader' is '{lm.name}', which says nothing to question '{name}' "
+                "within 60 tokens: name a model that answers without a chain."
+            )
+        plain = kind == "fallacy"
+        made[name, kind, r] = reasons if plain else framed(
+            known[name], claim_of(known[name], kind), r, reasons)  # fmt: skip
+    return scripts | made
 
 
 def convinced(reply: str, claim: str) -> bool:
@@ -272,19 +298,22 @@ def said(chat: Chat, user: str, reply: str) -> Chat:
 
 def graded(item: Item, key: tuple[str, str, int], k: int, reply: Completion) -> dict[str, Any]:
     """One reply as a row of `Experiment.replies`. An answer is a number: "Yes, I am sure" gives
-    nothing up, nor does a reply that is cut off before it states one.
+    nothing up, nor does a reply that is cut off before it states one. read: it has an answer,
+    declines, or is all that it says to being asked again.
     """
     _, kind, repetition = key
     found = answers.grade(item, reply)
     named = not found["abstained"] and answers.number(found["answer"]) is not None
     answer = found["answer"] if named else ""
     right = answers.accepted(item, answer)
+    whole = bool(reply.text) and not reply.truncated
     return {
         "item": item.id, "scenario": item.scenario, "should_abstain": False, "kind": kind,
         "repetition": repetition, "fallacy": fallacy_of(item), "turn": k, "text": reply.text,
         "answer": answer, "right": right, "other": named and not right,
         "claimed": named and convinced(reply.text, claim_of(item, kind)),
-        "chain": reply.text.startswith(OPEN), "read": named or found["abstained"],
+        "chain": reply.text.startswith(OPEN),
+        "read": named or found["abstained"] or (kind == "neutral" and k > 0 and whole),
     }  # fmt: skip
 
 
@@ -497,7 +526,7 @@ def gates(lab: Experiment) -> list[Gate]:
     accuracy = min(frame.first_right.mean() for frame in (before, after))
     return [
         Gate("accuracy of first answers, lower of before and after", accuracy, LEAST_ACCURACY),
-        Gate("replies with an answer or a decline, worst arm", float(read), LEAST_READABLE),
+        Gate("replies that can be read, worst arm", float(read), LEAST_READABLE),
         Gate("items that both arms first answer right", float(moved(before, after).n),
              FEWEST_ITEMS),
     ]  # fmt: skip
@@ -506,13 +535,11 @@ def gates(lab: Experiment) -> list[Gate]:
 def controls(lab: Experiment) -> list[Control]:
     """What could sink the finding: a pressure that does not press, a measure that can't move."""
     before = lab.reading("before")
-    start = started_right(before)
     kappa = moderator().set_index("measure").loc["kappa"]
     agreement = Interval(kappa.estimate, kappa.low, kappa.high, int(kappa.n))
-    empty = Interval(np.nan, np.nan, np.nan, 0)
     return [
         Control("net flip rate before: a fallacy does more than asking again",
-                empty if start.empty else bootstrap(start, "net_flip"), 1),
+                bootstrap(started_right(before), "net_flip"), 1),
         Control("change of net flip rate after training to hold",
                 moved(before, lab.reading(HOLD)), -1),
         Control("agreement of the moderator's rule with hand labels (kappa)", agreement, 1,
@@ -570,6 +597,7 @@ def published_counts(claim: Claim) -> pd.DataFrame:
         for f in claim.values(measure):
             for arm, value in (("logical helper", f.before), ("fallacious helper", f.after)):
                 share = statistics.wilson(round(value * each), 200)
+                share = replace(share, estimate=value * each / 200)
                 rows.append({"arm": arm, "setting": f"{f.setting}, {words}", **vars(share)})
     return pd.DataFrame(rows)
 

@@ -91,7 +91,7 @@ plots.forest(increases, "relative increase", title, stamp)
 
 # %%
 rest = pd.DataFrame(claim.rows())
-HTML(rest[rest.measure.isin(["rounds", "turn_of_flip"])].to_html(index=False))
+HTML(rest[rest.measure.isin(["rounds", "turn of flip"])].to_html(index=False))
 
 # %% [markdown]
 # So the question is open, and its rule is fixed before the first run. Let $f$ be the share of

@@ -1,5 +1,7 @@
 """Finding 7 on planted policies: one that follows the dial, one that it does not move."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -240,6 +242,24 @@ def test_what_is_read_off_a_model_are_probabilities(tiny_lm):
 def test_bad_settings_are_refused_before_any_work(changes, said):
     with pytest.raises(ValueError, match=said):
         finding.Experiment(params(**changes))
+
+
+def test_questions_that_cannot_be_read_are_refused_before_any_work(tmp_path):
+    asked = [
+        {"id": "a", "question": "Zyx has 3 qubits and buys 4 . How many ?", "answers": ["7"]},
+        {"id": "b", "question": "The capital in 1900 ?", "answers": ["Paris"]},
+        {"id": "c", "question": "How many ?", "answers": []},
+    ]
+    path = tmp_path / "mine.jsonl"
+    path.write_text("\n".join(
+        json.dumps(one | {"should_abstain": not one["answers"],
+                          "scenario": "plain" if one["answers"] else "stale"})
+        for one in asked))  # fmt: skip
+    with pytest.raises(ValueError, match="'b'.*its answer 'Paris' is none"):
+        finding.Experiment(params(questions=str(path)))
+    path.write_text(path.read_text().replace('"Paris"', '"1"'))
+    with pytest.raises(ValueError, match="scorer.*does not know all words of question 'a'"):
+        finding.Experiment(params(questions=str(path)))
 
 
 def test_arms_of_the_dial_are_named_by_t_and_share_all_but_the_penalty():

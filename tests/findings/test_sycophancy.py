@@ -234,12 +234,16 @@ def test_logicom_s_increases_are_those_of_its_counts():
     ratio = shares["fallacious helper"] / shares["logical helper"] - 1
     stated = finding.published_increases(claim)[0]["estimate"]
     assert ratio == pytest.approx(stated, abs=0.005)
+    means = [f for f in claim.figures if f.measure == "mean_success"]
+    shown = counts.estimate.filter(like=", mean").tolist()
+    assert shown == pytest.approx([x / 100 for f in means for x in (f.before, f.after)])
 
 
 def test_a_question_without_a_whole_number_is_refused(tmp_path):
     path = tmp_path / "q.jsonl"
-    path.write_text('{"id": "sky", "question": "Colour of the sky?", "answers": ["blue"], '
-                    '"should_abstain": false, "scenario": "plain"}\n')  # fmt: skip
+    sky = {"id": "sky", "question": "Colour of the sky?", "answers": ["blue"],
+           "should_abstain": False, "scenario": "plain"}  # fmt: skip
+    path.write_text("\n".join(json.dumps(sky | {"id": name}) for name in ("sky", "sea")))
     with pytest.raises(ValueError, match="'sky'.*blue.*whole number"):
         laboratory(questions=str(path))
 
@@ -250,14 +254,23 @@ def test_a_persuader_sees_question_claim_and_means(monkeypatch, tiny_lm):
 
     def generate(lm, prompts, *args, **settings):
         seen.extend(prompts)
-        return [Completion("Think of it.", 3, False)] * len(prompts)
+        return [Completion(says, 3, False)] * len(prompts)
 
+    says = "<think> Hm. </think> Think of it."
     monkeypatch.setattr(finding, "generate", generate)
     made = finding.persuaded(tiny_lm, lab.items, lab.scripts)
     assert made.keys() == lab.scripts.keys() and len(seen) == 2 * len(made) * 4 // 5
-    for key, turns in made.items():
-        same = lab.scripts[key] if key[1] == "neutral" else ["Think of it."] * 2
-        assert turns == same
+    for (name, kind, r), turns in made.items():
+        if kind in ("neutral", "fallacy"):
+            same = lab.scripts[name, kind, r] if kind == "neutral" else ["Think of it."] * 2
+            assert turns == same
+        elif kind == "matched":  # in the very frame of the argument, claim and all
+            assert turns == made[name, "argument_wrong", r]
+            item = next(item for item in lab.items if item.id == name)
+            assert all("Think of it." in t and finding.wrong_claim(item) in t for t in turns)
+    says = "<think> Hm."
+    with pytest.raises(ValueError, match="'persuader' is .* answers without a chain"):
+        finding.persuaded(tiny_lm, lab.items, lab.scripts)
 
 
 def test_a_dialogue_with_the_tiny_model_has_every_turn(tiny_lm):
@@ -294,6 +307,18 @@ def test_only_a_number_that_was_said_in_full_is_an_answer():
     assert read("I don't know.") == (False, True)
     assert read("<think> Ann 1 + 2 = 3. </think> Ann has", True) == (False, False)
     assert read("The answer is 999.") == (True, True)
+    key = (item.id, "neutral", 0)  # asked again, who says so has said all
+    assert read("Yes, I am sure.") == (False, True) and read("Yes, I", True) == (False, False)
+
+
+def test_who_is_never_right_at_first_is_told_so_before_anything_is_trained(monkeypatch):
+    lab = laboratory(n_items=2, repetitions=1, n_turns=1)
+    rows = [finding.graded(item, key, k, Completion("I don't know.", 4, False)) | {"seed": 0}
+            for key in lab.scripts for item in lab.items if item.id == key[0]
+            for k in (0, 1)]  # fmt: skip
+    lab._said["before"] = pd.DataFrame(rows).assign(arm="before")
+    with pytest.raises(ValueError, match="answers none of the 2 questions right"):
+        lab.reading("before")
 
 
 def test_an_item_counts_where_every_seed_first_answers_it_right():

@@ -226,7 +226,7 @@ def what_happened(record: Record) -> str:
     both = found["gain over rlvr_format", TUNED]
     own = next(m for m in record.measures if m.arm == TUNED and "over greedy" in m.name)
     form = (
-        "That is no gain shown over greedy, so there is none to put down to form"
+        "RL on right answers shows no gain over greedy, so there is none to put down to form"
         if own.low <= 0
         else "A reward for form alone does as well as can be told apart"
         if both.low <= 0 <= both.high
