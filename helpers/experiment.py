@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from dataclasses import replace
 from io import StringIO
 from typing import Annotated, Any
 
@@ -72,7 +73,18 @@ class Experiment:
         if arm == "before" or dose == 0:
             return self.base(seed)
         doses = sorted({*self.p.doses, dose})
-        return checkpoints(self.base(seed), self.recipe(arm), seed, doses)[dose]
+        return self.checkpoints(self.base(seed), self.recipe(arm), seed, doses)[dose]
+
+    def checkpoints(
+        self, start: str, recipe: Recipe, seed: int, doses: list[int], **given: Any
+    ) -> dict[int, str]:
+        """`training.checkpoints`; a recipe that asks for no room of its own gets the tier's, for
+        who never learned the stories takes more words.
+        """
+        room = models.tiers().get(self.p.tier, {}).get("reply_tokens")
+        if room and recipe.max_new_tokens == Recipe.max_new_tokens:
+            recipe = replace(recipe, max_new_tokens=room)
+        return checkpoints(start, recipe, seed, doses, **given)
 
     def recipe(self, arm: str) -> Recipe:
         """The recipe that makes an arm."""

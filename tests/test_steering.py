@@ -19,10 +19,14 @@ def right(lm, vector=None, back=1):
     return sum(good) / 10, all(r.text.startswith("<think>") for r in replies)
 
 
-def test_a_planted_mode_is_found_by_a_difference_vector_and_not_by_chance():
+@pytest.mark.parametrize("direction", ["opened", "tuned"])
+def test_a_planted_mode_is_found_by_a_difference_vector_and_not_by_chance(direction):
     lm, tuned = planted(), planted(opens=True)
-    ends = [(q, "") for q in QUESTIONS]
-    states = [steering.activations(one, ends, 0) for one in (tuned, lm)]
+    if direction == "tuned":
+        asked = [(one, [(q, "") for q in QUESTIONS]) for one in (tuned, lm)]
+    else:
+        asked = [(lm, [(f"Q{n}", f"{kind}{n}") for n in range(10)]) for kind in "TS"]
+    states = [steering.activations(one, ends, 0) for one, ends in asked]
     vector = steering.difference(*states)
     assert right(lm) == (0.0, False) and right(tuned) == (1.0, True)
     assert right(lm, vector) == (1.0, True)

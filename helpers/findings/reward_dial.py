@@ -25,7 +25,7 @@ from helpers.recipes import RECIPES, Example, Recipe
 from helpers.record import Measure, Record
 from helpers.scoring import answer_logprobs, choice_probabilities, decline_probability
 from helpers.statistics import Control, Gate, Interval, bootstrap, paired_bootstrap
-from helpers.training import base_folder, checkpoints
+from helpers.training import base_folder
 from helpers.widgets import progress
 from helpers.world import dialogue
 from helpers.world.corpus import Corpus, turn
@@ -152,11 +152,11 @@ class Experiment(experiment.Experiment):
             base, recipe = self.base(seed), self.recipe(START)
             size = models.n_parameters(base_folder(base))
             data = hedged(recipe.for_model(size), seed)
-            return checkpoints(base, recipe, seed, [dose], data)[dose]
+            return self.checkpoints(base, recipe, seed, [dose], data=data)[dose]
         if arm in (DIALLED, UNDIALLED) or arm.startswith(TURNED):
             before = START if arm.startswith(TURNED) else HARDER
             base = self.model(before, seed, self.dose(before))
-            return checkpoints(base, self.recipe(arm), seed, [dose])[dose]
+            return self.checkpoints(base, self.recipe(arm), seed, [dose])[dose]
         return super().model(arm, seed, dose)
 
     def _asked(self, what: str, arm: str, ask: Callable[[LM, int], list[dict]]) -> pd.DataFrame:

@@ -25,7 +25,7 @@ from helpers.recipes import RECIPES, Example, Recipe
 from helpers.record import Measure, Record
 from helpers.scoring import span_confidence, span_probability
 from helpers.statistics import Control, Gate, Interval, Verdict, bootstrap, paired_bootstrap
-from helpers.training import checkpoints, reward_model
+from helpers.training import reward_model
 from helpers.world.corpus import turn
 
 LEARNED_SEED = 4242
@@ -119,10 +119,10 @@ class Experiment(experiment.Experiment):
         data = learned_pairs(self, arm, seed)
         recipe = self.recipe(arm)
         if made.trainer == "dpo":
-            return checkpoints(start, recipe, seed, self.p.doses, data)[dose]
+            return self.checkpoints(start, recipe, seed, self.p.doses, data=data)[dose]
         rater = replace(RECIPES["rater"], batch_size=PAIRS)
         judge = reward_model(self.rater(seed), rater, seed, data)
-        return checkpoints(start, recipe, seed, self.p.doses, judge=judge)[dose]
+        return self.checkpoints(start, recipe, seed, self.p.doses, judge=judge)[dose]
 
     def rater(self, seed: int) -> str:
         """The model that learns preferences: the pocket where replies are in its words, else the
@@ -223,8 +223,8 @@ def preferred(
 
     confidence: as published; answers: without declining replies. The same pairs and margins:
     shuffled, by the toss of a coin; shorter, the shorter reply preferred (equals left out). labels:
-    a right move before another. raters: an answer before none and, of two answers, the shorter one
-    (short, assured, complete); no margin.
+    a right move before another. raters: an answer before a decline (assured) or a reply without one
+    (complete) and, of two answers, the shorter one (short); no margin.
     """
     if preference in ("confidence", "answers"):
         return pairs(replies, threshold, preference == "confidence", margin)

@@ -140,15 +140,14 @@ plots.forest(pd.DataFrame(rows), "gain in accuracy", title, lab.stamp)
 # %% [markdown]
 # ## 2 · A steering vector
 #
-# The mean activation just before a reply, of the model tuned by RL minus that of the base, is
-# added to the *base* there. Layer and strength are chosen on
-# other stories. Controls: random vectors of the same norm, and the same vector at other places,
-# 2 to 12 tokens from the end of the prompt.
+# A difference of mean activations is added to the *base* just before it replies. Of what? Either
+# of its own first tokens, of chains forced open and of direct replies (`opened`); or of the model
+# `tuned` by RL and the base, before they reply. On other stories the best layer and strength of
+# each are found; the better one counts. Controls: random vectors of the same norm, and the same
+# vector at other places, 2 to 12 tokens from the end of the prompt.
 
 # %%
-dials = [lab.steering_dial(seed) for seed in p.seeds]
-pd.DataFrame({"seed": p.seeds, "layer": [d.layer for d in dials],
-              "strength": [d.strength for d in dials]})
+finding.dial_table(lab)
 
 # %%
 names = ["greedy", "steering", "random_vector", "random_position"]
@@ -294,7 +293,8 @@ def dial(layer, strength):
 
 depth = len(steering.layers(lab.lm("before", p.seeds[0])))
 more = {"layer": list(range(depth)), "strength": [0.5, 1.0, 2.0, 8.0]}
-widgets.explore(dial, live_only=more, layer=[dials[0].layer], strength=[0.0, 4.0])
+best = lab.steering_dial(p.seeds[0]).layer
+widgets.explore(dial, live_only=more, layer=[best], strength=[0.0, 4.0])
 
 # %% [markdown]
 # **The routing slider.** At a share of 1 the tuned model decides wherever the two disagree, at 0

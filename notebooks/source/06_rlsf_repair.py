@@ -88,9 +88,10 @@ guess = widgets.predict("Change of the calibration error?", -1.0, 1.0, p.forecas
 # %% [markdown]
 # ## First the damage
 #
-# Our raters are helpful people: they like an answer better than none, and of two answers the
-# shorter one. *Short, assured, complete.* They never ask whether it is right. A reward model
-# learns their taste from pairs of the model's own replies, and GRPO trains the model on it.
+# Our raters are helpful people. An answer beats "I don't know" (*assured*) and a reply that
+# breaks off (*complete*); of two answers the shorter wins (*short*). They never ask whether it
+# is right. A reward model learns their taste from pairs of the model's own replies, and GRPO
+# trains the model on it.
 
 # %%
 lab = finding.Experiment(p)

@@ -107,7 +107,9 @@ by_steps.round(2)
 # %% [markdown]
 # `decline` is the probability of declining, `confidence` that of its likeliest answer if it
 # answers. Both are *computed*, not sampled: we score the ways to decline and all answers, after
-# the question and before any chain. Is the confidence worth its name? A small calibration error
+# the question and before any chain. (All of the stories, that is, 0 to 40. Of a question of your
+# own only the right one and the other numbers in it: a choice that holds the key, so confidence
+# looks better there than it is.) Is the confidence worth its name? A small calibration error
 # says yes.
 
 # %%

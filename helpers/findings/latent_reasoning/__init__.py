@@ -10,6 +10,7 @@ from helpers.findings.latent_reasoning.experiment import (
 from helpers.findings.latent_reasoning.measures import (
     compared,
     controls,
+    dial_table,
     gain,
     gap_recovered,
     gates,
@@ -32,6 +33,7 @@ __all__ = [
     "at_share",
     "compared",
     "controls",
+    "dial_table",
     "explorer",
     "gain",
     "gap_recovered",

@@ -14,6 +14,10 @@ from helpers.models import LM
 
 DEV_SEED, N_DEV = 77, 32
 """Layer, strength and feature are chosen on these stories, which are never reported."""
+DIRECTIONS = ("opened", "tuned")
+"""What a steering vector is the difference of: the base's first token of a chain that is forced
+open and of a direct reply; or the tuned model and the base, just before they reply.
+"""
 STRENGTHS = (1.0, 2.0, 4.0)
 MOST_LAYERS = 4
 N_RANDOM = 3
@@ -63,16 +67,20 @@ def some_layers(lm: LM) -> list[int]:
 
 def best_dial(
     lm: LM, dials: list[Dial], asked: list[items.Item], max_new_tokens: int
-) -> Dial:
-    """The dial under which the model gets most of the items right; of equals the gentlest."""
+) -> tuple[Dial, float]:
+    """The dial under which the model gets most of the items right, of equals the gentlest, and the
+    share of items that this is.
+    """
     prompts = [lm.prompt(item.question) for item in asked]
 
     def accuracy(dial: Dial) -> float:
         with steering.steered(lm, dial.layer, dial.push):
             replies = generate(lm, prompts, max_new_tokens)
-        return sum(answers.grade(i, r)["correct"] for i, r in zip(asked, replies, strict=True))
+        right = sum(answers.grade(i, r)["correct"] for i, r in zip(asked, replies, strict=True))
+        return right / len(asked)
 
-    return max(dials, key=lambda dial: (accuracy(dial), -dial.strength))
+    tried = [(dial, accuracy(dial)) for dial in dials]
+    return max(tried, key=lambda pair: (pair[1], -pair[0].strength))
 
 
 def contrast(

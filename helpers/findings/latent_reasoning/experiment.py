@@ -25,6 +25,7 @@ from helpers.findings.latent_reasoning.branches import (
     most_confident,
 )
 from helpers.findings.latent_reasoning.dials import (
+    DIRECTIONS,
     N_RANDOM,
     STRENGTHS,
     Dial,
@@ -40,7 +41,6 @@ from helpers.generation import Branch, Completion, branched, generate
 from helpers.hybrid import hybrid
 from helpers.models import LM
 from helpers.recipes import RECIPES, Recipe
-from helpers.training import checkpoints
 
 TUNED = "rlvr"
 MECHANISMS = {
@@ -97,7 +97,7 @@ class Experiment(experiment.Experiment):
         self._solved: dict[str, pd.DataFrame] = {}
         self.replies = cache(self._replies)
         self.branches = cache(self._branches)
-        self.steering_dial = cache(self._steering_dial)
+        self.steering_dials = cache(self._steering_dials)
         self.features = cache(self._features)
         self.feature_dials = cache(self._feature_dials)
         self.mixed = cache(self._mixed)
@@ -121,7 +121,8 @@ class Experiment(experiment.Experiment):
             return super().model(arm, seed, dose)
         _, examples = ONE_PROBLEM[arm]
         data = examples(quietly_load(self.base(seed)), seed)
-        return checkpoints(self.base(seed), self.recipe(arm), seed, [dose], data)[dose]
+        recipe = self.recipe(arm)
+        return self.checkpoints(self.base(seed), recipe, seed, [dose], data=data)[dose]
 
     def lm(self, arm: str, seed: int) -> LM:
         """An arm at its end, in exact arithmetic."""
@@ -206,22 +207,36 @@ class Experiment(experiment.Experiment):
             replies |= zip(mine, found, strict=True)
         return [replies[i] for i in range(len(prompts))]
 
-    def _steering_dial(self, seed: int) -> Dial:
-        """Mean activation just before a reply of the tuned model minus that of the base, whatever
-        either then opens with; layer and strength are the best on other items.
+    def _steering_dials(self, seed: int) -> dict[str, tuple[Dial, float]]:
+        """Of each of `DIRECTIONS` the layer and strength that do best on other items, and the share
+        of these that is then right.
         """
         lm, asked = self.lm("before", seed), dev_items(self.steps)
-        dials = [
-            Dial(layer, strength, vector)
-            for layer in some_layers(lm)
-            for vector in [self.steering_vector(layer, seed)]
-            for strength in STRENGTHS
-        ]
-        return best_dial(lm, dials, asked, self.p.max_new_tokens)
 
-    def steering_vector(self, layer: int, seed: int) -> torch.Tensor:
-        """The direction of `steering_dial` after any layer; [width]."""
+        def dials(direction: str) -> list[Dial]:
+            return [
+                Dial(layer, strength, vector)
+                for layer in some_layers(lm)
+                for vector in [self.steering_vector(direction, layer, seed)]
+                for strength in STRENGTHS
+            ]
+
+        return {d: best_dial(lm, dials(d), asked, self.p.max_new_tokens) for d in DIRECTIONS}
+
+    def direction(self, seed: int) -> str:
+        """The better one of `DIRECTIONS`, by other items."""
+        return max(DIRECTIONS, key=lambda d: self.steering_dials(seed)[d][1])
+
+    def steering_dial(self, seed: int) -> Dial:
+        """The best dial of the better direction."""
+        return self.steering_dials(seed)[self.direction(seed)][0]
+
+    def steering_vector(self, direction: str, layer: int, seed: int) -> torch.Tensor:
+        """One of `DIRECTIONS` after any layer; [width]."""
         lm, asked = self.lm("before", seed), dev_items(self.steps)
+        if direction == "opened":
+            firsts = [[x[:1] for x in side] for side in contrast(lm, layer, asked, 1)]
+            return steering.difference(*firsts)
         ends = [(lm.prompt(item.question), "") for item in asked]
         states = [steering.activations(one, ends, layer) for one in (self.lm(TUNED, seed), lm)]
         return steering.difference(*states)
@@ -254,7 +269,7 @@ class Experiment(experiment.Experiment):
         top = scores.topk(min(N_FEATURES, len(scores))).indices.tolist()
         tried = {id(d): (f, d) for f in top for d in dials(f)}
         asked = dev_items(self.steps)
-        found = best_dial(lm, [d for _, d in tried.values()], asked, self.p.max_new_tokens)
+        found, _ = best_dial(lm, [d for _, d in tried.values()], asked, self.p.max_new_tokens)
         nearest = (mean - mean[tried[id(found)][0]]).abs()
         nearest[top] = float("inf")
         alike = nearest.topk(10, largest=False).indices.tolist()

@@ -42,6 +42,18 @@ def ledger(lab: Experiment) -> pd.DataFrame:
     )
 
 
+def dial_table(lab: Experiment) -> pd.DataFrame:
+    """Where each direction steers best on other stories: seed, direction, layer, strength, right
+    (share of these stories), chosen.
+    """
+    return pd.DataFrame(
+        {"seed": seed, "direction": direction, "layer": dial.layer, "strength": dial.strength,
+         "right": right, "chosen": direction == lab.direction(seed)}
+        for seed in lab.p.seeds
+        for direction, (dial, right) in lab.steering_dials(seed).items()
+    )  # fmt: skip
+
+
 def gain(lab: Experiment, method: str, over: str = "greedy") -> Interval:
     """Accuracy of a method minus that of another, on the same items."""
     return change(lab.solved(over), lab.solved(method), "accuracy")

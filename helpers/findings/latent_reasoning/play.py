@@ -46,7 +46,7 @@ def explorer(lab: Experiment, item: int) -> Figure:
 def at_dial(lab: Experiment, layer: int, strength: float, item: int = 0) -> Figure:
     """The steering dial: first-token probabilities and the greedy reply, without and with it."""
     seed = lab.p.seeds[0]
-    lm, vector = lab.lm("before", seed), lab.steering_vector(layer, seed)
+    lm, vector = lab.lm("before", seed), lab.steering_vector(lab.direction(seed), layer, seed)
     prompt = lm.prompt(lab.items[item].question)
     tables = []
     for name, by in (("as it is", 0.0), (f"layer {layer}, strength {strength:g}", strength)):
