@@ -156,13 +156,14 @@ def _run(
 
 
 def reward_model(name: str, recipe: Recipe, seed: int, data: Sequence[Example]) -> str:
-    """Folder of a Bradley-Terry reward model (1952): the model `name`, all its weights tuned, with
-    a scalar head, after the recipe's steps on `data`; each example's margin is taken off the
-    difference of rewards inside the logistic loss. Cached as arms are. Raises ValueError without
-    an example.
+    """Folder of a Bradley-Terry reward model (1952): the model `name` with a scalar head after the
+    recipe's steps on `data`, all weights tuned or, beyond pocket size, LoRA merged into them; each
+    example's margin is taken off the difference of rewards inside the logistic loss. Cached as arms
+    are. Raises ValueError without an example.
     """
     if not data:
         raise ValueError(f"{recipe.name} has no pair to learn a preference from.")
+    recipe = recipe.for_model(models.n_parameters(base_folder(name)))
 
     def build(temp: Path) -> dict:
         from transformers import AutoModelForSequenceClassification, PrinterCallback
@@ -177,7 +178,8 @@ def reward_model(name: str, recipe: Recipe, seed: int, data: Sequence[Example]) 
             trainer = _trainer(lm, recipe, seed, recipe.steps, scratch, [], data)
             trainer.remove_callback(PrinterCallback)
             trainer.train()
-            trainer.model.save_pretrained(temp)
+            tuned = trainer.model
+            (tuned.merge_and_unload() if recipe.lora_rank else tuned).save_pretrained(temp)
         lm.tokenizer.save_pretrained(temp)
         return {"name": f"{lm.name} + {recipe.name}", "recipe": asdict(recipe), "seed": seed}
 
@@ -259,8 +261,9 @@ def _trainer(
 
         rank = recipe.lora_rank
         model["peft_config"] = LoraConfig(
-            r=rank, lora_alpha=2 * rank, target_modules=LORA_LAYERS, task_type="CAUSAL_LM"
-        )
+            r=rank, lora_alpha=2 * rank, target_modules=LORA_LAYERS,
+            task_type="SEQ_CLS" if recipe.trainer == "reward" else "CAUSAL_LM",
+        )  # fmt: skip
     if recipe.trainer == "grpo":
         rollout, reused = (ROLLOUT, REUSED) if recipe.lora_rank is None else (1, 1)
         sampled = rollout * recipe.batch_size // recipe.generations  # trl drops what is left over

@@ -212,8 +212,11 @@ def test_dpo_moves_the_planted_preference(cache, tiny_path):
     assert margin(after) > margin(str(tiny_path)) + 0.05
 
 
-def test_a_reward_model_learns_the_planted_preference_and_is_kept(cache, tiny_path):
-    recipe = finding.replace(RECIPES["rater"], batch_size=8, steps=12, learning_rate=1e-3)
+@pytest.mark.parametrize("rank", [None, 4])
+def test_a_reward_model_learns_the_planted_preference_and_is_kept(cache, tiny_path, rank):
+    rate = 1e-3 if rank is None else 1e-2
+    recipe = finding.replace(
+        RECIPES["rater"], batch_size=8, steps=12, learning_rate=rate, lora_rank=rank)  # fmt: skip
     data = planted_pairs()
     folder = training.reward_model(str(tiny_path), recipe, 0, data)
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
