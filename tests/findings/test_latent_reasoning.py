@@ -111,6 +111,18 @@ def test_nothing_replicates_when_nothing_differs(monkeypatch):
     assert measures.verdicts(lab)["rlvr"].label == "inconclusive"  # a coin does as much
 
 
+def test_real_grpo_with_a_random_reward_gets_no_verdict_in_its_favour(cache, monkeypatch):
+    """The shipped pocket, a few steps: a coin teaches nothing."""
+    settings = SETTINGS | {"seeds": [0], "dose": 8, "max_new_tokens": 96}
+    lab = finding.Experiment(finding.Params(**settings))
+    monkeypatch.setattr(measures, "MECHANISMS", {"rlvr_random": ("greedy",)})
+    monkeypatch.setattr(measures, "TUNED", "rlvr_random")
+    lab.tokens = lambda *routed: 0.0
+    (found,) = measures.verdicts(lab).values()
+    assert found.label not in ("replicates", "direction only"), found.reason
+    assert "gate" not in found.reason  # it was judged
+
+
 def test_two_items_carry_no_word_on_many_samples(monkeypatch):
     record = finding.result(laboratory({}, monkeypatch, n_deep=2), 0.1, 1.0)
     assert "2 items at 4 samples each are too few" in finding.what_happened(record)
