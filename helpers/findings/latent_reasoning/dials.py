@@ -11,6 +11,7 @@ from helpers import answers, chains, items, steering
 from helpers.chains import OPEN
 from helpers.generation import generate
 from helpers.models import LM
+from helpers.widgets import progress
 
 DEV_SEED, N_DEV = 77, 32
 """Layer, strength and feature are chosen on these stories, which are never reported."""
@@ -79,7 +80,8 @@ def best_dial(
         right = sum(answers.grade(i, r)["correct"] for i, r in zip(asked, replies, strict=True))
         return right / len(asked)
 
-    tried = [(dial, accuracy(dial)) for dial in dials]
+    bar = progress(dials, len(dials), f"{lm.name}: dials")
+    tried = [(dial, accuracy(dial)) for dial in bar]
     return max(tried, key=lambda pair: (pair[1], -pair[0].strength))
 
 
