@@ -147,7 +147,7 @@ plots.forest(pd.DataFrame(rows), "gain in accuracy", title, lab.stamp)
 # vector at other places, 2 to 12 tokens from the end of the prompt.
 
 # %%
-finding.dial_table(lab)
+finding.dial_table(lab).round(2)
 
 # %%
 names = ["greedy", "steering", "random_vector", "random_position"]
