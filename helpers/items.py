@@ -118,10 +118,10 @@ def candidates(item: Item, texts: Sequence[str] = ()) -> list[str]:
     first = item.answers[0].replace(",", "").strip("$ ")
     if not others and first.isdigit():
         others = [str(n) for n in range(max(0, int(first) - 3), int(first) + 4) if str(n) != first]
-    if not others or not re.fullmatch(r"-?[\d.]+", first):
+    if not others or not re.search(r"\d", first):
         raise ValueError(
-            f"Question '{item.id}' mentions no number but its answer, or its answer "
-            f"'{item.answers[0]}' is none: there is nothing to choose from, so leave it out."
+            f"Question '{item.id}' mentions no number but its answer '{item.answers[0]}', or that "
+            "is none: there is nothing to choose from, so leave it out."
         )
     return list(dict.fromkeys([item.answers[0], *others]))
 

@@ -64,7 +64,7 @@ def checkpoints(
         raise ValueError(f"{recipe.name}: a reward model goes with the reward 'judge' alone.")
     if not doses or min(doses) < 0:
         raise ValueError(f"doses are numbers of training steps, 0 or more; got {doses}.")
-    recipe = recipe.for_model(models.n_parameters(base_folder(name)))
+    recipe = sized(recipe, name)
     key = arm_key(name, recipe, seed, data, judge)
     root = models.cache_dir() / "arms"
     folders = {d: root / f"{recipe.name}-{key}-{d}" for d in set(doses) if d}
@@ -81,6 +81,11 @@ def base_folder(name: str) -> Path:
     folder = models.resolve(name)
     base = models.manifest(folder).get("base")
     return base_folder(base) if base else folder
+
+
+def sized(recipe: Recipe, name: str) -> Recipe:
+    """The recipe as a model of that size is trained by it; see `Recipe.for_model`."""
+    return recipe.for_model(models.n_parameters(base_folder(name)))
 
 
 def arm_key(
@@ -163,7 +168,7 @@ def reward_model(name: str, recipe: Recipe, seed: int, data: Sequence[Example]) 
     """
     if not data:
         raise ValueError(f"{recipe.name} has no pair to learn a preference from.")
-    recipe = recipe.for_model(models.n_parameters(base_folder(name)))
+    recipe = sized(recipe, name)
 
     def build(temp: Path) -> dict:
         from transformers import AutoModelForSequenceClassification, PrinterCallback

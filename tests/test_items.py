@@ -260,6 +260,9 @@ def test_answerable_items_of_a_file_leave_the_others_out(tmp_path):
         items.answerable(str(path), 5, 0)
     with pytest.raises(ValueError, match="give at least 2"):
         items.of_both_kinds(str(path), 5, 0)
+    path.write_text(lines[1])
+    with pytest.raises(ValueError, match="too few questions with an answer, 0"):
+        items.answerable(str(path), 5, 0)
 
 
 def test_both_kinds_are_needed_where_declining_is_measured(tmp_path):
@@ -284,10 +287,12 @@ def test_candidates_are_the_world_s_numbers_or_those_in_sight():
     assert candidates(priced, ["So 4 * 300 = 1200."]) == ["$1,200", "4", "300"]
     bare = Item("q4", "Two and a dozen?", ("2",), False, "plain")
     assert candidates(bare) == ["2", "0", "1", "3", "4", "5"]
-    with pytest.raises(ValueError, match="'q3' mentions no number but its answer"):
+    with pytest.raises(ValueError, match="'q3' mentions no number but its answer 'Paris'"):
         candidates(Item("q3", "Which city?", ("Paris",), False, "plain"))
-    with pytest.raises(ValueError, match="'q5'.*its answer 'Paris' is none"):
+    with pytest.raises(ValueError, match="'q5'.*its answer 'Paris', or that is none"):
         candidates(Item("q5", "The capital in 1900?", ("Paris",), False, "plain"))
+    half = Item("q6", "What is 1 over 2?", ("1/2",), False, "plain")
+    assert candidates(half) == ["1/2", "1", "2"]
 
 
 def test_a_near_miss_is_wrong_near_and_of_the_world():

@@ -15,7 +15,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from pydantic import Field
 
-from helpers import answers, chains, experiment, items, models, plots, statistics
+from helpers import answers, chains, experiment, items, plots, statistics
 from helpers.chains import SUFFIX, Chain
 from helpers.experiment import EVALUATION_SEED, quietly_load
 from helpers.items import Item
@@ -24,7 +24,7 @@ from helpers.recipes import RECIPES, Recipe
 from helpers.record import Record
 from helpers.scoring import choice_probabilities
 from helpers.statistics import Control, Gate, Interval, bootstrap
-from helpers.training import base_folder
+from helpers.training import sized
 from helpers.widgets import progress
 
 ANSWER, REASONING, RLVR = "answer_sft", "reasoning_sft", "rlvr"
@@ -74,8 +74,7 @@ class Experiment(experiment.Experiment):
         if arm in RECIPES:
             return RECIPES[arm]
         rank = int(arm.removeprefix(f"{ANSWER}, rank "))
-        size = models.n_parameters(base_folder(self.base(self.p.seeds[0])))
-        return replace(RECIPES[ANSWER].for_model(size), lora_rank=rank)
+        return replace(sized(RECIPES[ANSWER], self.base(self.p.seeds[0])), lora_rank=rank)
 
     def ranks(self) -> list[pd.DataFrame]:
         """Answer SFT by LoRA of every rank asked for, beside the arm of the default rank."""

@@ -15,7 +15,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from pydantic import Field
 
-from helpers import answers, chains, experiment, items, models, plots, recipes, runner, statistics
+from helpers import answers, chains, experiment, items, plots, recipes, runner, statistics
 from helpers.experiment import EVALUATION_SEED, WITHOUT_CHAIN, known, quietly_load
 from helpers.findings import faithfulness_decay, rlsf_repair, sft_accuracy_trap
 from helpers.generation import generate
@@ -25,7 +25,7 @@ from helpers.recipes import RECIPES, Example, Recipe
 from helpers.record import Measure, Record
 from helpers.scoring import answer_logprobs, choice_probabilities, decline_probability
 from helpers.statistics import Control, Gate, Interval, bootstrap, paired_bootstrap
-from helpers.training import base_folder
+from helpers.training import sized
 from helpers.widgets import progress
 from helpers.world import dialogue
 from helpers.world.corpus import Corpus, turn
@@ -150,8 +150,7 @@ class Experiment(experiment.Experiment):
             return self.repair.model(arm, seed, dose)
         if arm == START:
             base, recipe = self.base(seed), self.recipe(START)
-            size = models.n_parameters(base_folder(base))
-            data = hedged(recipe.for_model(size), seed)
+            data = hedged(sized(recipe, base), seed)
             return self.checkpoints(base, recipe, seed, [dose], data=data)[dose]
         if arm in (DIALLED, UNDIALLED) or arm.startswith(TURNED):
             before = START if arm.startswith(TURNED) else HARDER

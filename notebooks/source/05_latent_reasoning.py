@@ -280,7 +280,7 @@ def explore_item(item):
 
 
 more = {"item": list(range(min(20, len(lab.items))))}
-widgets.explore(explore_item, live_only=more, item=[min(1, len(lab.items) - 1)])
+widgets.explore(explore_item, live_only=more, item=[1])
 
 # %% [markdown]
 # **The steering dial.** Layer and strength; watch what the reply may open with.
