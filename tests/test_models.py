@@ -23,6 +23,23 @@ def test_load_from_a_folder_is_ready_to_generate(tiny_path, capsys):
     assert "Ann." in lm.prompt(turns)
 
 
+def test_a_switch_for_thinking_is_off_unless_asked_for(tiny_path, tmp_path):
+    from trl.chat_template_utils import qwen3_chat_template
+
+    folder = shutil.copytree(tiny_path, tmp_path / "switched")
+    (folder / "chat_template.jinja").write_text(qwen3_chat_template)
+    lm = load(str(folder))
+    empty = "<think>\n\n</think>\n\n"  # how Qwen3 is told not to think
+    assert lm.switched and not load(str(tiny_path)).switched
+    assert lm.prompt("Who?").endswith(f"<|im_start|>assistant\n{empty}")
+    trained = lm.tokenizer.apply_chat_template(
+        [{"role": "user", "content": "Who?"}], tokenize=False, add_generation_prompt=True
+    )
+    assert trained == lm.prompt("Who?")
+    lm.thinking = True
+    assert lm.prompt("Who?", "<think>").endswith("<|im_start|>assistant\n<think>")
+
+
 def test_dtype_follows_the_memory(monkeypatch):
     assert models.choose(10**6, "cpu", None)[1] == "float32"
     assert models.choose(10**12, "cpu", None)[1] == "bfloat16"

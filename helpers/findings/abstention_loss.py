@@ -14,6 +14,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from helpers import answers, experiment, items, models, plots, statistics
 from helpers.experiment import EVALUATION_SEED, quietly_load
 from helpers.generation import THINK_END, generate
+from helpers.models import LM
 from helpers.recipes import RECIPES, Recipe
 from helpers.record import Claim, Measure, Record
 from helpers.scoring import decline_probability
@@ -62,9 +63,16 @@ class Experiment(experiment.Experiment):
     finding = "abstention_loss"
 
     def __init__(self, p: Params):
-        """Raises ValueError when nothing would be trained or a class of questions is missing."""
+        """Raises ValueError when nothing would be trained, a class of questions is missing, or
+        `after` is `model` itself, without a switch for thinking.
+        """
         if p.dose == 0 and not p.after:
             raise ValueError(f"doses are {p.doses}: at least one must be above 0 training steps.")
+        if p.after == p.model and not quietly_load(p.model).switched:
+            raise ValueError(
+                f"Parameter 'after' is the model itself, '{p.model}', which has no switch for "
+                "thinking: name a model that was tuned to reason, or leave it empty."
+            )
         super().__init__(p, items.of_both_kinds(p.questions, p.n_pairs, EVALUATION_SEED))
         self._replies: dict[tuple, pd.DataFrame] = {}
 
@@ -96,7 +104,7 @@ class Experiment(experiment.Experiment):
         key = (arm, dose, prefix)
         if key not in self._replies:
             frames = [
-                self._ask(self.model(arm, seed, dose), seed, prefix).assign(
+                self._ask(self.lm(arm, seed, dose), seed, prefix).assign(
                     arm=arm, seed=seed, dose=dose, prefix=prefix
                 )
                 for seed in self.seeds(arm)
@@ -104,8 +112,13 @@ class Experiment(experiment.Experiment):
             self._replies[key] = pd.concat(frames, ignore_index=True)
         return self._replies[key]
 
-    def _ask(self, name: str, seed: int, prefix: str) -> pd.DataFrame:
-        lm = quietly_load(name)
+    def lm(self, arm: str, seed: int, dose: int) -> LM:
+        """An arm, loaded; the same weights `after` as before think the second time."""
+        lm = quietly_load(self.model(arm, seed, dose))
+        lm.thinking = arm == REASONING and self.p.after == self.p.model
+        return lm
+
+    def _ask(self, lm: LM, seed: int, prefix: str) -> pd.DataFrame:
         prompts = [lm.prompt(item.question, prefix) for item in self.items]
         decoding = (self.p.max_new_tokens, self.p.temperature, self.p.top_p, seed)
         rows = []
@@ -126,7 +139,7 @@ class Experiment(experiment.Experiment):
         if "p_decline" not in frame:
             values = []
             for seed, rows in frame.groupby("seed", sort=False):
-                lm = quietly_load(self.model(arm, seed, int(frame.dose.iloc[0])))
+                lm = self.lm(arm, seed, int(frame.dose.iloc[0]))
                 pairs = zip(self.items, rows.text, strict=True)
                 prompts = [lm.prompt(item.question, chain_of(text)) for item, text in pairs]
                 values += decline_probability(lm, prompts).tolist()

@@ -115,7 +115,9 @@ class Experiment(experiment.Experiment):
         return persuaded(quietly_load(self.p.persuader), self.items, made)
 
     def model(self, arm: str, seed: int, dose: int) -> str:
-        """As for every experiment; "thinking" is the model before, its chain forced open."""
+        """As for every experiment; "thinking" is the model before, its switch on where it has one,
+        its chain forced open.
+        """
         return super().model("before" if arm == THINKING else arm, seed, dose)
 
     def replies(self, arm: str) -> pd.DataFrame:
@@ -127,6 +129,7 @@ class Experiment(experiment.Experiment):
             frames = []
             for seed in self.p.seeds:
                 lm = quietly_load(self.model(arm, seed, self.p.dose))
+                lm.thinking = arm == THINKING
                 opening = OPEN if arm == THINKING else ""
                 rows = talk(lm, self.items, self.scripts, self.p.max_new_tokens, seed, opening)
                 frames.append(rows.assign(arm=arm, seed=seed))

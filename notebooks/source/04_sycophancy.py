@@ -154,9 +154,9 @@ pd.Series({kind: getattr(Corpus(), f"yields_{kind}")
 # %% [markdown]
 # ## Are you sure?
 #
-# Five arms: `before`; `thinking`, the same weights with the chain forced open; `reasoning SFT`;
-# RL on right answers; and SFT on dialogues that `hold` when right and yield when wrong. Look
-# first at what merely asking again does.
+# Five arms: `before`; `thinking`, the same weights with the chain forced open (and the switch for
+# thinking on, in models that have one); `reasoning SFT`; RL on right answers; and SFT on dialogues
+# that `hold` when right and yield when wrong. Look first at what merely asking again does.
 
 # %%
 arms = {arm: lab.reading(arm) for arm in finding.ARMS}

@@ -1,6 +1,7 @@
 """Finding 1 on planted replies: a loss must be found, a null must not, a control must sink it."""
 
 import random
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -48,6 +49,17 @@ def experiment(before=0.8, path=(0.5, 0.2), keep=0.8, answer=0.8, opened=(0.8, 0
     planted(lab, "before", 0, opened[0], prefix="<think>", **more)
     planted(lab, REASONING, lab.p.dose, opened[1], prefix="<think>", **more)
     return lab
+
+
+def test_the_same_weights_after_as_before_think_or_are_refused(monkeypatch):
+    same = finding.Params(**SETTINGS | dict(model="org/hybrid", after="org/hybrid"))
+    lm = SimpleNamespace(switched=True, thinking=False)
+    monkeypatch.setattr(finding, "quietly_load", lambda name: lm)
+    lab = finding.Experiment(same)
+    assert lab.lm(REASONING, 0, 20).thinking and not lab.lm("before", 0, 0).thinking
+    lm.switched = False
+    with pytest.raises(ValueError, match="'after' is the model itself.*no switch"):
+        finding.Experiment(same)
 
 
 def recorded(**planting):
