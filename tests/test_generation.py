@@ -1,11 +1,20 @@
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from helpers import generation, steering
-from helpers.generation import branched, first_token_probabilities, generate, pick, two_pass
+from helpers.generation import (
+    branched,
+    first_token_probabilities,
+    fitting,
+    generate,
+    pick,
+    tagged,
+    two_pass,
+)  # fmt: skip
 from helpers.world import grammar
 
 
@@ -170,3 +179,27 @@ def test_probability_and_disparity_are_those_of_every_token(tiny_lm, prompts):
 def test_branches_need_a_first_token_and_a_second(tiny_lm, prompts, k, n):
     with pytest.raises(ValueError, match="k >= 1 and max_new_tokens >= 2"):
         branched(tiny_lm, prompts, k, n)
+
+
+def test_a_chain_between_words_gets_its_tags():
+    said = "think\nAnn has 3.\nanswer\nThe answer is 3."  # s1.1, its special tokens not decoded
+    assert tagged(said) == "<think>\nAnn has 3.\n</think>\nThe answer is 3."
+    assert tagged("think\nAnn has") == "<think>\nAnn has"
+    for as_it_is in ("I think\nso.\nanswer\n3", "<think> a </think> 3", "thinking\nit over"):
+        assert tagged(as_it_is) == as_it_is
+
+
+def test_rows_at_a_time_take_no_more_than_half_of_a_gpu(monkeypatch):
+    config = SimpleNamespace(
+        num_hidden_layers=2, num_key_value_heads=1, head_dim=8, intermediate_size=17
+    )
+    lm = SimpleNamespace(
+        device="cuda", dtype="float32", model=SimpleNamespace(config=config)
+    )  # 2 x 2 x 8 + 4 x 17 = 100 numbers of 4 bytes a token
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (60_000, 100_000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 30_000)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: 10_000)
+    assert fitting(lm, 10, 64) == 10  # of 80,000 bytes half, 4,000 a row
+    assert fitting(lm, 10, 8) == 8 and fitting(lm, 10_000, 64) == 1
+    lm.device = "cpu"
+    assert fitting(lm, 10_000, 64) == 64

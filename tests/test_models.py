@@ -23,21 +23,51 @@ def test_load_from_a_folder_is_ready_to_generate(tiny_path, capsys):
     assert "Ann." in lm.prompt(turns)
 
 
-def test_a_switch_for_thinking_is_off_unless_asked_for(tiny_path, tmp_path):
+def switched(tiny_path, folder, template):
+    """The tiny Llama with another chat template."""
+    shutil.copytree(tiny_path, folder)
+    (folder / "chat_template.jinja").write_text(template)
+    return load(str(folder))
+
+
+def test_a_switch_for_thinking_can_be_turned_off(tiny_path, tmp_path):
     from trl.chat_template_utils import qwen3_chat_template
 
-    folder = shutil.copytree(tiny_path, tmp_path / "switched")
-    (folder / "chat_template.jinja").write_text(qwen3_chat_template)
-    lm = load(str(folder))
-    empty = "<think>\n\n</think>\n\n"  # how Qwen3 is told not to think
+    lm = switched(tiny_path, tmp_path / "qwen3", qwen3_chat_template)
     assert lm.switched and not load(str(tiny_path)).switched
-    assert lm.prompt("Who?").endswith(f"<|im_start|>assistant\n{empty}")
-    trained = lm.tokenizer.apply_chat_template(
-        [{"role": "user", "content": "Who?"}], tokenize=False, add_generation_prompt=True
-    )
-    assert trained == lm.prompt("Who?")
-    lm.thinking = True
+    assert lm.prompt("Who?").endswith("<|im_start|>assistant\n")
+    lm.thinking = False
+    assert lm.prompt("Who?").endswith("<|im_start|>assistant\n<think>\n\n</think>\n\n")
     assert lm.prompt("Who?", "<think>").endswith("<|im_start|>assistant\n<think>")
+
+
+def test_a_forced_chain_is_the_only_one_where_the_template_opens_it(tiny_path, tmp_path):
+    template = "{{ messages[0].content }}{% if add_generation_prompt %}<A><think>\n{% endif %}"
+    lm = switched(tiny_path, tmp_path / "distilled", template)
+    assert lm.opening == "<think>" and load(str(tiny_path)).opening == ""
+    assert lm.prompt("Who?") == "Who?<A><think>\n"
+    assert lm.prompt("Who?", "<think> Ann") == "Who?<A> <think> Ann"
+
+
+def test_a_reply_ends_where_the_template_closes_a_turn(tiny_path, tmp_path):
+    template = (
+        "{% for m in messages %}<|user|>{{ m.content }}<|assistant|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|user|>{% endif %}"
+    )
+    lm = switched(tiny_path, tmp_path / "base", template)
+    (closing,) = lm.tokenizer("<|assistant|>", add_special_tokens=False)["input_ids"]
+    assert closing in lm.model.generation_config.eos_token_id
+    assert load(str(tiny_path)).model.generation_config.eos_token_id == lm.tokenizer.eos_token_id
+
+
+def test_what_one_gpu_can_not_hold_is_spread_over_all(monkeypatch):
+    gib = 2**30
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (gib, 80 * gib))
+    for count, spread in ((1, False), (2, True)):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda n=count: n)
+        assert models.wants_several_gpus(70 * 10**9, "cuda", "bfloat16") is spread
+    assert not models.wants_several_gpus(7 * 10**9, "cuda", "bfloat16")
+    assert not models.wants_several_gpus(70 * 10**9, "cpu", "bfloat16")
 
 
 def test_dtype_follows_the_memory(monkeypatch):
@@ -53,8 +83,8 @@ def test_dtype_follows_the_memory(monkeypatch):
 def test_bfloat16_is_only_chosen_where_the_cpu_has_it(monkeypatch):
     import psutil
 
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=4 * 10**9))
-    half = 5 * 10**8  # 2 GB in float32, half of what is free
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=4 * 10**9))
+    half = 5 * 10**8  # 2 GB in float32, half of what there is
     for capability, dtype in (("AVX512", "bfloat16"), ("AVX2", "float32")):
         monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda c=capability: c)
         assert models.choose(half, "cpu", None)[1] == dtype

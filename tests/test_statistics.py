@@ -380,7 +380,8 @@ def test_auroc_of_confidence_takes_every_seed_s_own_right_answers():
     [
         (-0.05, 0.06, "replicates"),
         (0.01, 0.06, "replicates"),  # not zero, and small for sure
-        (-0.30, 0.32, "direction only"),
+        (-0.06, 0.12, "direction only"),
+        (-0.30, 0.32, "inconclusive"),  # no interval this wide could lie within
         (-0.5, -0.2, "does not replicate"),
         (0.15, 0.3, "does not replicate"),
         (0.05, 0.3, "inconclusive"),

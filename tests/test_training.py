@@ -171,3 +171,16 @@ def test_given_examples_replace_the_recipe_s_and_are_part_of_the_key(model):
 def test_bad_doses_are_refused(model):
     with pytest.raises(ValueError, match="doses"):
         checkpoints(model, SFT, 0, [-1])
+
+
+def test_of_several_gpus_in_sight_one_trains(model, monkeypatch):
+    import trl
+
+    class Several(trl.SFTConfig):
+        def __post_init__(self):
+            super().__post_init__()
+            self._n_gpu = 2  # as where two cards are visible, which trl refuses
+
+    assert Several(use_cpu=True).n_gpu == 2
+    monkeypatch.setattr(trl, "SFTConfig", Several)
+    assert train(model, SFT, 0, 1).model

@@ -113,17 +113,16 @@ class Experiment(experiment.Experiment):
         return self._replies[key]
 
     def lm(self, arm: str, seed: int, dose: int) -> LM:
-        """An arm, loaded; the same weights `after` as before think the second time."""
-        lm = quietly_load(self.model(arm, seed, dose))
-        lm.thinking = arm == REASONING and self.p.after == self.p.model
-        return lm
+        """An arm, loaded; where `after` has the same weights, before does not think."""
+        direct = arm == "before" and self.p.after == self.p.model
+        return quietly_load(self.model(arm, seed, dose), thinking=not direct)
 
     def _ask(self, lm: LM, seed: int, prefix: str) -> pd.DataFrame:
         prompts = [lm.prompt(item.question, prefix) for item in self.items]
         decoding = (self.p.max_new_tokens, self.p.temperature, self.p.top_p, seed)
         rows = []
         for item, reply in zip(self.items, generate(lm, prompts, *decoding), strict=True):
-            reply = replace(reply, text=f"{prefix} {reply.text}".strip())
+            reply = replace(reply, text=f"{prefix or lm.opening} {reply.text}".strip())
             row = {"item": item.id, "scenario": item.scenario, "text": reply.text}
             row |= {"should_abstain": item.should_abstain, **answers.grade(item, reply)}
             rows.append(row | {"truncated": reply.truncated, "n_tokens": reply.n_tokens})
@@ -177,8 +176,9 @@ def keeping(share: float) -> str:
 
 def chain_of(text: str) -> str:
     """The chain that a reply opens with, to go on from; "" when there is none."""
-    chain, closed, _ = text.partition(THINK_END)
-    return f"{chain}{closed} " if closed else ""
+    chain, closed, after = text.partition(THINK_END)
+    space = after[: len(after) - len(after.lstrip())] or " "  # as the model wrote it
+    return f"{chain}{closed}{space}" if closed else ""
 
 
 def measure(frame: pd.DataFrame, name: str) -> Interval:

@@ -529,6 +529,8 @@ def what_happened(record: Record) -> str:
     else:
         again = "No loss of abstention by RLSF is shown"
     spared = found["recall_change", "rlsf_dpo_answers"]
+    both = lost.high < 0 and spared.high < 0
+    why = ", so that pairs lost by declining are not the only reason" if both else ""
     return record.in_words(
         f"**{said}** Calibration error {moved}, accuracy {kept} (n = {moved.n}, seeds "
         f"{', '.join(map(str, record.seeds))}, model {record.model}). The damage itself changed "
@@ -536,7 +538,7 @@ def what_happened(record: Record) -> str:
         f"{known_best}. On few items that error is too high where a model is "
         f"calibrated, so beside it the Brier score: {found['brier_change', DAMAGED]} by the "
         f"damage, {found['brier_change', REPAIRED]} by the repair.\n\n{again}: recall {lost} by "
-        f"DPO, {spared} where declining replies are left out of the pairs. In answers wrong before "
-        f"and after it, the repair changes confidence by "
+        f"DPO, {spared} where declining replies are left out of the pairs{why}. In answers wrong "
+        f"before and after it, the repair changes confidence by "
         f"{found['wrong_confidence_change', REPAIRED]}."
     )

@@ -115,9 +115,7 @@ class Experiment(experiment.Experiment):
         return persuaded(quietly_load(self.p.persuader), self.items, made)
 
     def model(self, arm: str, seed: int, dose: int) -> str:
-        """As for every experiment; "thinking" is the model before, its switch on where it has one,
-        its chain forced open.
-        """
+        """As for every experiment; "thinking" is the model before with its chain forced open."""
         return super().model("before" if arm == THINKING else arm, seed, dose)
 
     def replies(self, arm: str) -> pd.DataFrame:
@@ -128,8 +126,7 @@ class Experiment(experiment.Experiment):
         if arm not in self._said:
             frames = []
             for seed in self.p.seeds:
-                lm = quietly_load(self.model(arm, seed, self.p.dose))
-                lm.thinking = arm == THINKING
+                lm = quietly_load(self.model(arm, seed, self.p.dose), thinking=arm != "before")
                 opening = OPEN if arm == THINKING else ""
                 rows = talk(lm, self.items, self.scripts, self.p.max_new_tokens, seed, opening)
                 frames.append(rows.assign(arm=arm, seed=seed))
@@ -628,9 +625,9 @@ def what_happened(record: Record) -> str:
     elif within:
         said = "The interval lies within the margin, but the experiment can't vouch for it."
     elif primary.high < -margin:
-        said = "Reasoning training *helps*: it yields less to pressure."
+        said = "Reasoning training *helps*: its net flip rate falls by more than the margin."
     elif primary.low > margin:
-        said = "Reasoning training makes it yield *more* to pressure."
+        said = "Reasoning training *harms*: its net flip rate rises by more than the margin."
     else:
         said = "Neither an advantage nor its absence is shown: the interval crosses the margin."
         if primary.high - primary.low >= 2 * margin:

@@ -76,8 +76,8 @@ stamp = "published counts, intervals by Wilson; no reasoning model was tested"
 plots.compare(counts, "setting", "share of claims", title, stamp)
 
 # %% [markdown]
-# A relative increase is large when little was there to begin with. The same debates, counted by
-# their mean, and the intervals where there are any:
+# A relative increase can look large when little was there to begin with. The same debates,
+# counted by their mean, and the intervals where there are any:
 
 # %%
 increases = pd.DataFrame(finding.published_increases(claim))
@@ -87,7 +87,7 @@ plots.forest(increases, "relative increase", title, stamp)
 
 # %% [markdown]
 # No reasoning model is in these figures. What else there is points both ways; and fallacious
-# debates ran longer, which alone lets more claims win:
+# debates ran longer, which alone may let more claims win:
 
 # %%
 rest = pd.DataFrame(claim.rows())
@@ -102,9 +102,11 @@ HTML(rest[rest.measure.isin(["rounds", "turn of flip"])].to_html(index=False))
 #
 # Only another *answer* gives a right one up; a decline gives nothing to the claim. "No advantage"
 # *replicates* when the whole interval of $\Delta$ lies within the margin, which was fixed before
-# any run. *Direction only*: $\Delta$ lies within, its interval does not. *Does not replicate*: the
-# whole interval lies beyond. Else *inconclusive*. An interval that only holds zero says nothing: a
-# small experiment always has one.
+# any run (unless you set another above), and every gate and control below holds. *Direction only*:
+# $\Delta$ lies within, its interval does not. *Does not replicate*: the whole interval lies
+# beyond. Else, and whenever the interval is as wide as the margin from end to end, *inconclusive*:
+# an interval that only holds zero says nothing, as any experiment has one if it is small enough.
+# Net also falls when asking again flips more: look at both parts.
 #
 # ## Predict
 
@@ -116,7 +118,9 @@ guess = widgets.predict("Change of the net flip rate?", -1.0, 1.0, p.forecast)
 #
 # The model answers, and then hears the same claim again and again. Its earlier replies stay in
 # the dialogue without their chains, as chat templates of reasoning models keep them. If it stops
-# in mid-chain, the chain is closed and it answers: no arm may escape by falling silent.
+# in mid-chain, the chain is closed and it answers: no arm may escape by falling silent. The first
+# answer is greedy and later ones are sampled (temperature 1), so some flips are chance; the
+# neutral re-ask says how many.
 
 # %%
 lab = finding.Experiment(p)
@@ -144,8 +148,9 @@ HTML(pd.DataFrame(said).to_html(index=False))
 
 # %% [markdown]
 # **What was put in.** A pocket, and a real model warmed up on its stories, learned from dialogues
-# that give a right answer up this often. So where an arm stands *before* is our doing, and whether
-# fallacies or arguments work better too. What is found here is how training *changes* it.
+# that give a right answer up this often. So where an arm stands *before* is partly our doing (compare
+# with what is measured below), and whether fallacies or arguments work better too. What is found
+# here is how training *changes* it.
 
 # %%
 pd.Series({kind: getattr(Corpus(), f"yields_{kind}")
@@ -154,9 +159,9 @@ pd.Series({kind: getattr(Corpus(), f"yields_{kind}")
 # %% [markdown]
 # ## Are you sure?
 #
-# Five arms: `before`; `thinking`, the same weights with the chain forced open (and the switch for
-# thinking on, in models that have one); `reasoning SFT`; RL on right answers; and SFT on dialogues
-# that `hold` when right and yield when wrong. Look first at what merely asking again does.
+# Five arms: `before` (a model with a switch for thinking has it off); `thinking`, the same weights
+# with the chain forced open; `reasoning SFT`; RL on right answers; and SFT on dialogues that `hold`
+# when right and yield when wrong. Look first at what merely asking again does.
 
 # %%
 arms = {arm: lab.reading(arm) for arm in finding.ARMS}
@@ -196,8 +201,8 @@ finding.power(lab, sorted(set(margins))).round(2)
 # %% [markdown]
 # ## Persuasion, as LOGICOM counts it
 #
-# Of claims against right first answers, convinced means that the model says the claim at some
-# turn, of a fallacy or an argument in the same frame. `every time` is in all repetitions of an
+# *Convinced* means that the model, first right, says the claim at some turn, whether of a fallacy
+# or of an argument in the same frame. `every time` is in all repetitions of an
 # item (same claim, same fallacy), and shown where there are three, as published; `after
 # disagreeing` is the share of those it first disagreed with that it fell for later.
 
@@ -219,7 +224,7 @@ plots.compare(ratios, "reading", "relative increase", title, lab.about(ratios))
 # ## Turn by turn
 #
 # `turn of flip` is the first turn with another answer, one more than there are turns for who
-# never gives up.
+# never gives up; `n_flips` counts changes to and from a wrong answer.
 
 # %%
 said = pd.concat(lab.replies(arm) for arm in finding.ARMS)
@@ -256,7 +261,8 @@ plots.compare(mends, "measure", "share", title, lab.about(mends))
 # %% [markdown]
 # **3 · Does it reason at all when it is pushed?** A model trained to reason on single questions
 # may answer a second turn without a chain. Each point is one training of one arm, on the items
-# that it first answers right; only `thinking` is made to open one.
+# that it first answers right; only `thinking` is made to open one. If `thinking`, which nobody
+# trained, moves as far as reasoning SFT, it is the chain that holds, and training only opens it.
 
 # %%
 points = finding.by_seed(list(arms.values()))
@@ -316,7 +322,7 @@ widgets.explore(bench, live_only=deeper, **shown)
 # ## Exercises
 #
 # **1 · By hand** (easy, 5 minutes). Of 200 claims, 67 are convinced three times of three with
-# a logical helper and 113 with a fallacious one. What is the relative increase?
+# a logical helper and 113 with a fallacious one. What is the relative increase, as a fraction?
 #
 # <details><summary>Hint</summary>More, over what was there.</details>
 # <details><summary>A deeper hint</summary>113 / 67 - 1.</details>
@@ -340,8 +346,8 @@ widgets.check(my_increase, lambda x: abs(x - 0.687) < 0.01, hint)
 # [-0.30, 0.32]; the margin is 0.10. Give the verdict that the rule reaches.
 #
 # <details><summary>Hint</summary>Where does the interval end?</details>
-# <details><summary>A deeper hint</summary>The estimate is small; the interval is not within
-# the margin.</details>
+# <details><summary>A deeper hint</summary>From end to end the interval is wider than the margin:
+# could it have lain within, whatever is true?</details>
 
 # %%
 my_verdict = None
@@ -349,20 +355,22 @@ my_verdict = None
 # %%
 wide = statistics.Interval(0.01, -0.30, 0.32, 60)
 right = statistics.equivalence(wide, 0.10, [], []).label
-hint = "The estimate lies within the margin; where does the interval end?"
-widgets.check(my_verdict, lambda x: x == right, hint)
+hint = "The estimate is small, but how wide is the interval, and how wide the margin?"
+widgets.check(my_verdict, lambda x: x.strip().lower() == right, hint)
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
 # ```python
-# my_verdict = "direction only"
+# my_verdict = "inconclusive"
 # ```
-# The estimate lies within the margin and the interval does not.
+# An interval .62 wide can't lie within a margin of -.10 to .10, so the test had no power: nothing
+# follows from a small estimate.
 # </details>
 #
 # **3 · Break the finding** (hard, 15 minutes). Find an arm whose net flip rate differs from
-# that of `before` by more than the margin, in either direction. Give its name.
+# that of `before` by more than the margin, in either direction: its whole interval lies beyond.
+# Give its name as it stands in `finding.ARMS`.
 #
 # <details><summary>Hint</summary>Which arm was trained on dialogues?</details>
 # <details><summary>A deeper hint</summary><code>finding.moved(arms["before"], arms[name])</code>

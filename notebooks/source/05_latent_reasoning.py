@@ -34,7 +34,7 @@ tier: str = "pocket"  # pocket, small, gpu or paper
 seeds: list[int] = [0, 1, 2]  # training seeds; one is enough in class
 n_items: int = 60  # answerable stories of 2 to 5 steps, or problems of a GSM8K file
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
-dose: int = 80  # training steps of every arm; RL on right answers is notebook 4's
+dose: int = 80  # training steps of every arm; on pocket RL is notebook 4's
 learning_rate: float = 1e-4  # of every arm; SFT by LoRA takes ten times as much
 k: int = 10  # first-token branches, and samples of their control
 n_pass_items: int = 8  # items that are sampled often, for pass@k
@@ -80,7 +80,7 @@ HTML(figures[gap].to_html(index=False))
 # $$\Delta = \frac{1}{|\text{answer}|}\sum_{t\in\text{answer}}
 # p(\text{top 1})_t - p(\text{top 2})_t.$$
 #
-# How much more often is it right than the greedy reply?
+# How much more (or less) often is it right than the greedy reply?
 
 # %%
 guess = widgets.predict("Gain in accuracy over greedy?", -1.0, 1.0, p.forecast)
@@ -140,11 +140,13 @@ plots.forest(pd.DataFrame(rows), "gain in accuracy", title, lab.stamp)
 # %% [markdown]
 # ## 2 · A steering vector
 #
-# A difference of mean activations is added to the *base* just before it replies. Of what? Either
-# of its own first tokens, of chains forced open and of direct replies (`opened`); or of the model
-# `tuned` by RL and the base, before they reply. On other stories the best layer and strength of
-# each are found; the better one counts. Controls: random vectors of the same norm, and the same
-# vector at other places, 2 to 12 tokens from the end of the prompt.
+# A difference of mean activations (what a layer passes on at a token) is added to the *base* just
+# before it replies. Of what? Either of its own first tokens, of chains forced open and of direct
+# replies (`opened`); or of the model `tuned` by RL and the base, before they reply. On other
+# stories the best layer and strength of each are found; the better one counts. If that is `tuned`,
+# a gain shows that the base can be moved, not that the direction was its own. Controls: random
+# vectors of the same norm, and the same vector at other places, 2 to 12 tokens from the end of
+# the prompt.
 
 # %%
 finding.dial_table(lab).round(2)
@@ -157,7 +159,8 @@ plots.forest(accuracies(names), "accuracy", title, lab.stamp, signed=False)
 # %% [markdown]
 # ## 3 · A feature of a sparse autoencoder
 #
-# A TopK autoencoder is trained on the base's activations. A feature's ReasonScore is its share
+# A TopK autoencoder learns to rebuild the base's activations from a few active *features* of many.
+# A feature's ReasonScore is its share
 # of all activation on chains, weighted by how evenly the chains share it, minus its share on
 # direct replies. Of the three highest, the best on other stories is added before the reply. Does
 # it *cause* chains? Its control: random features that are as active on chains.
@@ -173,8 +176,9 @@ plots.forest(accuracies(names), "accuracy", title, lab.stamp, signed=False)
 # %% [markdown]
 # ## 4 · One problem
 #
-# Fine-tuning on critiques of the base's own noisy solutions of *one* problem; its control sees
-# plain solutions of the same problem.
+# Fine-tuning on critiques of the base's own noisy solutions of *one* problem (asked whether it is
+# sure, it checks them step by step); its control sees plain solutions of the same problem, in the
+# form in which it is then tested.
 
 # %%
 names = ["greedy", "critique_sft", "solution_sft"]
@@ -184,9 +188,10 @@ plots.forest(accuracies(names), "accuracy", title, lab.stamp, signed=False)
 # %% [markdown]
 # ## 5 · A reward
 #
-# GRPO with a reward for right answers, on many problems and on one; and with three controls: two
-# rewards that know nothing of the answer, for form and by the toss of a coin, and one that pays
-# for *wrong* answers. On one problem the control is a reward for form on that same problem.
+# GRPO (several replies to a question; those that earn more than their mean become likelier) with a
+# reward for right answers, on many problems and on one; and with three controls: two rewards that
+# know nothing of the answer, for form and by the toss of a coin, and one that pays for *wrong*
+# answers. On one problem the control is a reward for form on that same problem.
 
 # %%
 names = ["greedy", "rlvr", "rlvr_format", "rlvr_random", "rlvr_wrong", "rlvr_one",
@@ -198,9 +203,10 @@ plots.forest(accuracies(names), "accuracy", title, lab.stamp, signed=False)
 # ## 6 · Deployment, not creation?
 #
 # **A hybrid**: both models read along, and the tuned one chooses only tokens where the two
-# disagree and it is surer of its own by more than 1 - share; `tokens` is how many it then
-# chooses. Its control gives it as large a part of the disagreements, at random. A share of the
-# gap is shown only where the tuned model is ahead at all.
+# disagree and it is surer of its own by more than a lead. `share` is 1 minus that lead: at 0 the
+# base writes alone, at 1 the tuned model; `tokens` is the share of all tokens that it then
+# chooses. The control gives it as large a part of the disagreements, at random. A share of the gap
+# is shown only where the tuned model is ahead by more than .02 in every seed.
 
 # %%
 recovered = finding.gap_recovered(lab)
@@ -214,7 +220,8 @@ plots.curves(right, "share", "1 minus the lead it needs", "accuracy", title, lab
 
 # %% [markdown]
 # **pass@k**: with n samples of which c are right, 1 - C(n-c, k) / C(n, k) is the chance that k
-# of them hold a right one. If training creates ability, the tuned model stays ahead at any k.
+# of them hold a right one. If training creates ability, the tuned model stays ahead at any k, as
+# long as there is room above the base.
 
 # %%
 passes = finding.pass_table(lab)
@@ -248,7 +255,9 @@ figure
 HTML(figures[~gap].to_html(index=False))
 
 # %% [markdown]
-# And here: a mechanism counts when it beats greedy *and* every control of its own.
+# And here: a mechanism counts when it beats greedy *and* every control of its own. The verdict on
+# card and README is that of the first row, CoT-decoding's surest branch (the primary measure); the
+# others stand in its reason. The hybrid counts only where there is a gap and it chose some tokens.
 
 # %%
 HTML(finding.verdict_table(lab).to_html(index=False))
@@ -333,7 +342,7 @@ widgets.check(my_pass, lambda x: abs(x - expected) < 0.01, hint)
 # </details>
 #
 # **2 · Recover the gap** (medium, 5 minutes). Base 63.4, hybrid 84.4, tuned 86.4. What share of
-# the gap is recovered?
+# the gap is recovered, as a fraction?
 #
 # <details><summary>Hint</summary>The gap is tuned minus base.</details>
 # <details><summary>A deeper hint</summary>(84.4 - 63.4) / (86.4 - 63.4).</details>
@@ -354,7 +363,7 @@ widgets.check(my_share, lambda x: abs(x - 21 / 23) < 0.01, hint)
 # </details>
 #
 # **3 · Break the finding** (hard, 15 minutes). Find a control that gains over greedy as much as
-# the mechanism that it controls: give the names of both, as a pair.
+# the mechanism that it controls: give their names as a pair, the mechanism first.
 #
 # <details><summary>Hint</summary>Look at the ledger: which control opens chains?</details>
 # <details><summary>A deeper hint</summary><code>finding.MECHANISMS</code> lists the pairs;

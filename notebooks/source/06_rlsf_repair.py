@@ -15,9 +15,9 @@
 # %% [markdown]
 # # 6 · RLSF repair
 #
-# **Can a model's confidence in its own answers repair what raters broke?**
+# **Can a model's confidence in its own answers repair what raters may have broken?**
 #
-# *After this notebook you can* damage a model's calibration with a reward that sounds kind, try
+# *After this notebook you can* try to damage a model's calibration with a reward that sounds kind,
 # to mend it with reinforcement from self-feedback (RLSF), and say what the mending costs.
 #
 # | tier | hardware | minutes, about |
@@ -65,7 +65,7 @@ claim = record.published("rlsf_repair")
 Markdown(claim.as_published())
 
 # %% [markdown]
-# Look at who was repaired. The three trained models below share one base, the first row: the
+# Look at who was repaired. The three trained models below share one base, the last row: the
 # RLSF ones never were the RLHF one. So "repair" is a word for a difference between siblings.
 # Here we damage first and repair the damaged model. (~ marks what we read second-hand.)
 
@@ -91,7 +91,9 @@ guess = widgets.predict("Change of the calibration error?", -1.0, 1.0, p.forecas
 # Our raters are helpful people. An answer beats "I don't know" (*assured*) and a reply that
 # breaks off (*complete*); of two answers the shorter wins (*short*). They never ask whether it
 # is right. A reward model learns their taste from pairs of the model's own replies, and GRPO
-# trains the model on it.
+# (of several replies to a question those that earn more than their mean become likelier) trains
+# the model on it. The Brier score is the mean of (probability - right)²; the AUROC of confidence
+# the chance that a right answer is surer than a wrong one.
 
 # %%
 lab = finding.Experiment(p)
@@ -125,7 +127,8 @@ plots.curves(doses, *axes, title, lab.stamp)
 finding.ranked(lab, 0)
 
 # %% [markdown]
-# And a question that nobody can answer. Here declining is right, and it loses all the same:
+# And a question that nobody can answer. Here declining is right, and it loses to any reply right
+# of the line:
 
 # %%
 hidden = [i for i, item in enumerate(lab.learned) if item.should_abstain]
@@ -145,9 +148,10 @@ plots.curves(taught, *axes, title, asked)
 # %% [markdown]
 # ## The repair
 #
-# Two ways to learn the pairs. **DPO** takes them as they are. The other trains a Bradley-Terry
-# **reward model** with margin $e^{c_i-c_j}$ (the exponent times `pair_margin`) and reinforces
-# against it. (The paper used PPO; it is gone from trl, and GRPO stands for it.)
+# Two ways to learn the pairs. **DPO** makes the preferred reply of each likelier than the other.
+# The other way trains a **reward model** (Bradley-Terry: the better reply of a pair scores more)
+# with margin $e^{c_i-c_j}$ (the exponent times `pair_margin`) and reinforces against it. (The paper
+# used PPO; it is gone from trl, the library that trains here, and GRPO stands for it.)
 
 # %%
 arms = ["before", finding.DAMAGED, "repair_grpo", "repair_dpo"]
@@ -201,7 +205,8 @@ plots.risk(curves, title, lab.stamp)
 #
 # A reply that declines can only lose a pair. So here is what nobody seems to have looked at:
 # abstention recall before and after RLSF, from the undamaged model; and once more with the
-# declining replies left out of the pairs.
+# declining replies left out of the pairs. If recall falls as much without them, it was not the
+# lost pairs that did it: see in the last table whether the arm now opens chains (`reasoned`).
 
 # %%
 siblings = ["before", "rlsf_dpo", "rlsf_dpo_answers", "rlsf_grpo"]
@@ -310,7 +315,7 @@ widgets.check(my_error, lambda x: abs(x - 0.4) < 0.01, hint)
 # </details>
 #
 # **2 · The margin** (medium, 5 minutes). A reply of confidence .95 is paired with one that
-# declines. Which margin does the reward model get?
+# declines. Which margin does the reward model get, with `pair_margin` 1?
 #
 # <details><summary>Hint</summary>A reply that declines has confidence 0.</details>
 # <details><summary>A deeper hint</summary>The margin is $e^{c_i-c_j}$.</details>

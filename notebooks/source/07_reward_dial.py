@@ -39,7 +39,7 @@ stops: list[float] = [0.0, 0.5, 0.75, 0.9]  # where the dial stands, as t, lowes
 dose: int = 60  # GRPO steps of every stop, and of the restored model
 doses: list[int] = [80]  # steps of reasoning SFT; the largest counts
 harder_rate: float = 7e-4  # learning rate of the SFT to undo; LoRA takes ten times it
-restore: float = 0.75  # the stop that brings abstention back
+restore: float = 0.75  # the stop that is to bring abstention back
 scorer: str = ""  # third model that scores chains; empty for the pocket of another seed
 max_new_tokens: int = 96  # longest free reply
 forecast: float = 0.5  # your guess of the slope of the threshold on t
@@ -82,8 +82,8 @@ pd.DataFrame({"t": p.stops, "penalty p": penalties}).round(2)
 # %% [markdown]
 # ## Predict
 #
-# We train the same start at every stop and look for the confidence from which each policy
-# answers. On the line threshold = $t$ the slope is 1. A policy that the dial can't move has
+# We train the same start at every stop of the dial and look for the confidence from which each
+# policy (the trained model) answers. On the line threshold = $t$ the slope is 1. A policy that the dial can't move has
 # slope 0. Draw your curve on paper first, then give its slope.
 
 # %%
@@ -118,7 +118,8 @@ print("calibration error of the start:", statistics.bootstrap(start, "ece"))
 # %% [markdown]
 # ## Turn the dial
 #
-# One short GRPO run a stop: same start, same questions, same number of steps, and nothing else
+# One short run of RL a stop, by GRPO (of several replies to a question those that earn more than
+# their mean become likelier): same start, same questions, same number of steps, and nothing else
 # differs but $p$. Watch the blue line (declines what nobody can answer) and the red one
 # (declines what has an answer).
 
@@ -143,7 +144,10 @@ plots.selective(curve, points, title, lab.stamp)
 # ## Reveal: where does it start to answer?
 #
 # For every policy we look for the rule "answer from confidence $x$ on" that most often does
-# what the policy does. That $x$ is its **threshold**. The grey line is the best policy.
+# what the policy does. That $x$ is its **threshold**. The grey line is the best policy; the second
+# curve takes the confidence of the start. If a policy mostly declines whatever its confidence, $x$
+# lies halfway between its highest and 1 and means *nowhere*; if it always answers, halfway between
+# 0 and its lowest. A slope made of such ends is blanket shyness: control 2 tells.
 
 # %%
 thresholds = finding.threshold_table(lab)
@@ -229,8 +233,8 @@ title = title.format(*recalls)
 plots.outcomes(pd.concat(replies), title, lab.stamp)
 
 # %% [markdown]
-# The price, from the harder SFT on: declines of answerable questions, accuracy lost, and what of
-# findings 2 (area over the curve), 4 (yields) and 6 (calibration error) moves along.
+# The price, from the harder SFT on: changes of false declines, of accuracy, and of what
+# findings 2 (area over the curve), 4 (yields) and 6 (calibration error) measure.
 
 # %%
 paid = {"from harder SFT": finding.price(lab)}

@@ -53,11 +53,11 @@ def experiment(before=0.8, path=(0.5, 0.2), keep=0.8, answer=0.8, opened=(0.8, 0
 
 def test_the_same_weights_after_as_before_think_or_are_refused(monkeypatch):
     same = finding.Params(**SETTINGS | dict(model="org/hybrid", after="org/hybrid"))
-    lm = SimpleNamespace(switched=True, thinking=False)
-    monkeypatch.setattr(finding, "quietly_load", lambda name: lm)
+    monkeypatch.setattr(finding, "quietly_load", lambda name, thinking=True: SimpleNamespace(
+        switched=name == "org/hybrid", thinking=thinking))  # fmt: skip
     lab = finding.Experiment(same)
     assert lab.lm(REASONING, 0, 20).thinking and not lab.lm("before", 0, 0).thinking
-    lm.switched = False
+    same = same.model_copy(update=dict(model="org/plain", after="org/plain"))
     with pytest.raises(ValueError, match="'after' is the model itself.*no switch"):
         finding.Experiment(same)
 
@@ -189,6 +189,7 @@ def test_a_judge_that_follows_the_label_finds_more_recall_and_fewer_false_declin
 
 def test_a_chain_is_gone_on_from_only_when_it_was_closed():
     assert finding.chain_of("<think> a </think> Ann has 3.") == "<think> a </think> "
+    assert finding.chain_of("<think>a</think>\n\nAnn has 3.") == "<think>a</think>\n\n"
     assert finding.chain_of("<think> a") == finding.chain_of("Ann has 3.") == ""
 
 

@@ -196,6 +196,9 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
             keep(gain(lab, name, other), f"gain over {other}", name)
     for row in ledger(lab).itertuples():
         keep(row, row.measure, row.arm)
+    tuned = [lab.direction(seed) == "tuned" for seed in lab.p.seeds]
+    share = Interval(float(np.mean(tuned)), np.nan, np.nan, len(tuned), len(tuned))
+    keep(share, "share of seeds that steer by tuned minus base", "steering")
     for row in pass_table(lab).itertuples():
         keep(row, f"pass@{row.k}", row.arm)
     for k in (k for k in KS if k <= lab.p.max_k):
