@@ -522,10 +522,10 @@ def bars(table: pd.DataFrame, title: str, stamp: str) -> Figure:
 
 
 def declining(
-    frame: pd.DataFrame, optimum: float, threshold: float, title: str, stamp: str
+    frame: pd.DataFrame, optimum: float, threshold: float | None, title: str, stamp: str
 ) -> Figure:
     """P(decline) against confidence: an item a point, the mean of every tenth as a line, the
-    threshold of the policy and the best one. frame: item, seed, confidence, decline.
+    threshold of the policy, if it has one, and the best. frame: item, seed, confidence, decline.
     """
     figure, (ax,) = canvas(title, stamp, height=5.4, width=HALF)
     ax.plot(frame.confidence, frame.decline, "o", color=GREY, alpha=0.25, ms=5, mew=0)
@@ -533,7 +533,9 @@ def declining(
     middles = tenths[["confidence", "decline"]].mean()
     ax.plot(middles.confidence, middles.decline, "o-", color=PALETTE[0], lw=2.5, ms=8,
             label="mean of every tenth")  # fmt: skip
-    ax.axvline(threshold, color=PALETTE[0], lw=2, ls="--", label=f"starts at {threshold:.2f}")
+    if threshold is not None:
+        label = f"starts at {threshold:.2f}"
+        ax.axvline(threshold, color=PALETTE[0], lw=2, ls="--", label=label)
     ax.axvline(optimum, color=PALETTE[1], lw=2, label=f"best: {optimum:.2f}")
     ax.set(xlabel="confidence in its answer", ylabel="probability of declining")
     ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))

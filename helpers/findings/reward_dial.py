@@ -461,9 +461,14 @@ def regrets(lab: Experiment) -> pd.DataFrame:
 def at_stop(lab: Experiment, t: float) -> Figure:
     """P(decline) against confidence at one stop, and where it starts to answer."""
     frame = known(lab.reading(dial(t)))
-    found = threshold_of(frame)
-    title = f"p = {penalty(t):.3g}: starts to answer at {found.estimate:.2f}"
-    return plots.declining(frame, t, found.estimate, title, lab.stamp)
+    x: float | None = threshold_of(frame).estimate
+    if frame.confidence.min() < x < frame.confidence.max():
+        where = f"starts to answer at {x:.2f}"
+    else:
+        where = f"mostly {'answers' if frame.decline.mean() < 0.5 else 'declines'}, sure or not"
+        x = None
+    title = f"p = {penalty(t):.3g}: {where}"
+    return plots.declining(frame, t, x, title, lab.stamp)
 
 
 def coverage(lab: Experiment) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -130,6 +130,13 @@ def test_policies_on_the_line_have_slope_one_and_replicate():
         assert found["infogain", arm].estimate == pytest.approx(0.1)
 
 
+def test_a_policy_that_declines_or_answers_whatever_its_confidence_starts_nowhere():
+    lab = laboratory([0.0, 0.35, 0.6, 1.0])
+    titles = [finding.at_stop(lab, t).texts[0].get_text() for t in (0.0, 0.3, 0.9)]
+    assert "mostly answers" in titles[0] and "mostly declines" in titles[2]
+    assert "starts to answer at 0.35" in titles[1]
+
+
 def test_regret_by_hand_and_never_below_zero():
     frame = pd.DataFrame({"item": range(4), "seed": 0, "should_abstain": False,
                           "confidence": [0.9, 0.9, 0.2, 0.2], "decline": [0.0, 1.0, 0.0, 1.0],
