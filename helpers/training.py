@@ -162,9 +162,9 @@ def _run(
 
 def reward_model(name: str, recipe: Recipe, seed: int, data: Sequence[Example]) -> str:
     """Folder of a Bradley-Terry reward model (1952): the model `name` with a scalar head after the
-    recipe's steps on `data`, all weights tuned or, beyond pocket size, LoRA merged into them; each
+    recipe's steps on `data`, all weights tuned or, beyond pocket size, a LoRA adapter; each
     example's margin is taken off the difference of rewards inside the logistic loss. Cached as arms
-    are. Raises ValueError without an example.
+    are; see `load_reward_model`. Raises ValueError without an example.
     """
     if not data:
         raise ValueError(f"{recipe.name} has no pair to learn a preference from.")
@@ -183,16 +183,28 @@ def reward_model(name: str, recipe: Recipe, seed: int, data: Sequence[Example]) 
             trainer = _trainer(lm, recipe, seed, recipe.steps, scratch, [], data)
             trainer.remove_callback(PrinterCallback)
             trainer.train()
-            tuned = trainer.model
-            (tuned.merge_and_unload() if recipe.lora_rank else tuned).save_pretrained(temp)
+            trainer.model.save_pretrained(temp)
         lm.tokenizer.save_pretrained(temp)
         about = {"name": f"{lm.name} + {recipe.name}", "recipe": asdict(recipe), "seed": seed}
-        del lm, trainer, tuned
+        del lm, trainer
         give_memory_back()
         return about
 
     folder = models.cache_dir() / "arms" / f"{recipe.name}-{arm_key(name, recipe, seed, data)}"
     return str(models.cached_folder(folder, build))
+
+
+def load_reward_model(folder: str) -> torch.nn.Module:
+    """A `reward_model`, in float32, its adapter merged in."""
+    from peft import PeftConfig, PeftModel
+    from transformers import AutoModelForSequenceClassification
+
+    adapted = (Path(folder) / "adapter_config.json").is_file()
+    weights = PeftConfig.from_pretrained(folder).base_model_name_or_path if adapted else folder
+    model = AutoModelForSequenceClassification.from_pretrained(
+        weights, num_labels=1, dtype=torch.float32
+    )
+    return PeftModel.from_pretrained(model, folder).merge_and_unload() if adapted else model
 
 
 def keep_freed_memory() -> None:
@@ -286,9 +298,7 @@ def _trainer(
         found = drawn(recipe, seed, n, data)
         rows = [{"prompt": e.chat[:-1], "reference": e.story.answer} for e in found]
         if judge:
-            from transformers import AutoModelForSequenceClassification
-
-            earned = AutoModelForSequenceClassification.from_pretrained(judge, dtype=torch.float32)
+            earned = load_reward_model(judge)
         else:
             earned = rewards.reward(recipe.reward, seed, recipe.penalty, recipe.bonus)
         args = trl.GRPOConfig(

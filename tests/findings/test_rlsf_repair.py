@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoTokenizer
 
 from helpers import models, recipes, training
 from helpers.findings import rlsf_repair as finding
@@ -219,7 +219,7 @@ def test_a_reward_model_learns_the_planted_preference_and_is_kept(cache, tiny_pa
         RECIPES["rater"], batch_size=8, steps=12, learning_rate=rate, lora_rank=rank)  # fmt: skip
     data = planted_pairs()
     folder = training.reward_model(str(tiny_path), recipe, 0, data)
-    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    model = training.load_reward_model(folder).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
     scores = []
     for answer in ("3", "4"):
@@ -234,8 +234,9 @@ def test_a_reward_model_learns_the_planted_preference_and_is_kept(cache, tiny_pa
         training.reward_model(str(tiny_path), recipe, 0, [])
 
 
-def test_grpo_goes_where_a_reward_model_points(cache, tiny_path):
-    recipe = finding.replace(RECIPES["rater"], batch_size=8, steps=2)
+@pytest.mark.parametrize("rank", [None, 4])
+def test_grpo_goes_where_a_reward_model_points(cache, tiny_path, rank):
+    recipe = finding.replace(RECIPES["rater"], batch_size=8, steps=2, lora_rank=rank)
     judge = training.reward_model(str(tiny_path), recipe, 0, planted_pairs(16))
     tuned = finding.replace(RECIPES["rlsf_grpo"], batch_size=8, generations=4, max_new_tokens=8)
     found = training.checkpoints(str(tiny_path), tuned, 0, [1], judge=judge)
