@@ -104,9 +104,9 @@ HTML(rest[rest.measure.isin(["rounds", "turn of flip"])].to_html(index=False))
 # *replicates* when the whole interval of $\Delta$ lies within the margin, which was fixed before
 # any run (unless you set another above), and every gate and control below holds. *Direction only*:
 # $\Delta$ lies within, its interval does not. *Does not replicate*: the whole interval lies
-# beyond. Else, and whenever the interval is as wide as the margin from end to end, *inconclusive*:
-# an interval that only holds zero says nothing, as any experiment has one if it is small enough.
-# Net also falls when asking again flips more: look at both parts.
+# beyond. *Inconclusive*: all else, and an interval that is not wholly beyond but as wide as the
+# margin from end to end. For one that only holds zero says nothing: any experiment has it, if it
+# is small enough. Net also falls when asking again flips more: look at both parts.
 #
 # ## Predict
 
