@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from transformers import DynamicCache
 
-from helpers.models import LM, THINK_START
+from helpers.models import LM, THINK_START, end_tokens, opens_chain
 from helpers.widgets import progress
 
 THINK_END = "</think>"
@@ -125,13 +125,6 @@ def uniform_draws(prompts: list[str], n: int, seed: int) -> Iterator[np.ndarray]
         seen[prompt] += 1
         entropy = int.from_bytes(hashlib.sha256(key.encode()).digest()[:16], "big")
         yield np.random.default_rng(entropy).random(n)
-
-
-def end_tokens(lm: LM) -> set[int]:
-    """Ids that end a reply: the tokenizer's, and those of the model's generation settings."""
-    ends = lm.model.generation_config.eos_token_id
-    ends = ends if isinstance(ends, list) else [ends]
-    return {i for i in [*ends, lm.tokenizer.eos_token_id] if i is not None}
 
 
 def families(rows: list[list[int]]) -> list[tuple[list[int], int]]:
@@ -279,7 +272,7 @@ def two_pass(
     middles = []
     for prompt, thought in zip(prompts, thoughts, strict=True):
         trace = thought.text.partition(THINK_END)[0].rstrip()
-        opened = THINK_START in trace or prompt.rstrip().endswith(THINK_START)
+        opened = THINK_START in trace or opens_chain(prompt)
         middles.append(f"{trace} {THINK_END + ' ' if opened else ''}{answer_prefix}")
     seconds = [prompt + middle for prompt, middle in zip(prompts, middles, strict=True)]
     answers = _generate(lm, seconds, answer_tokens, *sampling, set())

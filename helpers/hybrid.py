@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from transformers import DynamicCache
 
-from helpers.generation import Completion, end_tokens, left_padded, positions, uniform_draws
-from helpers.models import LM
+from helpers.generation import Completion, left_padded, positions, uniform_draws
+from helpers.models import LM, end_tokens
 
 
 @torch.inference_mode()

@@ -60,14 +60,6 @@ class LM:
         """Whether the chat template has a switch for thinking."""
         return SWITCH in (self.tokenizer.chat_template or "")
 
-    @property
-    def opening(self) -> str:
-        """What the chat template itself begins every reply with: "<think>" or nothing."""
-        end = self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": ""}], tokenize=False, add_generation_prompt=True
-        )
-        return THINK_START if end.rstrip().endswith(THINK_START) else ""
-
     def prompt(self, question_or_messages: str | list[dict[str, str]], prefix: str = "") -> str:
         """The chat template up to the reply, and `prefix` as the reply's forced beginning, apart
         from the template by white space. A prefix that opens a chain opens the only one, whatever
@@ -81,9 +73,21 @@ class LM:
             messages, tokenize=False, add_generation_prompt=True,
             **{SWITCH: self.thinking or opens},
         )  # fmt: skip
-        if opens and text.rstrip().endswith(THINK_START):
+        if opens and opens_chain(text):
             text = text.rstrip().removesuffix(THINK_START)
         return text + (" " if prefix and not text[-1:].isspace() else "") + prefix
+
+
+def opens_chain(prompt: str) -> bool:
+    """Whether a prompt ends by opening the chain of the reply, as some chat templates do."""
+    return prompt.rstrip().endswith(THINK_START)
+
+
+def end_tokens(lm: LM) -> set[int]:
+    """Ids that end a reply: the tokenizer's, and those of the model's generation settings."""
+    ends = lm.model.generation_config.eos_token_id
+    ends = ends if isinstance(ends, list) else [ends]
+    return {i for i in [*ends, lm.tokenizer.eos_token_id] if i is not None}
 
 
 def cache_dir() -> Path:
@@ -392,23 +396,23 @@ def load(name: str, device: str | None = None, dtype: str | None = None) -> LM:
     tier = about.get("tier", tier_of(name))
     reason = f"{label}: {n / 1e6:.1f} M parameters on {reason}"
     print(reason)
-    end_at_the_turn(model, tokenizer)
-    return LM(model, tokenizer, label, tier, device, dtype, reason)
+    lm = LM(model, tokenizer, label, tier, device, dtype, reason)
+    end_at_the_turn(lm)
+    return lm
 
 
-def end_at_the_turn(model: Any, tokenizer: Any) -> None:
+def end_at_the_turn(lm: LM) -> None:
     """Let a model end its reply with the token by which its chat template closes a turn: the
     settings of base models, such as Qwen2.5-Math, leave it out.
     """
+    tokenizer, ends = lm.tokenizer, end_tokens(lm)
     if not tokenizer.chat_template:
         return
-    ends = model.generation_config.eos_token_id
-    ends = ends if isinstance(ends, list) else [ends]
     turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]
     closing = tokenizer.apply_chat_template(turns, tokenize=False).rpartition("!")[2].strip()
     (token,) = tokenizer(closing, add_special_tokens=False)["input_ids"][:1] or [None]
-    if token in tokenizer.added_tokens_decoder and token not in [*ends, tokenizer.eos_token_id]:
-        model.generation_config.eos_token_id = [*ends, token]
+    if token in tokenizer.added_tokens_decoder and token not in ends:
+        lm.model.generation_config.eos_token_id = sorted({*ends, token})
 
 
 def _load_adapter(folder: Path, about: dict, device: str | None, dtype: str | None) -> LM:

@@ -14,7 +14,7 @@ from helpers.generation import (
     pick,
     tagged,
     two_pass,
-)  # fmt: skip
+)
 from helpers.world import grammar
 
 

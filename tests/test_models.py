@@ -44,7 +44,8 @@ def test_a_switch_for_thinking_can_be_turned_off(tiny_path, tmp_path):
 def test_a_forced_chain_is_the_only_one_where_the_template_opens_it(tiny_path, tmp_path):
     template = "{{ messages[0].content }}{% if add_generation_prompt %}<A><think>\n{% endif %}"
     lm = switched(tiny_path, tmp_path / "distilled", template)
-    assert lm.opening == "<think>" and load(str(tiny_path)).opening == ""
+    plain = load(str(tiny_path)).prompt("Who?")
+    assert models.opens_chain(lm.prompt("Who?")) and not models.opens_chain(plain)
     assert lm.prompt("Who?") == "Who?<A><think>\n"
     assert lm.prompt("Who?", "<think> Ann") == "Who?<A> <think> Ann"
 

@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from helpers import answers, experiment, items, models, plots, statistics
 from helpers.experiment import EVALUATION_SEED, quietly_load
 from helpers.generation import THINK_END, generate
-from helpers.models import LM
+from helpers.models import LM, THINK_START, opens_chain
 from helpers.recipes import RECIPES, Recipe
 from helpers.record import Claim, Measure, Record
 from helpers.scoring import decline_probability
@@ -120,9 +120,10 @@ class Experiment(experiment.Experiment):
     def _ask(self, lm: LM, seed: int, prefix: str) -> pd.DataFrame:
         prompts = [lm.prompt(item.question, prefix) for item in self.items]
         decoding = (self.p.max_new_tokens, self.p.temperature, self.p.top_p, seed)
+        opening = prefix or (THINK_START if opens_chain(prompts[0]) else "")
         rows = []
         for item, reply in zip(self.items, generate(lm, prompts, *decoding), strict=True):
-            reply = replace(reply, text=f"{prefix or lm.opening} {reply.text}".strip())
+            reply = replace(reply, text=f"{opening} {reply.text}".strip())
             row = {"item": item.id, "scenario": item.scenario, "text": reply.text}
             row |= {"should_abstain": item.should_abstain, **answers.grade(item, reply)}
             rows.append(row | {"truncated": reply.truncated, "n_tokens": reply.n_tokens})

@@ -148,9 +148,9 @@ HTML(pd.DataFrame(said).to_html(index=False))
 
 # %% [markdown]
 # **What was put in.** A pocket, and a real model warmed up on its stories, learned from dialogues
-# that give a right answer up this often. So where an arm stands *before* is partly our doing (compare
-# with what is measured below), and whether fallacies or arguments work better too. What is found
-# here is how training *changes* it.
+# that give a right answer up this often. So where an arm stands *before* is partly our doing
+# (compare with what is measured below), and whether fallacies or arguments work better too. What
+# is found here is how training *changes* it.
 
 # %%
 pd.Series({kind: getattr(Corpus(), f"yields_{kind}")

@@ -83,8 +83,8 @@ pd.DataFrame({"t": p.stops, "penalty p": penalties}).round(2)
 # ## Predict
 #
 # We train the same start at every stop of the dial and look for the confidence from which each
-# policy (the trained model) answers. On the line threshold = $t$ the slope is 1. A policy that the dial can't move has
-# slope 0. Draw your curve on paper first, then give its slope.
+# policy (the trained model) answers. On the line threshold = $t$ the slope is 1. A policy that
+# the dial can't move has slope 0. Draw your curve on paper first, then give its slope.
 
 # %%
 guess = widgets.predict("Slope of the threshold on t?", -1.0, 1.0, p.forecast)
