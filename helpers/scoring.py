@@ -67,14 +67,14 @@ def answer_logprobs(
             ends = {j: ids[-1] for j, ids in enumerate(row) if tuple(ids[:-1]) == stem}
             rows.append(Row(i, shared, [*context[shared:], *stem], len(stem), ends))
     cache = DynamicCache(config=lm.model.config)
-    _check_window(lm, len(trunk) + max(len(row.tokens) for row in rows) + 1)
+    longest = len(trunk) + max(len(row.tokens) for row in rows)
+    _check_window(lm, longest + 1)
     if trunk:
         ids = torch.tensor([trunk], device=lm.model.device)
         lm.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
     rows.sort(key=lambda row: len(row.tokens))
     scores = np.empty((len(cuts), len(answers)))
-    longest = max(len(row.tokens) for row in rows)
-    for batch in _pieces(rows, fitting(lm, len(trunk) + longest, ROWS)):
+    for batch in _pieces(rows, fitting(lm, longest, ROWS)):
         for row, values in zip(batch, _branches(lm, cache, len(trunk), batch), strict=True):
             scores[row.cut, list(row.ends)] = values
     return scores
