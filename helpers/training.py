@@ -239,13 +239,32 @@ def from_libc(name: str) -> Callable[..., int] | None:
     return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
 
 
-def drawn(recipe: Recipe, seed: int, n: int, data: Sequence[Example] | None) -> list[Example]:
-    """n examples: those of the recipe, or the given ones, pass by pass in another order."""
+def drawn(
+    recipe: Recipe, seed: int, n_batches: int, size: int, data: Sequence[Example] | None
+) -> list[Example]:
+    """At least that many batches of `size` examples of like length, the batches of a pool shuffled:
+    those of the recipe, or the given ones, pass by pass in another order.
+    """
+    pool = POOL * size
+    n = -(-n_batches // POOL) * pool
     if data is None:
-        return recipes.examples(recipe, seed, n)
-    rng = random.Random(f"order {seed}")
-    passes = -(-n // len(data))
-    return [e for _ in range(passes) for e in rng.sample(list(data), len(data))][:n]
+        found = recipes.examples(recipe, seed, n)
+    else:
+        rng = random.Random(f"order {seed}")
+        passes = -(-n // len(data))
+        found = [e for _ in range(passes) for e in rng.sample(list(data), len(data))][:n]
+    ordered = []
+    for start in range(0, n, pool):
+        part = sorted(found[start : start + pool], key=length)
+        batches = [part[i : i + size] for i in range(0, pool, size)]
+        random.Random(f"{seed}-{start}").shuffle(batches)
+        ordered += [example for batch in batches for example in batch]
+    return ordered
+
+
+def length(example: Example) -> int:
+    """Characters of an example."""
+    return sum(len(turn["content"]) for turn in example.chat) + len(example.rejected)
 
 
 def _trainer(
@@ -258,7 +277,7 @@ def _trainer(
     data: Sequence[Example] | None,
     judge: str = "",
 ):
-    """The trl trainer of a recipe, its examples in the order of `drawn`."""
+    """The trl trainer of a recipe, its examples as `drawn`."""
     import trl
     from datasets import Dataset
     from trl.trainer import utils
@@ -294,8 +313,7 @@ def _trainer(
     if recipe.trainer == "grpo":
         rollout, reused = (ROLLOUT, REUSED) if recipe.lora_rank is None else (1, 1)
         sampled = rollout * recipe.batch_size // recipe.generations  # trl drops what is left over
-        n = -(-steps // (rollout * reused)) * sampled
-        found = drawn(recipe, seed, n, data)
+        found = drawn(recipe, seed, -(-steps // (rollout * reused)), sampled, data)
         rows = [{"prompt": e.chat[:-1], "reference": e.story.answer} for e in found]
         if judge:
             earned = load_reward_model(judge)
@@ -316,7 +334,7 @@ def _trainer(
             reward_funcs=earned,
             **model,
         )
-    found = drawn(recipe, seed, -(-steps // POOL) * POOL * recipe.batch_size, data)
+    found = drawn(recipe, seed, steps, recipe.batch_size, data)
     preferred = [
         {"prompt": e.chat[:-1], "chosen": e.chat[-1:], "rejected": [reply(e.rejected)]}
         for e in found
@@ -347,21 +365,9 @@ def _trainer(
         dataset_kwargs={"skip_prepare_dataset": True},
         train_sampling_strategy="sequential",
     )
-    rows = by_length([recipes.encode(lm.tokenizer, e.chat) for e in found], recipe.batch_size, seed)
+    encoded = [recipes.encode(lm.tokenizer, e.chat) for e in found]
+    rows = [{"input_ids": ids, "labels": labels} for ids, labels in encoded]
     return trl.SFTTrainer(args=on_one_gpu(args), train_dataset=Dataset.from_list(rows), **model)
-
-
-def by_length(
-    encoded: list[tuple[list[int], list[int]]], batch_size: int, seed: int
-) -> list[dict[str, list[int]]]:
-    """Rows of input_ids and labels, in batches of like length, the batches of a pool shuffled."""
-    rows = []
-    for start in range(0, len(encoded), POOL * batch_size):
-        pool = sorted(encoded[start : start + POOL * batch_size], key=lambda pair: len(pair[0]))
-        batches = [pool[i : i + batch_size] for i in range(0, len(pool), batch_size)]
-        random.Random(f"{seed}-{start}").shuffle(batches)
-        rows += [{"input_ids": ids, "labels": labels} for batch in batches for ids, labels in batch]
-    return rows
 
 
 def reply(text: str) -> dict[str, str]:

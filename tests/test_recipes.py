@@ -76,7 +76,7 @@ def test_real_models_get_lora_and_short_stories():
     assert {e.story.steps for e in examples(real, 0, 200)} == {1, 2, 3}
     assert real.for_model(135_000_000) == real
     rlvr = RECIPES["rlvr"]
-    assert rlvr.for_model(135_000_000).learning_rate == rlvr.learning_rate
+    assert rlvr.for_model(135_000_000).learning_rate == rlvr.learning_rate / 2
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import errno
 import shutil
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -156,12 +157,19 @@ def test_grpo_runs_and_moves_the_weights(model, monkeypatch):
     assert not torch.equal(start, one) and not torch.equal(one, nine)
 
 
+def test_batches_are_of_like_length_and_few_of_them_begin_many():
+    few, many = (training.drawn(SFT, 0, n, 4, None) for n in (3, training.POOL + 1))
+    assert few == many[: len(few)] and len(many) == 2 * len(few) == 8 * training.POOL
+    assert sorted(map(str, few)) == sorted(map(str, examples(SFT, 0, len(few))))
+    batches = [sorted(map(training.length, few[i : i + 4])) for i in range(0, len(few), 4)]
+    assert batches != sorted(batches)
+    assert all(a[-1] <= b[0] for a, b in pairwise(sorted(batches)))
+
+
 def test_given_examples_replace_the_recipe_s_and_are_part_of_the_key(model):
     given = examples(SFT, 5, 3)
-    found = training.drawn(SFT, 0, 7, given)
-    assert len(found) == 7 and all(e in given for e in found)
-    assert sorted(map(given.index, found[:3])) == sorted(map(given.index, found[3:6])) == [0, 1, 2]
-    assert training.drawn(SFT, 0, 7, None) == examples(SFT, 0, 7)
+    found = training.drawn(SFT, 0, 1, 3, given)
+    assert [found.count(example) for example in given] == [training.POOL] * 3
     keys = {arm_key(model, SFT, 0), arm_key(model, SFT, 0, given[:2])}
     assert len(keys | {arm_key(model, SFT, 0, given)}) == 3
     with pytest.raises(ValueError, match="no example"):

@@ -76,8 +76,6 @@ class Params(experiment.Params):
     threshold: Annotated[float, Field(ge=0, le=1)]
     pair_margin: Annotated[float, Field(ge=0)]
     doses: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
-    damage_rate: Annotated[float, Field(gt=0)]
-    learning_rate: Annotated[float, Field(gt=0)]
 
 
 class Experiment(experiment.Experiment):
@@ -103,10 +101,9 @@ class Experiment(experiment.Experiment):
         return max(self.p.doses)
 
     def recipe(self, arm: str) -> Recipe:
-        """The recipe of an arm's trainer at this notebook's rates."""
+        """The recipe of an arm's trainer."""
         kin = DAMAGED if arm == DAMAGED else f"rlsf_{ARMS[arm].trainer}"
-        rate = self.p.damage_rate if arm == DAMAGED else self.p.learning_rate
-        recipe = replace(RECIPES[kin], name=arm, learning_rate=rate)
+        recipe = replace(RECIPES[kin], name=arm)
         return replace(recipe, batch_size=PAIRS) if recipe.trainer == "dpo" else recipe
 
     def model(self, arm: str, seed: int, dose: int) -> str:

@@ -40,8 +40,6 @@ k: int = 10  # first-token branches of each of them
 threshold: float = 0.9  # confidence that a preferred reply needs
 pair_margin: float = 1.0  # e to the power of it, times the gap in confidence
 doses: list[int] = [0, 12, 24]  # training steps at which arms are measured
-damage_rate: float = 2e-4  # learning rate of the damage
-learning_rate: float = 1e-4  # of every other arm
 max_new_tokens: int = 64  # longest reply
 forecast: float = -0.05  # your guess: change of the calibration error
 

@@ -14,7 +14,7 @@ from tests.planted import planted
 
 SETTINGS = dict(
     model="pocket", tier="pocket", seeds=[0, 1, 2], n_items=60, questions="", dose=2,
-    learning_rate=1e-4, k=3, n_pass_items=2, max_k=4, max_new_tokens=24, forecast=0.1,
+    k=3, n_pass_items=2, max_k=4, max_new_tokens=24, forecast=0.1,
 )  # fmt: skip
 QUESTIONS = [f"Q{n}" for n in range(10)]
 

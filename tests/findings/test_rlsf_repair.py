@@ -16,8 +16,8 @@ from helpers.world.corpus import turn
 
 SETTINGS = dict(
     model="pocket", tier="pocket", seeds=[0, 1, 2], n_items=60, n_pairs=5, questions="",
-    n_learned=20, k=3, threshold=0.9, pair_margin=1.0, doses=[0, 20, 40], damage_rate=2e-4,
-    learning_rate=1e-4, max_new_tokens=64, forecast=0.0,
+    n_learned=20, k=3, threshold=0.9, pair_margin=1.0, doses=[0, 20, 40],
+    max_new_tokens=64, forecast=0.0,
 )  # fmt: skip
 # item, branch, text, n_tokens, confidence, abstained, correct
 REPLIES = pd.DataFrame(

@@ -69,7 +69,6 @@ class Params(experiment.Params):
 
     n_items: Annotated[int, Field(ge=2)]
     dose: Annotated[int, Field(ge=1)]
-    learning_rate: Annotated[float, Field(gt=0)]
     k: Annotated[int, Field(ge=2)]
     n_pass_items: Annotated[int, Field(ge=2)]
     max_k: Annotated[int, Field(ge=1, le=64)]
@@ -110,10 +109,9 @@ class Experiment(experiment.Experiment):
         return min(self.p.n_pass_items, len(self.items))
 
     def recipe(self, arm: str) -> Recipe:
-        """A named recipe at this notebook's rate; one problem's arms are SFT or RL as named."""
+        """A named recipe; one problem's arms are SFT or RL as named."""
         kin, _ = ONE_PROBLEM.get(arm, (arm, None))
-        recipe = RECIPES[kin]
-        return replace(recipe, name=arm, learning_rate=self.p.learning_rate)
+        return replace(RECIPES[kin], name=arm)
 
     def model(self, arm: str, seed: int, dose: int) -> str:
         """As for every experiment; the arms of `ONE_PROBLEM` learn from one problem."""
