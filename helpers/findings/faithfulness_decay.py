@@ -159,6 +159,7 @@ def measured(lm: LM, item: Item, chain: Chain, texts: list[str]) -> dict[str, An
         "should_abstain": False,
         "chain": chain.text,
         "n_steps": float(len(chain.steps)),
+        "said": options[said[full]],
         "parsed": chain.closed and bool(chain.steps),
         "chain_right": answers.accepted(item, last_result(chain)),
         **dict(zip(KEPT, kept, strict=True)),
@@ -269,7 +270,7 @@ def read_needed(frame: pd.DataFrame) -> pd.DataFrame:
     """"Right", "read" and "needed" told apart, each a number: arm, what, estimate, low, high."""
     names = {
         "chain_right": "right: the chain ends in the right number",
-        "follows_mistake": "read: the answer follows a mistake",
+        "follows_mistake": "read: a mistake changes the answer",
         "gain_of_chain": "needed: accuracy with it, minus without",
     }
     return pd.DataFrame(

@@ -76,8 +76,8 @@ class Experiment(experiment.Experiment):
 
     def __init__(self, p: Params):
         """Raises ValueError when no question has an answer, or one that the scorer can't read."""
-        steps = experiment.steps_asked(p.tier)
-        super().__init__(p, items.answerable(p.questions, p.n_items, EVALUATION_SEED, steps))
+        self.steps = experiment.steps_asked(p.tier)
+        super().__init__(p, items.answerable(p.questions, p.n_items, EVALUATION_SEED, self.steps))
         if p.questions:
             legible(third(p.scorer, p.seeds[0]), self.items)
         self._read: dict[str, pd.DataFrame] = {}
@@ -125,7 +125,7 @@ class Experiment(experiment.Experiment):
             return pd.DataFrame()
         if self._words is None:
             rows = []
-            told = items.stories(self.p.n_items, EVALUATION_SEED)
+            told = items.stories(self.p.n_items, EVALUATION_SEED, self.steps)
             for seed in self.p.seeds:
                 scorer = third(self.p.scorer, seed)
                 for item, story in zip(self.items, told, strict=True):
@@ -333,7 +333,7 @@ def meter(lab: Experiment, item: Item, text: str) -> Figure:
     logp, n_tokens = answer_path(scorer, item, steps)
     rows = pd.DataFrame({
         "label": [f"{i}. {step}" for i, step in enumerate(steps, 1)],
-        "estimate": np.diff(logp), "low": np.nan, "high": np.nan,
+        "estimate": np.diff(logp) / n_tokens, "low": np.nan, "high": np.nan,
     })  # fmt: skip
     ppl = np.exp(-logp / n_tokens)
     title = (
@@ -341,7 +341,7 @@ def meter(lab: Experiment, item: Item, text: str) -> Figure:
         f"{ppl[-1]:.2f}; InfoGain {infogain(ppl):.2f}"
     )
     stamp = plots.stamp(f"scorer {scorer.name}", lab.p.tier, [lab.p.seeds[0]], 1)
-    return plots.forest(rows, "nats about the right answer that the step tells", title, stamp)
+    return plots.forest(rows, "nats a token that the step tells of the right answer", title, stamp)
 
 
 def at_verbosity(lab: Experiment, verbosity: float) -> Figure:
@@ -444,6 +444,7 @@ def what_happened(record: Record) -> str:
     moved, accuracy = (found[f"{name}_change", VERBOSE] for name in ("infogain", "accuracy"))
     length = found["part of the change: more steps for the same gain", VERBOSE]
     total, terse = found["total_gain_change", VERBOSE], found["infogain_change", TERSE]
+    start = found["infogain", "before"]
     if moved.high < 0 < accuracy.low:
         said = "Accuracy rose and information per step fell."
     elif moved.high < 0:
@@ -458,9 +459,15 @@ def what_happened(record: Record) -> str:
             f" Length alone, the old gain spread over the new number of steps, makes {length}: "
             f"{length.estimate / moved.estimate:.0%} of it."
         )
+    none = ""
+    if start.low <= 0:
+        none = (
+            f" Before it, InfoGain was {start}, not above zero: chains that tell the scorer "
+            "nothing can't tell it less, and more steps of what misleads it *raise* InfoGain."
+        )
     return record.in_words(
         f"**{said}** After {record.parameters['dose']} steps of verbose SFT, InfoGain "
         f"changed by {moved} and accuracy by {accuracy} (n = {moved.n}, seeds "
-        f"{', '.join(map(str, record.seeds))}, model {record.model}).{share} The total gain "
+        f"{', '.join(map(str, record.seeds))}, model {record.model}).{share}{none} The total gain "
         f"changed by {total}. A terse teacher changed InfoGain by {terse}."
     )

@@ -105,7 +105,7 @@ def simulated(effect: str, n: int, seed: int) -> dict[str, float | str]:
             "low": found.low, "high": found.high, "verdict": label}  # fmt: skip
 
 
-def power(effect: str, n: int, times: int = 40) -> float:
+def power(effect: str, n: int, times: int = 200) -> float:
     """Share of `times` simulated experiments of n questions that say `replicates`."""
     return np.mean([simulated(effect, n, i)["verdict"] == "replicates" for i in range(times)])
 

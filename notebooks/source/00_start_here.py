@@ -28,6 +28,7 @@ tier: str = "pocket"  # pocket, small, gpu or paper
 seed: int = 0  # which stories you see
 
 # %%
+import re
 import time
 
 from IPython.display import HTML, Markdown
@@ -62,10 +63,10 @@ HTML(finding.ask(lm, question))
 
 # %% [markdown]
 # Put your own words there. It only knows its world: people, things, and a handful of verbs.
-# Now change one word, the number, so that nobody can know the answer.
+# Now change one word, the first number, so that nobody can know the answer.
 
 # %%
-HTML(finding.ask(lm, question.replace("7", "some")))
+HTML(finding.ask(lm, re.sub(r"\b\d+\b", "some", question, count=1)))
 
 # %% [markdown]
 # Now a story and its twin. They hold the same words, but a few of them, set in bold, changed
@@ -88,15 +89,26 @@ Markdown(
 # %% [markdown]
 # ## What it was about to say
 #
-# A reply is drawn token by token, and the first one already decides much: a name or "The" opens
-# an answer, "I" or "There" mostly a decline, `<think>` a chain of thought. Compare the two sides.
+# A model writes token by token, here word by word, each with a probability that depends on all
+# before it; *greedy* is always taking the likeliest. The first token already decides much: a
+# name or "The" opens an answer, "I" or "There" mostly a decline, `<think>` a *chain of thought*,
+# steps written down before the answer. Compare the two sides.
 
 # %%
 stamp = f"model {p.model} · tier {p.tier} · one pair, seed {p.seed} · greedy replies"
 finding.first_tokens(lm, pair, "First tokens, and the reply that follows", stamp)
 
 # %% [markdown]
-# There are six ways here for a question to have no answer. Meet them all.
+# There are six ways here for a question to have no answer:
+#
+# * **answer unknown**: the story never mentions who or what is asked about;
+# * **false premise**: somebody loses more than there is;
+# * **stale**: the counts are old and may have changed since;
+# * **subjective**: an opinion is asked for;
+# * **underspecified context**: a number that the answer needs is missing;
+# * **underspecified intent**: the name in the question fits two people.
+#
+# Meet two of them here, and all of them in a live notebook.
 
 
 # %%
@@ -112,14 +124,19 @@ widgets.explore(meet, live_only=more, scenario=["stale", "false_premise"], numbe
 # %% [markdown]
 # ## How a verdict is made
 #
-# There are four words for a result. They are computed, never typed:
+# There are four words for a result. They are computed, never typed. A 95 % interval is made
+# so that of 100 repetitions of the experiment about 95 have the true value in theirs; a *gate* is
+# what must be so before a measure means anything; a *control* measures another explanation, which
+# could sink the finding.
 #
 # * **replicates**: the 95 % interval of the main measure excludes zero in the published
 #   direction, and every control holds;
 # * **direction only**: the right sign, but the interval touches zero, or a control is too weak;
 # * **does not replicate**: the interval excludes the published direction;
 # * **inconclusive**: a gate failed (accuracy, readable replies, number of questions), a control
-#   came out the other way round, or what was measured can't tell.
+#   came out at nothing or the other way round, or what was measured can't tell.
+#
+# Notebook 4, whose claim is that nothing changes, has a margin in the place of zero.
 #
 # Below are four simulated experiments. A fall was published; in truth it is large, small, absent
 # or a rise. Watch what the number of questions does to the intervals, and they to the words.
@@ -138,15 +155,16 @@ widgets.explore(finding.draw_verdicts, live_only={"n": [15, 60, 240, 960]}, n=[3
 # <details><summary>A deeper hint</summary>Double n until
 # <code>finding.power("a small fall", n)</code> is large enough.</details>
 
-# %%
-my_n = None
-
 
 # %%
 def strong_enough(n):
     return finding.power("a small fall", n) >= 0.8
 
 
+# %%
+my_n = None
+
+# %%
 widgets.check(my_n, strong_enough, "Too few would see it: more questions.")
 
 # %% [markdown]

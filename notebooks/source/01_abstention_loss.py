@@ -58,8 +58,9 @@ started = time.monotonic()
 # %% [markdown]
 # ## The claim as published
 #
-# Look for three things: recall falls in both pairs, precision *rises* in both, and there are
-# only two pairs, without intervals.
+# *Abstention recall* is the share declined of what should be declined, *precision* the share of
+# all that was declined that rightly was, F1 their harmonic mean. Look for three things: recall
+# falls in both pairs, precision *rises* in both, and there are only two pairs, without intervals.
 
 # %%
 claim = record.published("abstention_loss")
@@ -77,7 +78,8 @@ Markdown(claim.as_published())
 #
 # ## Predict
 #
-# We will fine-tune on chains of thought for **answerable questions only**. No "I don't know" is
+# We will fine-tune (SFT, supervised fine-tuning: learning to write given replies) on chains of
+# thought for **answerable questions only**. No "I don't know" is
 # ever marked wrong there; it is simply never seen. By how much will abstention recall change?
 
 # %%
@@ -123,8 +125,9 @@ HTML(some.groupby("scenario").head(2)[columns].to_html(index=False))
 # %% [markdown]
 # ## Train, and look at every dose
 #
-# The arm `reasoning SFT` learns whole, right chains of thought. Every story in its data can be
-# answered. We stop at several doses and ask the same questions each time.
+# An *arm* is a model as one training leaves it. The arm `reasoning SFT` learns whole, right
+# chains of thought. Every story in its data can be answered. We stop at several doses and ask the
+# same questions each time.
 
 # %%
 doses_asked = [lab.responses(finding.REASONING, dose) for dose in p.trained]
@@ -252,8 +255,8 @@ finding.ruler(p.judge).round(3)
 # The published judge was a language model that *saw the true label*. Suppose it followed the
 # label in as many calls as it was wrong in (~.12, its accuracy being ~.88). Watch what happens
 # to recall, false declines and precision with no change in any model. (A judge that leans alike
-# on both arms makes a change smaller, by that share; it can't make one up. One that leans on one
-# arm more can.)
+# on both arms makes a change of recall or of false declines smaller, by that share; it can't make
+# one up. Precision it can raise by itself, and a judge that leans on one arm more can do both.)
 
 # %%
 finding.leaning_judge(pd.concat([before, after_sft])).round(3)
@@ -339,10 +342,12 @@ my_reply = None
 
 # %%
 def fooled(text):
-    return answers.final_answer(text) == "12" and answers.abstained(text)
+    first = text[: text.find("12") + 2]
+    states = answers.final_answer(text) == "12" and not answers.abstained(first)
+    return states and answers.abstained(text)
 
 
-hint = "answers.final_answer must find 12 in it, and answers.abstained must say True."
+hint = "State 12 first, with no doubt before it; answers.abstained must still say True."
 widgets.check(my_reply, fooled, hint)
 
 # %% [markdown]

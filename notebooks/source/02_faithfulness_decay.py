@@ -80,21 +80,22 @@ guess = widgets.predict("Change of the area over the curve?", -1.0, 1.0, p.forec
 # ## One chain
 #
 # Every arm is made to open a chain. This is what the untrained model writes, and the answer
-# that it then gives. Look at the last number of the chain and at the answer.
+# that it then gives (`said`), beside the right ones. Look at the last number of the chain and at
+# what is said.
 
 # %%
 lab = finding.Experiment(p)
 before = lab.reading("before")
 asked = pd.DataFrame([vars(item) for item in lab.items])
 some = before.merge(asked[["id", "question", "answers"]], left_on="item", right_on="id")
-HTML(some[["question", "answers", "chain", "correct"]].head(4).to_html(index=False))
+HTML(some[["question", "chain", "said", "answers"]].head(4).to_html(index=False))
 
 # %% [markdown]
 # ## Cut it
 #
 # We keep the first quarter, half, three quarters of the steps, close the chain, and read the
-# answer by one forced ending in every arm. A line that stays high says: the answer was there
-# without the chain. First the model as it comes.
+# answer by one forced ending in every arm. A line that stays high says: the answer, right or
+# wrong, was there without the chain. First the model as it comes.
 
 # %%
 base = finding.measures([before])
@@ -106,8 +107,9 @@ plots.curves(finding.kept_table(base), *axes, title, lab.stamp)
 # %% [markdown]
 # ## Train, and look at every dose
 #
-# `answer SFT` learns direct answers only. If it learns to answer without a chain, accuracy
-# without the chain rises; if it stops reading chains, AOC falls. Watch both.
+# `answer SFT` learns direct answers only. If it stops reading chains, AOC falls. If it learns to
+# do without, accuracy without the chain may rise; it need not, for "without" is a chain opened
+# and closed at once, and what it learns opens none. Watch both.
 
 # %%
 dosed = [lab.reading(finding.ANSWER, dose) for dose in sorted({*p.doses} - {0})]
@@ -150,7 +152,8 @@ plots.forest(pd.DataFrame(rows), "change of AOC, items both answer", title, lab.
 # ## What else could explain it?
 #
 # **1 · Is it the answers, or any training?** The same steps on whole right chains
-# (`reasoning SFT`), and a short reinforcement of right answers, whatever came before them.
+# (`reasoning SFT`), and a short reinforcement of right answers, whatever came before them (`RL`:
+# of several replies to a question those that earn more than their mean become likelier).
 
 # %%
 arms = lab.arms
@@ -161,17 +164,18 @@ title = "AOC at the end: " + ", ".join(
 plots.curves(finding.kept_table(ends), *axes, title, lab.stamp)
 
 # %% [markdown]
-# On a real model the fine-tune is LoRA, and the published one had three ranks (~). With
-# `lora_ranks` set, every rank is an arm.
+# On a real model the fine-tune is LoRA: small matrices of some rank are added to the weights and
+# learned alone. The published one had three ranks (~). With `lora_ranks` set, every rank is an
+# arm.
 
 # %%
 ranks = finding.measures(lab.ranks())
 ranks[ranks.measure.isin(["aoc", "accuracy_without"])].round(3)
 
 # %% [markdown]
-# **2 · Does it only look faithful because it is bad, or long-winded?** AOC is known to follow
-# accuracy and chain length. A model at chance changes its answer with anything. If the points
-# below lie on a line, AOC tells you little that accuracy did not.
+# **2 · Does it only look faithful because it is bad?** AOC is known to follow accuracy and chain
+# length. A model at chance may change its answer with anything and look faithful, or say the same
+# whatever it reads. If the points below lie on a line, AOC tells you little that accuracy did not.
 
 # %%
 points = finding.by_seed(list(arms.values()))
@@ -186,7 +190,7 @@ plots.scatter(points, "accuracy", "aoc", title, lab.stamp)
 
 # %%
 spoiled = finding.interventions(list(arms.values()))
-title = "A wrong result is followed by " + ", ".join(
+title = "After a wrong result the answer changes: " + ", ".join(
     f"{frame.follows_mistake.mean():.0%} ({plots.named(arm)})"
     for arm, frame in arms.items()
 )
@@ -296,17 +300,19 @@ widgets.check(my_item, lambda x: x in unread, hint)
 # <details><summary>A deeper hint</summary><code>finding.change(before, lab.reading(arm, dose),
 # "aoc")</code> says what you reached.</details>
 
-# %%
-my_setting = None
-
 
 # %%
 def does_not_fall(setting):
+    if setting["arm"] not in arms or setting["arm"] == "before" or setting["dose"] < 1:
+        return False
     there = lab.reading(setting["arm"], setting["dose"])
-    kept = finding.change(before, there, "aoc").estimate >= 0
-    return kept and setting["dose"] > 0
+    return finding.change(before, there, "aoc").estimate >= 0
 
 
+# %%
+my_setting = None
+
+# %%
 widgets.check(my_setting, does_not_fall, "Still a fall: another arm, or another dose.")
 
 # %% [markdown]

@@ -32,7 +32,7 @@
 model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
 tier: str = "pocket"  # pocket, small, gpu or paper
 seeds: list[int] = [0, 1, 2]  # training seeds; one is enough in class
-n_items: int = 100  # answerable stories of 2 to 5 steps, or problems of a GSM8K file
+n_items: int = 100  # answerable stories of 2 to 5 steps (small: to 3), or problems of a GSM8K file
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 dose: int = 100  # training steps of every arm
 learning_rate: float = 3e-4  # of every arm; LoRA takes ten times as much
@@ -69,13 +69,15 @@ HTML(finding.published_arithmetic(claim).to_html(index=False))
 
 # %% [markdown]
 # A separate, untrained scorer reads the question and the first $i$ steps of a chain, and says
-# how probable the right answer now is. With $\mathrm{PPL}_i$ the perplexity of that answer,
+# how probable the right answer now is. Perplexity is e to the power of minus the mean
+# log-probability of a token: 1 is certainty. With $\mathrm{PPL}_i$ that of the right answer,
 #
 # $$\mathrm{InfoGain} = \frac1t\sum_{i=1}^{t}(\mathrm{PPL}_{i-1}-\mathrm{PPL}_i)
 # = \frac{\mathrm{PPL}_0-\mathrm{PPL}_t}{t}.$$
 #
 # The sum telescopes. Only the ends and the *number* of steps are left in it: whoever says the
-# same in more steps has a lower InfoGain, whatever the steps say.
+# same in more steps has an InfoGain nearer to zero, whatever the steps say. That is lower where
+# the chain helps the scorer, and higher where it misleads it.
 #
 # ## Predict
 #
@@ -89,7 +91,8 @@ guess = widgets.predict("Change of InfoGain per step?", -1.0, 1.0, p.forecast)
 # ## One chain, step by step
 #
 # The untrained model's own chain for the question where it tells the scorer most, and what each
-# step tells about the right answer, in nats. The scorer reads the answer as a sentence.
+# step tells about the right answer, in nats (units of natural log-probability) a token. The
+# scorer reads the answer as a sentence.
 
 # %%
 lab = finding.Experiment(p)
@@ -105,7 +108,7 @@ finding.meter(lab, patient, own)
 # %% [markdown]
 # ## Train on four teachers
 #
-# All see the same stories for as many steps, and all their chains end in the right answer:
+# All see the same stories for as many steps, and after every chain stands the right answer:
 # `reasoning SFT` is terse; `verbose` says every result again and checks it; `post hoc` gives
 # the answer first; `wrong` has fluent, false steps. This is how each one then writes.
 
@@ -154,7 +157,7 @@ plots.forest(pd.DataFrame(rows), "change of InfoGain", title, lab.stamp)
 # %%
 names = ["infogain", "total_gain", "log_infogain", "log_total_gain"]
 gains = table[table.measure.isin(names)]
-title = "Per step and in all, in perplexity and in nats: four readings of one chain"
+title = "Per step and in all, in perplexity and in nats: four readings of the same chains"
 plots.compare(gains, "measure", "gain about the right answer", title, lab.stamp)
 
 # %%
@@ -174,7 +177,8 @@ title = (
 plots.waterfall(split, "change of InfoGain", title, lab.stamp)
 
 # %% [markdown]
-# **3 · Is it the training or the padding?** The same picture for every teacher.
+# **3 · Is it the training or the padding?** The same picture for every teacher. Over equally many
+# steps a padded chain is cut in mid-story: there padding alone makes a fall.
 
 # %%
 moves = finding.changes(lab)
@@ -299,31 +303,35 @@ widgets.check(my_chain, padded, "Same end, more steps.")
 # </details>
 #
 # **3 · Break the finding** (hard, 15 minutes). Find a teacher after which InfoGain does *not*
-# fall. Give the name of an arm: one of the four, or "verbosity 0.2" and the like.
+# fall. Give the name of an arm: one of the four, or "verbosity 0.2" and the like; or "none", if
+# it falls after all four.
 #
-# <details><summary>Hint</summary>Which teacher pads least?</details>
+# <details><summary>Hint</summary>Compare the four estimates above first.</details>
 # <details><summary>A deeper hint</summary><code>finding.change(before, lab.reading(arm),
 # "infogain")</code> says what you reached.</details>
-
-# %%
-my_arm = None
 
 
 # %%
 def does_not_fall(arm):
+    if arm == "none":
+        return not any(map(does_not_fall, finding.ARMS))
     taught = arm in finding.ARMS or arm.startswith("verbosity")
     return taught and finding.change(before, lab.reading(arm), "infogain").estimate >= 0
 
 
+# %%
+my_arm = None
+
+# %%
 widgets.check(my_arm, does_not_fall, "Still a fall: try another teacher.")
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
 # ```python
-# my_arm = next((arm for arm in finding.ARMS if does_not_fall(arm)), None)
+# my_arm = next((arm for arm in finding.ARMS if does_not_fall(arm)), "none")
 # ```
-# If none of them does it, padding is not the whole story here.
+# If it falls after all of them, padding is not the whole story here.
 # </details>
 #
 # ## Record

@@ -376,9 +376,6 @@ widgets.check(my_verdict, lambda x: x.strip().lower() == right, hint)
 # <details><summary>A deeper hint</summary><code>finding.moved(arms["before"], arms[name])</code>
 # says what you reached.</details>
 
-# %%
-my_arm = None
-
 
 # %%
 def beyond(name):
@@ -386,6 +383,10 @@ def beyond(name):
     return found.low > lab.margin or found.high < -lab.margin
 
 
+# %%
+my_arm = None
+
+# %%
 widgets.check(my_arm, beyond, "Its interval still touches the margin: try another arm.")
 
 # %% [markdown]

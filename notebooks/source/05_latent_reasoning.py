@@ -368,9 +368,6 @@ widgets.check(my_share, lambda x: abs(x - 21 / 23) < 0.01, hint)
 # <details><summary>A deeper hint</summary><code>finding.MECHANISMS</code> lists the pairs;
 # <code>finding.gain(lab, mechanism, control)</code> compares them.</details>
 
-# %%
-my_pair = None
-
 
 # %%
 def no_better(pair):
@@ -380,6 +377,10 @@ def no_better(pair):
     return known and gains and finding.gain(lab, mechanism, control).estimate <= 0
 
 
+# %%
+my_pair = None
+
+# %%
 widgets.check(my_pair, no_better, "The mechanism is still ahead: try another pair.")
 
 # %% [markdown]

@@ -341,9 +341,6 @@ widgets.check(my_margin, lambda x: abs(x - 2.586) < 0.01, hint)
 # <details><summary>A deeper hint</summary><code>finding.changed(lab, finding.REPAIRED, arm,
 # "ece")</code> is below zero for such an arm.</details>
 
-# %%
-my_arm = None
-
 
 # %%
 def as_good(arm):
@@ -351,6 +348,10 @@ def as_good(arm):
     return blind and finding.changed(lab, finding.REPAIRED, arm, "ece").estimate <= 0
 
 
+# %%
+my_arm = None
+
+# %%
 hint = "That one is worse calibrated, or prefers by confidence."
 widgets.check(my_arm, as_good, hint)
 

@@ -332,9 +332,6 @@ widgets.check(my_bonus, lambda b: abs(finding.penalty(0.5, b)) < 1e-6, hint)
 # <details><summary>A deeper hint</summary>`finding.threshold_of(lab.reading(finding.dial(t)))`
 # is the threshold of a stop.</details>
 
-# %%
-my_stops = None
-
 
 # %%
 def reversed_order(pair):
@@ -342,6 +339,10 @@ def reversed_order(pair):
     return pair[0] < pair[1] and low.estimate > high.estimate
 
 
+# %%
+my_stops = None
+
+# %%
 widgets.check(my_stops, reversed_order, "The higher stop still starts higher.")
 
 # %% [markdown]

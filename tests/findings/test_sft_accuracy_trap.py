@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers import chains
 from helpers.findings import sft_accuracy_trap as finding
 from helpers.findings.sft_accuracy_trap import POST_HOC, TERSE, VERBOSE, WRONG
 from helpers.items import Item, pocket_stories
@@ -153,13 +154,24 @@ def test_a_fall_that_the_wording_alone_explains_does_not_count():
     assert finding.result(lab, -0.2, 1.0).verdict == "inconclusive"
 
 
-def test_the_teachers_own_chains_are_scored_on_the_same_questions(tiny_path):
+@pytest.mark.parametrize(("tier", "model"), [("pocket", "pocket"), ("small", "smollm2")])
+def test_the_teachers_own_chains_are_scored_on_the_same_questions(
+    tier, model, tiny_path, monkeypatch
+):
+    ends, path = [], finding.answer_path
+
+    def noted(scorer, item, steps):
+        ends.append((chains.result_of(steps[-1]), item.answers[0]))
+        return path(scorer, item, steps)
+
+    monkeypatch.setattr(finding, "answer_path", noted)
     lab = finding.Experiment(finding.Params(**SETTINGS | {
-        "n_items": 3, "seeds": [0], "scorer": str(tiny_path),
+        "tier": tier, "model": model, "n_items": 6, "seeds": [0], "scorer": str(tiny_path),
     }))  # fmt: skip
     words = lab.wording()
     assert words.item.tolist() == [item.id for item in lab.items]
     assert (words.terse != words.verbose).all()
+    assert len(ends) == 12 and all(last == right for last, right in ends)
 
 
 def test_the_same_model_five_times_does_not_replicate():
