@@ -352,7 +352,8 @@ def curves(
         ax.text(right + gap if at_end else left - gap, y, named(arm), color=colour(arm),
                 va="center", ha="left" if at_end else "right", fontsize=13)  # fmt: skip
     ax.set(xlabel=xlabel, ylabel=ylabel, ylim=(-0.03, 1.03))
-    room = (0.03, 0.32) if at_end else (0.32, 0.03)
+    wide = max(0.32, 0.015 * max(len(named(arm)) for arm in shown.index))
+    room = (0.03, wide) if at_end else (wide, 0.03)
     ax.set_xlim(left - room[0] * (right - left), right + room[1] * (right - left))
     ax.set_xticks(sorted(set(table[x])), [f"{tick:g}" for tick in ticks])
     return figure
