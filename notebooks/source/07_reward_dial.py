@@ -23,7 +23,7 @@
 # | tier | hardware | minutes, about |
 # |---|---|---|
 # | pocket | two CPU cores | 5 for one seed, 14 for three |
-# | small (SmolLM2-135M) | two CPU cores | 28 |
+# | small (SmolLM2-135M) | two CPU cores | 31 |
 # | gpu (1.5 B) | one GPU with 24 GB | 120 (an estimate) |
 #
 # *Needs:* notebook 1. Change the parameters below; everything else follows.
