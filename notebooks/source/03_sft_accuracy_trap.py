@@ -32,7 +32,7 @@
 model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
 tier: str = "pocket"  # pocket, small, gpu or paper
 seeds: list[int] = [0, 1, 2]  # training seeds; one is enough in class
-n_items: int = 100  # answerable stories of 2 to 5 steps (small: to 3), or problems of a GSM8K file
+n_items: int = 100  # stories of 2 to 5 steps (small: to 3), or GSM8K problems
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 dose: int = 100  # training steps of every arm
 learning_rate: float = 3e-4  # of every arm; LoRA takes ten times as much
@@ -157,7 +157,7 @@ plots.forest(pd.DataFrame(rows), "change of InfoGain", title, lab.stamp)
 # %%
 names = ["infogain", "total_gain", "log_infogain", "log_total_gain"]
 gains = table[table.measure.isin(names)]
-title = "Per step and in all, in perplexity and in nats: four readings of the same chains"
+title = "Per step and in all, in perplexity and in nats: the same chains"
 plots.compare(gains, "measure", "gain about the right answer", title, lab.stamp)
 
 # %%
