@@ -72,8 +72,12 @@ class Experiment:
         """Name, for `models.load`, of an arm after `dose` training steps; trains it if need be."""
         if arm == "before" or dose == 0:
             return self.base(seed)
-        doses = sorted({*self.p.doses, dose})
+        doses = sorted({*self.shown(arm), dose})
         return self.checkpoints(self.base(seed), self.recipe(arm), seed, doses)[dose]
+
+    def shown(self, arm: str) -> list[int]:
+        """The doses at which an arm is looked at: one run gives them all."""
+        return self.p.doses
 
     def checkpoints(
         self, start: str, recipe: Recipe, seed: int, doses: list[int], **given: Any

@@ -76,11 +76,9 @@ class Experiment(experiment.Experiment):
         rank = int(arm.removeprefix(f"{ANSWER}, rank "))
         return replace(sized(RECIPES[ANSWER], self.base(self.p.seeds[0])), lora_rank=rank)
 
-    def model(self, arm: str, seed: int, dose: int) -> str:
-        """As for every experiment; but answer SFT, arms are made at the dose asked for alone."""
-        if arm in ("before", ANSWER) or dose == 0:
-            return super().model(arm, seed, dose)
-        return self.checkpoints(self.base(seed), self.recipe(arm), seed, [dose])[dose]
+    def shown(self, arm: str) -> list[int]:
+        """Answer SFT is looked at on the way, other arms at their end."""
+        return self.p.doses if arm == ANSWER else [self.p.dose]
 
     def ranks(self) -> list[pd.DataFrame]:
         """Answer SFT by LoRA of every rank asked for, beside the arm of the default rank."""

@@ -162,3 +162,17 @@ def test_longer_questions_are_told_apart_from_shorter_ones():
     assert found.loc["aoc"].estimate.tolist() == pytest.approx([0.2, 0.3, 0.4, 0.5])
     assert found.loc["accuracy_without"].estimate.tolist() == [1, 0, 0, 0]
     assert set(found.n) == {15}
+
+
+def test_only_answer_sft_is_trained_to_stop_on_the_way(monkeypatch):
+    lab = finding.Experiment(finding.Params(**SETTINGS | {"doses": [0, 20, 40]}))
+    asked = {}
+
+    def noted(start, recipe, seed, doses):
+        asked[recipe.name] = doses
+        return dict.fromkeys(doses, start)
+
+    monkeypatch.setattr(lab, "checkpoints", noted)
+    for arm in ("answer_sft", "rlvr"):
+        lab.model(arm, 0, 40)
+    assert asked == {"answer_sft": [0, 20, 40], "rlvr": [40]}
