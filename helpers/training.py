@@ -128,9 +128,6 @@ def _run(
     full = recipe.lora_rank is None
     fast = models.bfloat16_is_fast(models.choose(0, None, None)[0])
     lm = models.load(name, dtype="bfloat16" if fast and not full else "float32")
-    if fast and lm.device == "cpu":
-        # at story length the fused kernel's backward pass takes twice as long there in bfloat16
-        lm.model.set_attn_implementation("eager")
     steps = max(folders)
     bar = iter(progress(range(steps + 1), steps, f"{lm.name}: {recipe.name}"))
     about = {
@@ -146,6 +143,7 @@ def _run(
         def on_step_end(self, args, state, control, **kwargs):
             next(bar)
             if state.global_step in folders:
+                check_finite(trainer.model, f"{about['name']}, step {state.global_step}")
                 with models.new_folder(folders[state.global_step]) as temp:
                     trainer.model.save_pretrained(temp)
                     if full:
@@ -183,6 +181,7 @@ def reward_model(name: str, recipe: Recipe, seed: int, data: Sequence[Example]) 
             trainer = _trainer(lm, recipe, seed, recipe.steps, scratch, [], data)
             trainer.remove_callback(PrinterCallback)
             trainer.train()
+            check_finite(trainer.model, f"{lm.name} + {recipe.name}")
             trainer.model.save_pretrained(temp)
         lm.tokenizer.save_pretrained(temp)
         about = {"name": f"{lm.name} + {recipe.name}", "recipe": asdict(recipe), "seed": seed}
@@ -192,6 +191,17 @@ def reward_model(name: str, recipe: Recipe, seed: int, data: Sequence[Example]) 
 
     folder = models.cache_dir() / "arms" / f"{recipe.name}-{arm_key(name, recipe, seed, data)}"
     return str(models.cached_folder(folder, build))
+
+
+def check_finite(model: torch.nn.Module, name: str) -> None:
+    """Raises ValueError in one sentence where training left weights that are no numbers."""
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    broken = sum(not weight.isfinite().all() for weight in trained)
+    if broken:
+        raise ValueError(
+            f"{name}: {broken} of {len(trained)} trained tensors hold NaN or infinity, so it is not "
+            "kept; a lower learning rate is the usual remedy."
+        )
 
 
 def load_reward_model(folder: str) -> torch.nn.Module:
@@ -282,6 +292,11 @@ def _trainer(
     from datasets import Dataset
     from trl.trainer import utils
 
+    fast = models.bfloat16_is_fast(lm.device)
+    if fast:
+        # in bfloat16 the backward pass of fused attention takes twice as long at story length on a
+        # CPU, and gave NaN for padded batches on an H100 (cuDNN's kernel)
+        lm.model.set_attn_implementation("eager")
     # without Triton trl holds every position against the whole vocabulary, not only the learned
     # ones: a quarter of a 135 M model's step on a CPU
     utils._use_triton = lambda device: True
@@ -293,7 +308,7 @@ def _trainer(
         lr_scheduler_type=recipe.schedule,
         seed=seed,
         use_cpu=lm.device == "cpu",
-        bf16=models.bfloat16_is_fast(lm.device),  # autocast: fully tuned weights stay float32
+        bf16=fast,  # autocast: fully tuned weights stay float32
         activation_checkpointing=lm.device != "cpu" and recipe.lora_rank is not None,
         logging_strategy="no",
         save_strategy="no",

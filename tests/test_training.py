@@ -116,6 +116,16 @@ def test_a_full_disk_is_one_sentence(model, monkeypatch):
         checkpoints(model, SFT, 0, [1])
 
 
+def test_weights_that_are_no_numbers_are_refused_and_not_kept(model, cache):
+    far = replace(SFT, learning_rate=1e30)
+    with pytest.raises(ValueError, match="answer_sft, step 3: .* trained tensors hold NaN"):
+        checkpoints(model, far, 0, [3])
+    with pytest.raises(ValueError, match="rater: .* trained tensors hold NaN"):
+        rater = replace(RECIPES["rater"], batch_size=4, steps=3, learning_rate=1e30)
+        training.reward_model(model, rater, 0, examples(RECIPES["rlsf_dpo"], 0, 12))
+    assert not [path for path in (cache / "arms").iterdir() if path.is_dir()]
+
+
 def test_lora_keeps_an_adapter_and_loads_on_its_base(model):
     recipe = replace(SFT, lora_rank=4, learning_rate=1e-2)
     folder = Path(checkpoints(model, recipe, 0, [3])[3])
