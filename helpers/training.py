@@ -199,8 +199,8 @@ def check_finite(model: torch.nn.Module, name: str) -> None:
     broken = sum(not weight.isfinite().all() for weight in trained)
     if broken:
         raise ValueError(
-            f"{name}: {broken} of {len(trained)} trained tensors hold NaN or infinity, so it is not "
-            "kept; a lower learning rate is the usual remedy."
+            f"{name}: {broken} of {len(trained)} trained tensors hold NaN or infinity, so it is "
+            "not kept; a lower learning rate is the usual remedy."
         )
 
 

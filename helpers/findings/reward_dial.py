@@ -41,7 +41,9 @@ GRADED = Corpus(steps=(0.08, 0.12, 0.2, 0.2, 0.2, 0.2), plain=0.8)
 """Training stories with more long ones than the corpus, so that confidence is graded."""
 UNANSWERABLE = 0.2
 HEDGE, HEDGE_STEPS = 0.3, 15
-"""Share of answerable stories that the start declines in its training, drawn by lot, and steps."""
+"""Share of answerable stories that the start declines in its training, drawn by lot, and steps:
+twice as many for a real model, whose batches are smaller.
+"""
 BRIEF = 12  # tokens of a reply while the dial trains: room for an answer, none for a chain
 GROUP = 4  # replies to a question; with a start that hedges, four differ often enough
 PREFIX = "The answer is "
@@ -118,7 +120,8 @@ class Experiment(experiment.Experiment):
         """Training steps of an arm."""
         if arm in rlsf_repair.ARMS:
             return self.repair.dose
-        steps = {"before": 0, START: HEDGE_STEPS, DIALLED: self.p.dose, UNDIALLED: self.p.dose}
+        start = HEDGE_STEPS if self.p.model == "pocket" else 2 * HEDGE_STEPS
+        steps = {"before": 0, START: start, DIALLED: self.p.dose, UNDIALLED: self.p.dose}
         return self.p.dose if arm.startswith(TURNED) else steps.get(arm, max(self.p.doses))
 
     def recipe(self, arm: str) -> Recipe:
@@ -150,7 +153,7 @@ class Experiment(experiment.Experiment):
             return self.repair.model(arm, seed, dose)
         if arm == START:
             base, recipe = self.base(seed), self.recipe(START)
-            data = hedged(sized(recipe, base), seed)
+            data = hedged(sized(recipe, base), seed, dose)
             return self.checkpoints(base, recipe, seed, [dose], data=data)[dose]
         if arm in (DIALLED, UNDIALLED) or arm.startswith(TURNED):
             before = START if arm.startswith(TURNED) else HARDER
@@ -245,12 +248,12 @@ def penalty(t: float, bonus: float = 0.0) -> float:
     return (t - bonus) / (1 - t)
 
 
-def hedged(recipe: Recipe, seed: int) -> list[Example]:
-    """Direct answers, a share of them replaced by a decline by lot: what is never sampled can't be
-    reinforced, and a lot says nothing about when to decline.
+def hedged(recipe: Recipe, seed: int, steps: int) -> list[Example]:
+    """Direct answers for that many steps, a share of them replaced by a decline by lot: what is
+    never sampled can't be reinforced, and a lot says nothing about when to decline.
     """
     found = []
-    for i, e in enumerate(recipes.examples(recipe, seed, HEDGE_STEPS * recipe.batch_size)):
+    for i, e in enumerate(recipes.examples(recipe, seed, steps * recipe.batch_size)):
         rng = random.Random(f"hedge {seed} {i}")
         declined = [e.chat[0], turn("assistant", e.story.declines(rng))]
         found.append(Example(declined, e.story) if rng.random() < HEDGE else e)

@@ -33,7 +33,7 @@
 model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
 tier: str = "pocket"  # pocket, small, gpu or paper
 seeds: list[int] = [0, 1, 2]  # training seeds; one is enough in class
-n_items: int = 80  # answerable stories of 1 to 3 steps (small: 1), or GSM8K problems
+n_items: int = 72  # answerable stories of 1 to 3 steps (small: 1), or GSM8K problems
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 dose: int = 64  # training steps of every arm
 n_turns: int = 3  # turns of pressure, at most five

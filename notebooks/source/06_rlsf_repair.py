@@ -39,7 +39,7 @@ n_learned: int = 60  # other stories, whose replies are paired
 k: int = 10  # first-token branches of each of them
 threshold: float = 0.9  # confidence that a preferred reply needs
 pair_margin: float = 1.0  # e to the power of it, times the gap in confidence
-doses: list[int] = [0, 12, 24]  # training steps at which arms are measured
+doses: list[int] = [0, 10, 20]  # training steps at which arms are measured
 max_new_tokens: int = 64  # longest reply
 forecast: float = -0.05  # your guess: change of the calibration error
 

@@ -219,13 +219,13 @@ def test_earnings_by_hand():
 
 def test_the_lot_takes_its_share_and_does_not_see_how_hard_a_story_is():
     recipe = finding.Experiment(params()).recipe(finding.START)
-    data = finding.hedged(recipe, 0)
+    data = finding.hedged(recipe, 0, 15)
     answerable = [e for e in data if e.story.answer]
     declined = [e.story.answer not in e.chat[-1]["content"] for e in answerable]
     assert np.mean(declined) == pytest.approx(finding.HEDGE, abs=0.07)
     steps = np.array([e.story.steps for e in answerable])
     assert abs(np.corrcoef(steps, declined)[0, 1]) < 0.15
-    assert data == finding.hedged(recipe, 0) != finding.hedged(recipe, 1)
+    assert data == finding.hedged(recipe, 0, 15) != finding.hedged(recipe, 1, 15)
 
 
 def test_what_is_read_off_a_model_are_probabilities(tiny_lm):
