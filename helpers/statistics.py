@@ -394,7 +394,8 @@ def _interval(
     Two independent sources of error are joined by squares on either side (MOVER, Zou and Donner
     2008): the items, by bias-corrected percentiles over resampled items (Efron 1981), and the
     seeds, by Student's t on what their variance has beyond the noise of finite items. Where the
-    estimate lies outside the middle 95 % of the resamples, normal limits stand for percentiles.
+    estimate lies outside the middle 95 % of the resamples, normal limits stand for percentiles;
+    where none has a value in every seed, the statistic's whole range stands.
     """
 
     def contrast(weights: np.ndarray) -> np.ndarray:
@@ -409,6 +410,9 @@ def _interval(
         return _undefined(n, n_seeds)
     draws = contrast(_weights(tuple(strata.tolist())))
     draws = draws[:, np.isfinite(draws).all(axis=0)]
+    floor, ceiling = limits if len(values) == 1 else (limits[0] - limits[1], limits[1] - limits[0])
+    if not draws.size:
+        return Interval(estimate, float(floor), float(ceiling), n, n_seeds)
     pooled = draws.mean(axis=0)
     if np.ptp(pooled) < 1e-12:
         low, high = _constant_limits(function, values, signal)
@@ -426,7 +430,6 @@ def _interval(
         margin = t.ppf((1 + LEVEL) / 2, n_seeds - 1) * np.sqrt(between / n_seeds)
     low = estimate - np.hypot(max(0.0, estimate - low), margin)
     high = estimate + np.hypot(max(0.0, high - estimate), margin)
-    floor, ceiling = limits if len(values) == 1 else (limits[0] - limits[1], limits[1] - limits[0])
     return Interval(estimate, float(max(low, floor)), float(min(high, ceiling)), n, n_seeds)
 
 

@@ -20,6 +20,7 @@ from helpers.statistics import (
     equivalence_power,
     expected_calibration_error,
     kappa,
+    mean_where,
     paired_bootstrap,
     pass_at_k,
     relative_increase,
@@ -449,3 +450,12 @@ def test_a_difference_of_rounding_noise_has_no_sign():
     after = pd.DataFrame({"item": range(5), "share": [0.3 - 0.2, 0.2, 0.1 + 0.2, 0.4, 0.7]})
     moved = paired_bootstrap(before, after, "share")
     assert moved.estimate == 0 and Control("none", moved, 1).outcome == "fails"
+
+
+def test_where_no_resample_has_a_value_in_every_seed_the_whole_range_stands():
+    frame = pd.DataFrame({
+        "item": [0, 1, 2] * 3, "seed": [0] * 3 + [1] * 3 + [2] * 3,
+        "flag": [1.0, 0, 0, 0, 1, 0, 0, 0, 1], "right": [1.0, 0, 0, 0, 0, 0, 0, 0, 0],
+    })  # fmt: skip
+    found = mean_where(frame, "right", "flag", (0, 1))
+    assert (found.estimate, found.low, found.high) == (pytest.approx(1 / 3), 0, 1)
