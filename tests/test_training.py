@@ -126,6 +126,14 @@ def test_weights_that_are_no_numbers_are_refused_and_not_kept(model, cache):
     assert not [path for path in (cache / "arms").iterdir() if path.is_dir()]
 
 
+@pytest.mark.parametrize(("fast", "attention"), [(True, "eager"), (False, "sdpa")])
+def test_no_fused_attention_is_trained_in_bfloat16(model, monkeypatch, tmp_path, fast, attention):
+    monkeypatch.setattr(models, "bfloat16_is_fast", lambda device: fast)
+    lm = models.load(model, "cpu", "float32")
+    trainer = training._trainer(lm, SFT, 0, 1, str(tmp_path), [], None)
+    assert trainer.model.config._attn_implementation == attention
+
+
 def test_lora_keeps_an_adapter_and_loads_on_its_base(model):
     recipe = replace(SFT, lora_rank=4, learning_rate=1e-2)
     folder = Path(checkpoints(model, recipe, 0, [3])[3])
