@@ -42,7 +42,7 @@ GRADED = Corpus(steps=(0.08, 0.12, 0.2, 0.2, 0.2, 0.2), plain=0.8)
 UNANSWERABLE = 0.2
 HEDGE, HEDGE_STEPS = 0.3, 15
 """Share of answerable stories that the start declines in its training, drawn by lot, and steps:
-twice as many for a real model, whose batches are smaller.
+twice as many by LoRA, whose batches are smaller.
 """
 BRIEF = 12  # tokens of a reply while the dial trains: room for an answer, none for a chain
 GROUP = 4  # replies to a question; with a start that hedges, four differ often enough
@@ -120,8 +120,10 @@ class Experiment(experiment.Experiment):
         """Training steps of an arm."""
         if arm in rlsf_repair.ARMS:
             return self.repair.dose
-        start = HEDGE_STEPS if self.p.model == "pocket" else 2 * HEDGE_STEPS
-        steps = {"before": 0, START: start, DIALLED: self.p.dose, UNDIALLED: self.p.dose}
+        if arm == START:
+            by_lora = sized(self.recipe(START), self.base(self.p.seeds[0])).lora_rank
+            return 2 * HEDGE_STEPS if by_lora else HEDGE_STEPS
+        steps = {"before": 0, DIALLED: self.p.dose, UNDIALLED: self.p.dose}
         return self.p.dose if arm.startswith(TURNED) else steps.get(arm, max(self.p.doses))
 
     def recipe(self, arm: str) -> Recipe:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers import models
 from helpers.findings import reward_dial as finding
 from helpers.items import pocket_items, pocket_stories
 from helpers.recipes import RECIPES
@@ -276,6 +277,13 @@ def test_arms_of_the_dial_are_named_by_t_and_share_all_but_the_penalty():
     assert (low.penalty, high.penalty) == (0.0, pytest.approx(9.0))
     assert low == finding.replace(high, penalty=0.0)
     assert lab.recipe(finding.DIALLED).max_new_tokens == RECIPES["dial"].max_new_tokens
+
+
+@pytest.mark.parametrize(("n_parameters", "times"), [(2e6, 1), (135e6, 2)])
+def test_the_start_of_a_model_tuned_by_lora_takes_twice_the_steps(monkeypatch, n_parameters, times):
+    monkeypatch.setattr(models, "n_parameters", lambda folder: n_parameters)
+    lab = finding.Experiment(params(model="pocket-1", scorer="pocket"))
+    assert lab.dose(finding.START) == times * finding.HEDGE_STEPS
 
 
 def test_grpo_at_a_high_stop_declines_more_than_at_a_low_one(cache):
