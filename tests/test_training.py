@@ -35,6 +35,19 @@ def test_doses_are_points_of_one_run_and_cached(model, monkeypatch):
     assert torch.equal(weights(str(train(model, SFT, 0).model.name_or_path)), four)
 
 
+def test_early_doses_of_a_larger_run_are_kept_for_who_asks_later(model, monkeypatch):
+    kept = replace(SFT, kept=(1, 3, 9))
+    checkpoints(model, kept, 0, [4])
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_run", None)
+        one, three, four = (weights(d) for d in checkpoints(model, kept, 0, [1, 3, 4]).values())
+    assert not torch.equal(one, three) and not torch.equal(three, four)
+    asked = []
+    monkeypatch.setattr(training, "_run", lambda *a: asked.extend(a[3]))
+    checkpoints(model, kept, 0, [6])
+    assert asked == [6]  # 9 is beyond
+
+
 def test_a_smaller_dose_is_the_beginning_of_a_larger_run(model, monkeypatch, tmp_path):
     along = weights(checkpoints(model, SFT, 0, [2, 9])[2])
     monkeypatch.setenv("WORKBOOK_CACHE", str(tmp_path / "other"))

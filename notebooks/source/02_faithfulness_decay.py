@@ -22,7 +22,7 @@
 #
 # | tier | hardware | minutes, about |
 # |---|---|---|
-# | pocket | two CPU cores | 2 for one seed, 5 for three |
+# | pocket | two CPU cores | 2 for one seed, 4 for three |
 # | small (SmolLM2-135M) | two CPU cores | 30 |
 # | gpu (1.5 B) | one GPU with 24 GB | 90 (an estimate) |
 #
