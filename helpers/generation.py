@@ -93,6 +93,22 @@ def _generate(
     ]
 
 
+@torch.inference_mode()
+def sample(
+    lm: LM, chats: list[list[dict[str, str]]], max_new_tokens: int
+) -> tuple[list[list[int]], list[list[int]]]:
+    """The token ids of every chat as a prompt, and of a reply to it at temperature 1, its end token
+    included; drawn from torch's own random numbers, in one batch. For a model in training, which
+    it is again afterwards.
+    """
+    prompts = [lm.tokenizer(lm.prompt(c), add_special_tokens=False)["input_ids"] for c in chats]
+    draws = torch.rand(len(chats), max_new_tokens, dtype=torch.double)
+    lm.model.eval()  # as gradient checkpointing, which keeps no cache, is for training alone
+    replies = _decode(lm, prompts, max_new_tokens, end_tokens(lm), 1.0, 1.0, draws)
+    lm.model.train()
+    return prompts, replies
+
+
 def tagged(text: str) -> str:
     """A reply with its chain between <think> and </think>, where a model marks it otherwise too."""
     return WITHOUT_TAGS.sub(

@@ -24,7 +24,6 @@ HOLDING = Corpus(
     roll_call=0.0, dialogue=1.0, yields_neutral_right=0.0, yields_neutral_wrong=1.0,
     yields_fallacy=0.0, yields_argument_wrong=0.0, yields_argument_right=1.0,
 )  # fmt: skip
-EARLY = (8, 16, 32)  # steps
 SHORT = (1.0, 1.0, 1.0)  # story steps for real models: 1 to 3, alike often
 
 
@@ -36,8 +35,7 @@ class Recipe:
     to answerable ones; teacher and verbosity: of these chains, see `world.teachers`; whole_corpus:
     everything the corpus has instead, dialogues and slips too.
     schedule: of the learning rate, "constant" or "linear" (to zero); only after the former is a
-    smaller dose the beginning of a larger one. kept: smaller doses of a pocket that are kept on the
-    way, because findings 1 and 2 ask for them when others have trained the arm.
+    smaller dose the beginning of a larger one.
     lora_rank None tunes all weights; `for_model` puts LoRA in for anything beyond pocket size.
     reward (grpo): see `helpers.rewards`, with its penalty and bonus. pairs (dpo): the right move
     before a decline of an answerable story or a guess at an unanswerable one; smoothing: the share
@@ -57,7 +55,6 @@ class Recipe:
     schedule: str = "constant"
     batch_size: int = 32
     steps: int = 80
-    kept: tuple[int, ...] = ()
     lora_rank: int | None = None
     beta: float = 0.1
     smoothing: float = 0.0
@@ -100,7 +97,6 @@ class Recipe:
         factor = {"sft": 10, "grpo": 0.5}.get(self.trainer, 1)
         return replace(
             self,
-            kept=(),
             lora_rank=LORA_RANK,
             learning_rate=factor * self.learning_rate,
             batch_size=self.batch_size // (3 if self.trainer == "grpo" else 4),
@@ -124,15 +120,13 @@ RECIPES = {
             steps=400,
             schedule="linear",
         ),
-        Recipe("reasoning_sft", "whole right chains on answerable stories only", kept=EARLY),
+        Recipe("reasoning_sft", "whole right chains on answerable stories only"),
         Recipe(
             "reasoning_sft_keep",
             "as reasoning_sft, with the corpus' share of abstentions kept",
             abstention_share=Corpus().unanswerable,
         ),
-        Recipe(
-            "answer_sft", "direct answers on answerable stories only", chain_share=0.0, kept=EARLY
-        ),
+        Recipe("answer_sft", "direct answers on answerable stories only", chain_share=0.0),
         Recipe("verbose_sft", "as reasoning_sft, every step told thrice", verbosity=1.0),
         Recipe("post_hoc_sft", "as reasoning_sft, the answer first", teacher="post_hoc"),
         Recipe("wrong_chain_sft", "as reasoning_sft, false steps, right answers", teacher="wrong"),
@@ -177,6 +171,10 @@ RECIPES = {
         Recipe("rater", "a Bradley-Terry model of preferences", trainer="reward", steps=32),
     )
 }
+KEPT = {"reasoning_sft": (8, 16, 32), "answer_sft": (8, 16, 32)}
+"""Doses that are kept on a pocket's way to a larger one, whoever asks for that: findings 1 and 2
+look at them.
+"""
 
 
 @dataclass(frozen=True)

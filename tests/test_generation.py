@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import generation, steering
+from helpers import generation, models, steering
 from helpers.generation import (
     branched,
     first_token_probabilities,
     fitting,
     generate,
     pick,
+    sample,
     tagged,
     two_pass,
 )
@@ -77,6 +78,27 @@ def test_samples_follow_the_distribution():
     assert nucleus.tolist() == pytest.approx([0.625, 0.375, 0.0], abs=0.015)
     cold = torch.bincount(pick(logits, u, 0.5, 1.0), minlength=3) / 20_000
     assert cold.tolist() == pytest.approx([25 / 38, 9 / 38, 4 / 38], abs=0.015)
+
+
+def test_a_model_in_training_is_sampled_as_it_is_with_its_end_tokens(tiny_path, monkeypatch):
+    lm = models.load(str(tiny_path), "cpu", "float32")
+    lm.model.get_output_embeddings().weight.data *= 30  # far from uniform
+    lm.model.train()
+    chats = [[{"role": "user", "content": text}] for text in ("Ann has 3 apples.", "Why?")]
+    torch.manual_seed(0)
+    prompts, replies = sample(lm, [chat for chat in chats for _ in range(2000)], 1)
+    assert lm.model.training
+    for i, chat in enumerate(chats):
+        ids = lm.tokenizer(lm.prompt(chat), add_special_tokens=False)["input_ids"]
+        assert prompts[2000 * i] == ids
+        with torch.no_grad():
+            p = lm.model(torch.tensor([ids])).logits[0, -1].softmax(-1).numpy()
+        drawn = np.bincount(np.ravel(replies[2000 * i : 2000 * (i + 1)]), minlength=len(p))
+        assert p.max() > 0.1 and (abs(drawn / 2000 - p) < 5 * (p / 2000) ** 0.5 + 0.002).all()
+    stop = int(p.argmax())
+    monkeypatch.setattr(generation, "end_tokens", lambda lm: {stop})
+    for reply in sample(lm, chats * 50, 8)[1]:
+        assert reply.index(stop) == len(reply) - 1 if stop in reply else len(reply) == 8
 
 
 def test_nucleus_of_nothing_is_greedy():

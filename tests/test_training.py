@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers import models, training
+from helpers import models, recipes, training
 from helpers.generation import generate
 from helpers.recipes import RECIPES, Recipe, encode, examples
 from helpers.training import arm_key, checkpoints, train
@@ -36,15 +36,15 @@ def test_doses_are_points_of_one_run_and_cached(model, monkeypatch):
 
 
 def test_early_doses_of_a_larger_run_are_kept_for_who_asks_later(model, monkeypatch):
-    kept = replace(SFT, kept=(1, 3, 9))
-    checkpoints(model, kept, 0, [4])
+    monkeypatch.setitem(recipes.KEPT, SFT.name, (1, 3, 9))
+    checkpoints(model, SFT, 0, [4])
     with monkeypatch.context() as patch:
         patch.setattr(training, "_run", None)
-        one, three, four = (weights(d) for d in checkpoints(model, kept, 0, [1, 3, 4]).values())
+        one, three, four = (weights(d) for d in checkpoints(model, SFT, 0, [1, 3, 4]).values())
     assert not torch.equal(one, three) and not torch.equal(three, four)
     asked = []
     monkeypatch.setattr(training, "_run", lambda *a: asked.extend(a[3]))
-    checkpoints(model, kept, 0, [6])
+    checkpoints(model, SFT, 0, [6])
     assert asked == [6]  # 9 is beyond
 
 
