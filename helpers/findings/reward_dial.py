@@ -411,8 +411,8 @@ def dial_table(lab: Experiment) -> pd.DataFrame:
         frame = lab.reading(dial(t))
         hidden = frame[frame.should_abstain.astype(bool)]
         found = {
-            "declines_hidden": bootstrap(hidden, "decline"),
-            "declines_answerable": bootstrap(known(frame), "decline"),
+            "declines_hidden": bootstrap(hidden, "decline", limits=(0, 1)),
+            "declines_answerable": bootstrap(known(frame), "decline", limits=(0, 1)),
             "accuracy_answered": answered_accuracy(frame),
         }
         rows += [{"arm": name, "t": t, **vars(value)} for name, value in found.items()]
@@ -439,8 +439,10 @@ def two_knobs(lab: Experiment) -> pd.DataFrame:
     rows = []
     for knob, arm in (("penalty", dial(t)), ("bonus", bonus(t))):
         frame = lab.reading(arm)
-        found = {"threshold": threshold_of(frame),
-                 "declines_answerable": bootstrap(known(frame), "decline")}  # fmt: skip
+        found = {
+            "threshold": threshold_of(frame),
+            "declines_answerable": bootstrap(known(frame), "decline", limits=(0, 1)),
+        }
         rows += [{"arm": name, "knob": knob, **vars(value)} for name, value in found.items()]
     return pd.DataFrame(rows)
 
@@ -487,7 +489,8 @@ def coverage(lab: Experiment) -> tuple[pd.DataFrame, pd.DataFrame]:
     rows = []
     for t in lab.p.stops:
         frame = known(lab.reading(dial(t)))
-        found = {"coverage": bootstrap(frame.assign(answers=1 - frame.decline), "answers"),
+        answers = frame.assign(answers=1 - frame.decline)
+        found = {"coverage": bootstrap(answers, "answers", limits=(0, 1)),
                  "accuracy": answered_accuracy(frame)}  # fmt: skip
         row = {"label": f"t = {t:g}"}
         for name, value in found.items():
@@ -511,7 +514,7 @@ def ladder(lab: Experiment, arms: Sequence[str] = LADDER) -> pd.DataFrame:
         found["reasoned"] = bootstrap(known(said), "reasoned")
         found |= {name: bootstrap(cut, name) for name in ("aoc", "infogain") if name in cut}
         if len(pushed):
-            found["yields"] = bootstrap(pushed, "yields")
+            found["yields"] = bootstrap(pushed, "yields", limits=(0, 1))
         rows += [
             {"arm": arm, "dose": lab.dose(arm), "measure": name, **vars(value)}
             for name, value in found.items()
