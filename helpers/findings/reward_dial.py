@@ -48,8 +48,8 @@ BRIEF = 12  # tokens of a reply while the dial trains: room for an answer, none 
 GROUP = 4  # replies to a question; with a start that hedges, four differ often enough
 PREFIX = "The answer is "
 RESTORED = ("before", REASONING, HARDER, UNDIALLED, DIALLED)
-"""What the dial is to bring back, and from where. Reasoning SFT is notebook 1's; the harder one has
-a higher rate where that loses little, for only what was lost can be brought back.
+"""What the dial is to bring back, and from where. Reasoning SFT is notebook 1's (on small, half its
+steps); the harder one has a higher rate where that loses little: only what was lost comes back.
 """
 LADDER = ("before", REASONING, "answer_sft", "rlvr", DAMAGED, REPAIRED, HARDER, DIALLED)
 """Every arm that the scoreboard compares; a repair and its damage are notebook 6's."""
@@ -562,7 +562,17 @@ def controls(lab: Experiment) -> list[Control]:
                 "answers", gained_accuracy(low, high), 1),
         Control("declines of the unanswerable, highest minus lowest stop",
                 paired_bootstrap(*hidden, "decline"), 1),
+        *(Control("slope without the lowest stop, where always to answer is best", above, 1)
+          for above in [slope_above(lab)] if above),
     ]  # fmt: skip
+
+
+def slope_above(lab: Experiment) -> Interval | None:
+    """The slope over all stops but the lowest, which a policy that only steps from answering
+    everything to declining everything does not have; none where two stops are all.
+    """
+    lowest, *above = dialled_readings(lab).items()
+    return slope(dict(above)) if len(above) > 1 else None
 
 
 def result(lab: Experiment, forecast: float, seconds: float) -> Record:
@@ -624,12 +634,14 @@ def what_happened(record: Record) -> str:
     harder = "" if same else f", at a learning rate of {rate:g} by {lost}"
     ends = found["recall", "before"], found["recall", DIALLED]
     back = came_back(recall, false, own, lost, *ends)
-    first = next(c for c in record.controls if c["name"].startswith("slope by"))["interval"]
+    from_start, *above = (
+        Interval(**c["interval"]) for c in record.controls if c["name"].startswith("slope ")
+    )
     return record.in_words(
         f"**{said}** The slope is {moved} (n = {moved.n}, seeds "
         f"{', '.join(map(str, record.seeds))}, model {record.model}), by the confidence of the "
-        f"start {Interval(**first)}; thresholds: "
-        f"{walk}. "
+        f"start {from_start}" + "".join(f", without the lowest stop {one}" for one in above) +
+        f"; thresholds: {walk}. "
         f"Where a right answer and a wrong one differ by a point, the policy of {worst.arm} earns "
         f"{worst.estimate:.3f} points a question less than its own confidence would allow; no "
         f"other falls as short.\n\n"
@@ -651,11 +663,16 @@ def came_back(
     """
     if moved.low > 0 and false.low > 0 and false.estimate >= moved.estimate / 2:
         return "The dial brought declines back, but of questions with an answer too."
-    if moved.low > 0 >= own.low:
-        return "Abstention comes back, but not shown to be the dial's work."
+    if moved.low > 0 > lost.high:
+        whole = "whole" if after.estimate >= before.low else "in part"
+        return (
+            f"Abstention comes back by the dial alone, {whole}."
+            if own.low > 0
+            else "Abstention comes back, but not shown to be the dial's work."
+        )
     if moved.low > 0:
-        whole = after.estimate >= before.low
-        return f"Abstention comes back by the dial alone, {'whole' if whole else 'in part'}."
+        whose = "by the dial alone" if own.low > 0 else "not shown to be the dial's work"
+        return f"Abstention rises, {whose}; that any was lost is not shown."
     if moved.high < 0:
         return "The dial cost abstention instead of bringing it back."
     if lost.high >= 0:

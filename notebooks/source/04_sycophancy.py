@@ -86,8 +86,9 @@ stamp = "published; intervals by bootstrap over claims, none for the means"
 plots.forest(increases, "relative increase", title, stamp)
 
 # %% [markdown]
-# No reasoning model is in these figures. What else there is points both ways; and fallacious
-# debates ran longer, which alone may let more claims win:
+# No reasoning model is in these figures. Of two siblings the reasoning one held out a little
+# longer, and others found partial robustness; and fallacious debates ran longer, which alone may
+# let more claims win:
 
 # %%
 rest = pd.DataFrame(claim.rows())
@@ -103,10 +104,11 @@ HTML(rest[rest.measure.isin(["rounds", "turn of flip"])].to_html(index=False))
 # Only another *answer* gives a right one up; a decline gives nothing to the claim. "No advantage"
 # *replicates* when the whole interval of $\Delta$ lies within the margin, which was fixed before
 # any run (unless you set another above), and every gate and control below holds. *Direction only*:
-# $\Delta$ lies within, its interval does not. *Does not replicate*: the whole interval lies
-# beyond. *Inconclusive*: all else, and an interval that is not wholly beyond but as wide as the
-# margin from end to end. For one that only holds zero says nothing: any experiment has it, if it
-# is small enough. Net also falls when asking again flips more: look at both parts.
+# $\Delta$ lies within, but not its interval, or a control fails in size. *Does not replicate*: the
+# whole interval lies beyond. *Inconclusive*: all else, and an interval that is not wholly beyond
+# but at least as wide as from -margin to +margin, so that it could not have lain within. For one
+# that only holds zero says nothing: any experiment has it, if it is small enough. Net also falls
+# when asking again flips more: look at both parts.
 #
 # ## Predict
 
@@ -192,7 +194,8 @@ stamp = lab.about(pd.DataFrame([vars(moved)]))
 plots.forest(pd.DataFrame(rows), "change of the net flip rate", title, stamp)
 
 # %% [markdown]
-# Could this experiment have shown "no difference", had there been none? Its power by margin:
+# Could this experiment have shown "no difference", had there been none? Its power by margin; 0
+# says that no result of this size and spread of seeds could have:
 
 # %%
 margins = [0.05, lab.margin, 0.2, 0.3]
@@ -203,7 +206,7 @@ finding.power(lab, sorted(set(margins))).round(2)
 #
 # *Convinced* means that the model, first right, says the claim at some turn, whether of a fallacy
 # or of an argument in the same frame. `every time` is in all repetitions of an
-# item (same claim, same fallacy), and shown where there are three, as published; `after
+# item (same claim, same fallacy), and shown where there are three or more; `after
 # disagreeing` is the share of those it first disagreed with that it fell for later.
 
 # %%
@@ -250,8 +253,9 @@ plots.compare(types, "fallacy", "difference of shares", title, lab.about(types))
 
 # %% [markdown]
 # **2 · Is it stubbornness?** Who never moves does not move from a wrong answer either. Of
-# answers first wrong, these shares become right when asked again and when argued with. The
-# dialogues that `hold` learned from yield when wrong; whether it learned that, too, is seen here.
+# answers first wrong in every seed, these shares become right when asked again and when argued
+# with; an arm without any has no row, and nothing is known of it. The dialogues that `hold`
+# learned from yield when wrong; whether it learned that, too, is seen here.
 
 # %%
 mends = table[table.measure.str.startswith("mends")]

@@ -38,7 +38,7 @@ questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 n_learned: int = 60  # other stories, whose replies are paired
 k: int = 10  # first-token branches of each of them
 threshold: float = 0.9  # confidence that a preferred reply needs
-pair_margin: float = 1.0  # e to the power of it, times the gap in confidence
+pair_margin: float = 1.0  # of a pair's margin: exp(it * the gap in confidence)
 doses: list[int] = [0, 10, 20]  # training steps at which arms are measured
 max_new_tokens: int = 64  # longest reply
 forecast: float = -0.05  # your guess: change of the calibration error
@@ -73,7 +73,8 @@ pd.DataFrame(claim.rows()).pivot(index="setting", columns="measure", values="fig
 # %% [markdown]
 # ## Predict
 #
-# Ten equal bins $B$ of the probability $c$ that a model gave its answer:
+# Ten equal bins $B$ of the probability $c$ that a model gave its answer, given its own chain if it
+# wrote one (a decline counts as an answer of probability 0, which is wrong):
 #
 # $$\mathrm{ECE}=\sum_B\frac{|B|}{n}\,\bigl|\,\mathrm{acc}(B)-\overline{c}(B)\bigr|.$$
 #
@@ -116,8 +117,8 @@ plots.curves(doses, *axes, title, lab.stamp)
 # %% [markdown]
 # ## One question, k replies
 #
-# RLSF needs no rater. The model replies k times, opening with each of its k likeliest first
-# tokens. Each reply is ranked by the confidence of its *answer*. Look for a reply that
+# RLSF needs no rater. The model (here the one `before`) replies k times, opening with each of its
+# k likeliest first tokens. Each reply is ranked by the confidence of its *answer*. Look for a reply that
 # declines: it has no answer, so its confidence is 0, and it loses to every reply right of the
 # dashed line, the threshold: each of these is preferred to all less sure ones.
 

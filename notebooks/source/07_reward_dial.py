@@ -147,7 +147,7 @@ plots.selective(curve, points, title, lab.stamp)
 # what the policy does. That $x$ is its **threshold**. The grey line is the best policy; the second
 # curve takes the confidence of the start. If a policy mostly declines whatever its confidence, $x$
 # lies halfway between its highest and 1 and means *nowhere*; if it always answers, halfway between
-# 0 and its lowest. A slope made of such ends is blanket shyness: control 2 tells.
+# 0 and its lowest. Such ends alone make a slope near 1: controls 2 and 4 tell.
 
 # %%
 thresholds = finding.threshold_table(lab)
@@ -207,6 +207,9 @@ finding.regrets(lab).round(3)
 # answers of the lowest stop and let the highest choose among them: does accuracy rise?
 #
 # **3 · And where nobody can know?** Declines of unanswerable questions must rise as well.
+#
+# **4 · A dial, or a switch?** Who answers everything at the lowest stop and nothing at the others
+# has a slope near 1, too. So it is taken once more without the lowest.
 
 # %%
 checks = finding.controls(lab)
@@ -219,11 +222,11 @@ record.gates(finding.gates(lab))
 # ## The circle closes
 #
 # Notebook 1 trained on chains for answerable questions, and what that did not lose can't be
-# brought back. So we train once more on the same chains, as many steps at `harder_rate`
-# (SmolLM2 loses enough at notebook 1's own rate, so there it is the same model), and turn only
-# the dial on *that*: GRPO at the stop `restore`, on answerable and unanswerable stories, now
-# with room for chains. No reply is shown to it. The control has the same stories and as many
-# steps with the dial at 0: what it brings back was not the dial's work.
+# brought back. So we train once more on the same chains at `harder_rate` (SmolLM2 loses enough at
+# notebook 1's own rate, in half its steps, so there it is the same model as `reasoning SFT` here),
+# and turn only the dial on *that*: GRPO at the stop `restore`, on answerable and unanswerable
+# stories, now with room for chains. No reply is shown to it. The control has the same stories and
+# as many steps with the dial at 0: what it brings back was not the dial's work.
 
 # %%
 replies = [lab.replies(arm) for arm in finding.RESTORED]

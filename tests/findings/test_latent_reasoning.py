@@ -85,7 +85,7 @@ def test_a_planted_gain_replicates_where_its_controls_have_none(monkeypatch):
     found = measures.verdicts(lab)
     assert found["cot_max"].label == "replicates", found["cot_max"].reason
     assert found["rlvr"].label == "inconclusive"  # form alone does as much
-    assert found["steering"].label != "replicates"
+    assert found["steering_opened"].label != "replicates"
     record = finding.result(lab, 0.1, 1.0)
     assert record.verdict == "replicates" and "can more than it says" in (
         finding.what_happened(record)
@@ -125,7 +125,7 @@ def test_real_grpo_with_a_random_reward_gets_no_verdict_in_its_favour(cache, mon
 
 def test_two_items_carry_no_word_on_many_samples(monkeypatch):
     record = finding.result(laboratory({}, monkeypatch, n_deep=2), 0.1, 1.0)
-    assert "2 items at 4 samples each are too few" in finding.what_happened(record)
+    assert "2 items are too few to set it against the base" in finding.what_happened(record)
     record = finding.result(laboratory({}, monkeypatch), 0.1, 1.0)
     assert "at 4 samples no difference" in finding.what_happened(record)
 

@@ -131,6 +131,14 @@ def test_policies_on_the_line_have_slope_one_and_replicate():
         assert found["infogain", arm].estimate == pytest.approx(0.1)
 
 
+def test_one_step_from_answering_all_to_declining_all_has_a_slope_but_no_verdict():
+    record = finding.result(laboratory([0.0, 1.0, 1.0, 1.0]), 0.5, 1.0)
+    assert record.primary().low > 0.8
+    assert record.verdict not in ("replicates", "direction only"), record.reason
+    assert "without the lowest stop" in record.reason
+    assert "without the lowest stop 0.000" in finding.what_happened(record)
+
+
 def test_a_policy_that_declines_or_answers_whatever_its_confidence_starts_nowhere():
     lab = laboratory([0.0, 0.35, 0.6, 1.0])
     titles = [finding.at_stop(lab, t).texts[0].get_text() for t in (0.0, 0.3, 0.9)]
@@ -182,6 +190,7 @@ def test_declining_everything_is_not_abstention_brought_back():
         for moved, false, own, lost in (
             (0.7, 0.02, 0.6, -0.6), (0.7, 0.7, 0.6, -0.6), (0.7, 0.02, 0.05, -0.6),
             (0.12, 0.05, 0.6, -0.6), (0.05, 0.0, 0.0, -0.6), (0.05, 0.0, 0.0, -0.05),
+            (0.7, 0.02, 0.6, -0.05),
         )
     ]  # fmt: skip
     assert "comes back by the dial alone, whole" in said[0]
@@ -189,6 +198,7 @@ def test_declining_everything_is_not_abstention_brought_back():
     assert "not shown to be the dial's work" in said[2]
     assert "by the dial alone" in said[3]  # that intervals overlap makes no two changes equal
     assert "did not bring abstention back" in said[4] and "no loss was shown" in said[5]
+    assert said[6].startswith("Abstention rises, by the dial alone; that any was lost")
 
 
 def test_what_comes_back_with_the_dial_at_0_is_not_laid_to_the_dial():

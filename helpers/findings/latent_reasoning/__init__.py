@@ -1,5 +1,6 @@
 """Finding 5, latent reasoning: six ways to a chain, each beside its own control."""
 
+from helpers.findings.latent_reasoning.dials import DIRECTIONS
 from helpers.findings.latent_reasoning.experiment import (
     MECHANISMS,
     SHARES,
@@ -24,6 +25,7 @@ from helpers.findings.latent_reasoning.measures import (
 from helpers.findings.latent_reasoning.play import at_dial, at_share, explorer, tree
 
 __all__ = [
+    "DIRECTIONS",
     "MECHANISMS",
     "SHARES",
     "TUNED",

@@ -92,7 +92,8 @@ def contrast(
     questions = [item.question for item in asked]
     prompts = [lm.prompt(q) for q in questions]
     own = chains.own_chains(lm, questions, max_new_tokens)
-    opened = [(f"{p} ", f"{OPEN} {c.text}") for p, c in zip(prompts, own, strict=True)]
+    heads = [lm.prompt(q, OPEN).removesuffix(OPEN) for q in questions]  # white space and all
+    opened = [(head, f"{OPEN} {c.text}") for head, c in zip(heads, own, strict=True)]
     direct = generate(lm, prompts, max_new_tokens)
-    plain = [(f"{p} ", r.text) for p, r in zip(prompts, direct, strict=True)]
+    plain = [(head, r.text) for head, r in zip(heads, direct, strict=True)]
     return steering.activations(lm, opened, layer), steering.activations(lm, plain, layer)

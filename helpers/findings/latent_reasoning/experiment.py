@@ -46,7 +46,8 @@ TUNED = "rlvr"
 MECHANISMS = {
     "cot_max": ("majority", "longest"),
     "cot_sum": ("majority", "longest"),
-    "steering": ("random_vector", "random_position"),
+    "steering_opened": ("random_vector_opened", "random_position_opened"),
+    "steering_tuned": ("random_vector_tuned", "random_position_tuned"),
     "sae_feature": ("random_feature",),
     "critique_sft": ("solution_sft",),
     "rlvr": ("rlvr_format", "rlvr_random", "rlvr_wrong"),
@@ -96,7 +97,7 @@ class Experiment(experiment.Experiment):
         self._solved: dict[str, pd.DataFrame] = {}
         self.replies = cache(self._replies)
         self.branches = cache(self._branches)
-        self.steering_dials = cache(self._steering_dials)
+        self.tried_dial = cache(self._tried_dial)
         self.features = cache(self._features)
         self.feature_dials = cache(self._feature_dials)
         self.mixed = cache(self._mixed)
@@ -160,16 +161,14 @@ class Experiment(experiment.Experiment):
             "longest": lambda: [max(answering(b), key=lambda one: one.n_tokens)
                                 for b, _ in self.branches(seed)],
             "majority": lambda: self.majority(seed),
-            "steering": lambda: self.with_dials([self.steering_dial(seed)], seed),
-            "random_vector": lambda: self.with_dials(
-                scrambled(self.steering_dial(seed), seed), seed),
-            "random_position": lambda: self.with_dials(
-                elsewhere(self.steering_dial(seed), seed), seed),
             "sae_feature": lambda: self.with_dials([self.feature_dials(seed)[0]], seed),
             "random_feature": lambda: self.with_dials(self.feature_dials(seed)[1], seed),
             "hybrid": lambda: self.routed("hybrid", HYBRID_SHARE, seed)[0],
             "hybrid_random": lambda: self.routed("hybrid_random", HYBRID_SHARE, seed)[0],
         }  # fmt: skip
+        kind, _, direction = method.rpartition("_")
+        if direction in DIRECTIONS:
+            return self.steered(kind, direction, seed)
         return special[method]() if method in special else self.greedy(self.lm(method, seed))
 
     def greedy(self, lm: LM, opening: str = "") -> list[Completion]:
@@ -205,29 +204,30 @@ class Experiment(experiment.Experiment):
             replies |= zip(mine, found, strict=True)
         return [replies[i] for i in range(len(prompts))]
 
-    def _steering_dials(self, seed: int) -> dict[str, tuple[Dial, float]]:
-        """Of each of `DIRECTIONS` the layer and strength that do best on other items, and the share
-        of these that is then right.
-        """
-        lm, asked = self.lm("before", seed), dev_items(self.steps)
+    def steered(self, kind: str, direction: str, seed: int) -> list[Completion]:
+        """Replies under the best dial of a direction, or under one of its controls."""
+        dial = self.steering_dial(direction, seed)
+        dials = {
+            "steering": [dial],
+            "random_vector": scrambled(dial, seed),
+            "random_position": elsewhere(dial, seed),
+        }
+        return self.with_dials(dials[kind], seed)
 
-        def dials(direction: str) -> list[Dial]:
-            return [
-                Dial(layer, strength, vector)
-                for layer in some_layers(lm)
-                for vector in [self.steering_vector(direction, layer, seed)]
-                for strength in STRENGTHS
-            ]
+    def steering_dial(self, direction: str, seed: int) -> Dial:
+        """The layer and strength that do best in one of `DIRECTIONS`, on other items."""
+        return self.tried_dial(direction, seed)[0]
 
-        return {d: best_dial(lm, dials(d), asked, self.p.max_new_tokens) for d in DIRECTIONS}
-
-    def direction(self, seed: int) -> str:
-        """The better one of `DIRECTIONS`, by other items."""
-        return max(DIRECTIONS, key=lambda d: self.steering_dials(seed)[d][1])
-
-    def steering_dial(self, seed: int) -> Dial:
-        """The best dial of the better direction."""
-        return self.steering_dials(seed)[self.direction(seed)][0]
+    def _tried_dial(self, direction: str, seed: int) -> tuple[Dial, float]:
+        """The best dial and the share of the other items that is then right."""
+        lm = self.lm("before", seed)
+        dials = [
+            Dial(layer, strength, vector)
+            for layer in some_layers(lm)
+            for vector in [self.steering_vector(direction, layer, seed)]
+            for strength in STRENGTHS
+        ]
+        return best_dial(lm, dials, dev_items(self.steps), self.p.max_new_tokens)
 
     def steering_vector(self, direction: str, layer: int, seed: int) -> torch.Tensor:
         """One of `DIRECTIONS` after any layer; [width]."""

@@ -9,6 +9,7 @@ import pandas as pd
 
 from helpers import plots, statistics
 from helpers.experiment import change
+from helpers.findings.latent_reasoning.dials import DIRECTIONS
 from helpers.findings.latent_reasoning.experiment import (
     HYBRID_SHARE,
     KS,
@@ -44,13 +45,14 @@ def ledger(lab: Experiment) -> pd.DataFrame:
 
 def dial_table(lab: Experiment) -> pd.DataFrame:
     """Where each direction steers best on other stories: seed, direction, layer, strength, right
-    (share of these stories), chosen.
+    (share of these stories).
     """
     return pd.DataFrame(
         {"seed": seed, "direction": direction, "layer": dial.layer, "strength": dial.strength,
-         "right": right, "chosen": direction == lab.direction(seed)}
+         "right": right}
         for seed in lab.p.seeds
-        for direction, (dial, right) in lab.steering_dials(seed).items()
+        for direction in DIRECTIONS
+        for dial, right in [lab.tried_dial(direction, seed)]
     )  # fmt: skip
 
 
@@ -196,9 +198,6 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
             keep(gain(lab, name, other), f"gain over {other}", name)
     for row in ledger(lab).itertuples():
         keep(row, row.measure, row.arm)
-    tuned = [lab.direction(seed) == "tuned" for seed in lab.p.seeds]
-    share = Interval(float(np.mean(tuned)), np.nan, np.nan, len(tuned), len(tuned))
-    keep(share, "share of seeds that steer by tuned minus base", "steering")
     for row in pass_table(lab).itertuples():
         keep(row, f"pass@{row.k}", row.arm)
     for k in (k for k in KS if k <= lab.p.max_k):
@@ -228,7 +227,7 @@ def what_happened(record: Record) -> str:
     k = record.parameters["max_k"]
     change_k = found[f"pass@{k}_change", TUNED]
     if change_k.n < FEWEST_DEEP:
-        deep = f"{change_k.n} items at {k} samples each are too few to set it against the base"
+        deep = f"{change_k.n} items are too few to set it against the base at {k} samples"
     elif found[f"pass@{k}", "before"].estimate > 0.999 < found[f"pass@{k}", TUNED].estimate:
         deep = f"at {k} samples it and the base both find every answer: too easy to tell them apart"
     elif round(change_k.high, 3) < 0:

@@ -43,10 +43,12 @@ def explorer(lab: Experiment, item: int) -> Figure:
     return plots.forest(rows, "confidence of the answer", title, stamp, signed=False)
 
 
-def at_dial(lab: Experiment, layer: int, strength: float, item: int = 0) -> Figure:
+def at_dial(
+    lab: Experiment, direction: str, layer: int, strength: float, item: int = 0
+) -> Figure:
     """The steering dial: first-token probabilities and the greedy reply, without and with it."""
     seed = lab.p.seeds[0]
-    lm, vector = lab.lm("before", seed), lab.steering_vector(lab.direction(seed), layer, seed)
+    lm, vector = lab.lm("before", seed), lab.steering_vector(direction, layer, seed)
     prompt = lm.prompt(lab.items[item].question)
     tables = []
     for name, by in (("as it is", 0.0), (f"layer {layer}, strength {strength:g}", strength)):
@@ -56,7 +58,7 @@ def at_dial(lab: Experiment, layer: int, strength: float, item: int = 0) -> Figu
         tables.append(table.assign(story=plots.fill(f"{name}: {reply.text}", 52)))
     first = lm.tokenizer.decode(lm.tokenizer(OPEN, add_special_tokens=False)["input_ids"][0])
     opened = tables[1].loc[tables[1].token == first, "probability"].sum()
-    title = f"At strength {strength:g} the reply opens a chain with probability {opened:.2f}"
+    title = f"{direction}, strength {strength:g}: opens a chain with probability {opened:.2f}"
     stamp = plots.stamp(lab.label, lab.p.tier, [seed], 1)
     return plots.bars(pd.concat(table.head(5) for table in tables), title, stamp)
 
