@@ -95,7 +95,7 @@ def seen(table: pd.DataFrame) -> str:
     if right.empty or recall.empty:
         return "Every arm by a measure of every finding"
     best, least = plots.named(right.idxmax()), plots.named(recall.idxmin())
-    return f"Tier {first.tier.iloc[0]}: most often right, {best}; declines least, {least}"
+    return f"Tier {first.tier.iloc[0]}: most often right, {best}; lowest abstention recall, {least}"
 
 
 def write(folder: Path | None = None) -> Path:

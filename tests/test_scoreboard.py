@@ -55,7 +55,7 @@ def test_the_title_says_which_arm_is_where(results):
                                  ("accuracy", "rlvr", 80, 0.6, "all")])  # fmt: skip
     title = scoreboard.seen(scoreboard.frame(results))
     assert "most often right, RL on right answers" in title
-    assert title.endswith("declines least, harder SFT, then the dial")
+    assert title.endswith("lowest abstention recall, harder SFT, then the dial")
 
 
 def test_every_finding_and_every_arm_has_its_place():

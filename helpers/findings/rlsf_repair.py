@@ -518,6 +518,11 @@ def what_happened(record: Record) -> str:
     else:
         said = "No repair of calibration is shown: the interval holds zero."
     hurt, known_best = found["ece_change", DAMAGED], found["ece_change", "repair_labels"]
+    harm = (
+        "The damage itself"
+        if hurt.low > 0
+        else "That the raters harmed calibration is not shown: they"
+    )
     lost = found["recall_change", "rlsf_dpo"]
     if lost.high < 0:
         again = "RLSF on the undamaged model **repeats the damage of notebook 1**: it declines less"
@@ -530,7 +535,7 @@ def what_happened(record: Record) -> str:
     why = ", so that pairs lost by declining are not the only reason" if both else ""
     return record.in_words(
         f"**{said}** Calibration error {moved}, accuracy {kept} (n = {moved.n}, seeds "
-        f"{', '.join(map(str, record.seeds))}, model {record.model}). The damage itself changed "
+        f"{', '.join(map(str, record.seeds))}, model {record.model}). {harm} changed "
         f"the calibration error by {hurt}; the same repair, taught by labels what is right, by "
         f"{known_best}. On few items that error is too high where a model is "
         f"calibrated, so beside it the Brier score: {found['brier_change', DAMAGED]} by the "
