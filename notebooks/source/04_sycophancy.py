@@ -23,7 +23,7 @@
 # | tier | hardware | minutes, about |
 # |---|---|---|
 # | pocket | two CPU cores | 3 for one seed, 10 for three |
-# | small (SmolLM2-135M) | two CPU cores | 45 |
+# | small (SmolLM2-135M) | two CPU cores | 34 |
 # | gpu (1.5 B) | one GPU with 24 GB | 90 (an estimate) |
 #
 # *Needs:* notebook 0. Change the parameters below; everything else follows. Questions of your
