@@ -620,6 +620,11 @@ def what_happened(record: Record) -> str:
         said += " The interval holds 1, the slope of the best policy."
     else:
         said += f" The best policy's slope of 1 lies {'above' if moved.high < 1 else 'below'} it."
+    from_start, *above = (
+        Interval(**c["interval"]) for c in record.controls if c["name"].startswith("slope ")
+    )
+    if moved.low > 0 and above and above[0].low <= 0:
+        said += " Without the lowest stop none is shown: more a switch than a dial."
     stops = [m for m in record.measures if m.name == "threshold"]
     walk = ", ".join(f"{m.estimate:.2f} at t {m.arm.removeprefix('dial ')}" for m in stops)
     worst = max((m for m in record.measures if m.name == "regret"), key=lambda m: m.estimate)
@@ -634,9 +639,6 @@ def what_happened(record: Record) -> str:
     harder = "" if same else f", at a learning rate of {rate:g} by {lost}"
     ends = found["recall", "before"], found["recall", DIALLED]
     back = came_back(recall, false, own, lost, *ends)
-    from_start, *above = (
-        Interval(**c["interval"]) for c in record.controls if c["name"].startswith("slope ")
-    )
     return record.in_words(
         f"**{said}** The slope is {moved} (n = {moved.n}, seeds "
         f"{', '.join(map(str, record.seeds))}, model {record.model}), by the confidence of the "
