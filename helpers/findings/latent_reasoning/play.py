@@ -58,7 +58,7 @@ def at_dial(
         tables.append(table.assign(story=plots.fill(f"{name}: {reply.text}", 52)))
     first = lm.tokenizer.decode(lm.tokenizer(OPEN, add_special_tokens=False)["input_ids"][0])
     opened = tables[1].loc[tables[1].token == first, "probability"].sum()
-    title = f"By '{direction}' at {strength:g} the reply opens a chain with probability {opened:.2f}"
+    title = f"By '{direction}' at {strength:g} it opens a chain with probability {opened:.2f}"
     stamp = plots.stamp(lab.label, lab.p.tier, [seed], 1)
     return plots.bars(pd.concat(table.head(5) for table in tables), title, stamp)
 
