@@ -1,5 +1,6 @@
 """Finding 5 on a planted latent mode, on planted accuracies, and on the null."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -134,6 +135,21 @@ def test_without_room_above_greedy_the_gate_fails(monkeypatch):
     lab = laboratory({"cot_max": 0.9, "forced": 0.5}, monkeypatch)
     record = finding.result(lab, 0.1, 1.0)
     assert record.verdict == "inconclusive" and "room" in record.reason
+
+
+def test_activations_are_read_behind_the_prompt_that_the_model_replies_to(tiny_lm, monkeypatch):
+    seen = []
+    monkeypatch.setattr(dials.steering, "activations", lambda lm, pairs, layer: seen.extend(pairs))
+    for template in ("{{ messages[0].content }}", "{{ messages[0].content + '\n' }}"):
+        tokenizer = deepcopy(tiny_lm.tokenizer)
+        tokenizer.chat_template = template
+        lm = replace(tiny_lm, tokenizer=tokenizer)
+        asked = dials.dev_items((1,))[:2]
+        dials.contrast(lm, 0, asked, 3)
+        heads = [lm.prompt(item.question, "x").removesuffix("x") for item in asked]
+        assert [head for head, _ in seen] == heads * 2
+        assert all(reply.startswith("<think>") for _, reply in seen[:2])
+        seen.clear()
 
 
 def test_arms_learn_from_one_problem(tiny_lm):
