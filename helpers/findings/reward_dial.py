@@ -555,24 +555,19 @@ def controls(lab: Experiment) -> list[Control]:
     """What could sink the finding."""
     low, high = (lab.reading(dial(t)) for t in (lab.p.stops[0], lab.p.stops[-1]))
     hidden = [frame[frame.should_abstain.astype(bool)] for frame in (low, high)]
-    return [
+    found = [
         Control("slope by the confidence of the start, which no reward has sharpened",
                 slope(dialled_readings(lab, start=True)), 1),
         Control("accuracy where the highest stop answers, minus where the lowest does, same "
                 "answers", gained_accuracy(low, high), 1),
         Control("declines of the unanswerable, highest minus lowest stop",
-                paired_bootstrap(*hidden, "decline"), 1),
-        *(Control("slope without the lowest stop, where always to answer is best", above, 1)
-          for above in [slope_above(lab)] if above),
+                paired_bootstrap(*hidden, "decline", limits=(0, 1)), 1),
     ]  # fmt: skip
-
-
-def slope_above(lab: Experiment) -> Interval | None:
-    """The slope over all stops but the lowest, which a policy that only steps from answering
-    everything to declining everything does not have; none where two stops are all.
-    """
-    lowest, *above = dialled_readings(lab).items()
-    return slope(dict(above)) if len(above) > 1 else None
+    _, *above = dialled_readings(lab).items()
+    if len(above) > 1:  # one step from answering all to declining all has no slope there
+        name = "slope without the lowest stop, where always to answer is best"
+        found.append(Control(name, slope(dict(above)), 1))
+    return found
 
 
 def result(lab: Experiment, forecast: float, seconds: float) -> Record:
@@ -665,16 +660,14 @@ def came_back(
     """
     if moved.low > 0 and false.low > 0 and false.estimate >= moved.estimate / 2:
         return "The dial brought declines back, but of questions with an answer too."
-    if moved.low > 0 > lost.high:
-        whole = "whole" if after.estimate >= before.low else "in part"
-        return (
-            f"Abstention comes back by the dial alone, {whole}."
-            if own.low > 0
-            else "Abstention comes back, but not shown to be the dial's work."
-        )
-    if moved.low > 0:
+    if moved.low > 0 and lost.high >= 0:
         whose = "by the dial alone" if own.low > 0 else "not shown to be the dial's work"
         return f"Abstention rises, {whose}; that any was lost is not shown."
+    if moved.low > 0 >= own.low:
+        return "Abstention comes back, but not shown to be the dial's work."
+    if moved.low > 0:
+        whole = after.estimate >= before.low
+        return f"Abstention comes back by the dial alone, {'whole' if whole else 'in part'}."
     if moved.high < 0:
         return "The dial cost abstention instead of bringing it back."
     if lost.high >= 0:

@@ -302,7 +302,7 @@ def dial(direction, layer, strength):
 
 depth = len(steering.layers(lab.lm("before", p.seeds[0])))
 more = {"layer": list(range(depth)), "strength": [0.0, 0.5, 1.0, 2.0, 8.0]}
-best = [lab.steering_dial(name, p.seeds[0]).layer for name in finding.DIRECTIONS]
+best = [lab.steering_dial(name, p.seeds[0])[0].layer for name in finding.DIRECTIONS]
 widgets.explore(dial, live_only=more, direction=list(finding.DIRECTIONS),
                 layer=sorted({*best}), strength=[4.0])
 

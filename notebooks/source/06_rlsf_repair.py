@@ -118,9 +118,9 @@ plots.curves(doses, *axes, title, lab.stamp)
 # ## One question, k replies
 #
 # RLSF needs no rater. The model (here the one `before`) replies k times, opening with each of its
-# k likeliest first tokens. Each reply is ranked by the confidence of its *answer*. Look for a reply that
-# declines: it has no answer, so its confidence is 0, and it loses to every reply right of the
-# dashed line, the threshold: each of these is preferred to all less sure ones.
+# k likeliest first tokens. Each reply is ranked by the confidence of its *answer*. Look for a
+# reply that declines: it has no answer, so its confidence is 0, and it loses to every reply right
+# of the dashed line, the threshold: each of these is preferred to all less sure ones.
 
 # %%
 finding.ranked(lab, 0)

@@ -97,7 +97,7 @@ class Experiment(experiment.Experiment):
         self._solved: dict[str, pd.DataFrame] = {}
         self.replies = cache(self._replies)
         self.branches = cache(self._branches)
-        self.tried_dial = cache(self._tried_dial)
+        self.steering_dial = cache(self._steering_dial)
         self.features = cache(self._features)
         self.feature_dials = cache(self._feature_dials)
         self.mixed = cache(self._mixed)
@@ -153,6 +153,9 @@ class Experiment(experiment.Experiment):
 
     def _replies(self, method: str, seed: int) -> list[Completion]:
         """What a method answers to every item."""
+        kind, _, direction = method.rpartition("_")
+        if direction in DIRECTIONS:
+            return self.steered(kind, direction, seed)
         special: dict[str, Callable[[], list[Completion]]] = {
             "greedy": lambda: self.greedy(self.lm("before", seed)),
             "forced": lambda: self.greedy(self.lm("before", seed), OPEN),
@@ -166,9 +169,6 @@ class Experiment(experiment.Experiment):
             "hybrid": lambda: self.routed("hybrid", HYBRID_SHARE, seed)[0],
             "hybrid_random": lambda: self.routed("hybrid_random", HYBRID_SHARE, seed)[0],
         }  # fmt: skip
-        kind, _, direction = method.rpartition("_")
-        if direction in DIRECTIONS:
-            return self.steered(kind, direction, seed)
         return special[method]() if method in special else self.greedy(self.lm(method, seed))
 
     def greedy(self, lm: LM, opening: str = "") -> list[Completion]:
@@ -206,7 +206,7 @@ class Experiment(experiment.Experiment):
 
     def steered(self, kind: str, direction: str, seed: int) -> list[Completion]:
         """Replies under the best dial of a direction, or under one of its controls."""
-        dial = self.steering_dial(direction, seed)
+        dial, _ = self.steering_dial(direction, seed)
         dials = {
             "steering": [dial],
             "random_vector": scrambled(dial, seed),
@@ -214,12 +214,10 @@ class Experiment(experiment.Experiment):
         }
         return self.with_dials(dials[kind], seed)
 
-    def steering_dial(self, direction: str, seed: int) -> Dial:
-        """The layer and strength that do best in one of `DIRECTIONS`, on other items."""
-        return self.tried_dial(direction, seed)[0]
-
-    def _tried_dial(self, direction: str, seed: int) -> tuple[Dial, float]:
-        """The best dial and the share of the other items that is then right."""
+    def _steering_dial(self, direction: str, seed: int) -> tuple[Dial, float]:
+        """The layer and strength that do best in one of `DIRECTIONS`, on other items, and the share
+        of these that is then right.
+        """
         lm = self.lm("before", seed)
         dials = [
             Dial(layer, strength, vector)

@@ -52,7 +52,7 @@ def dial_table(lab: Experiment) -> pd.DataFrame:
          "right": right}
         for seed in lab.p.seeds
         for direction in DIRECTIONS
-        for dial, right in [lab.tried_dial(direction, seed)]
+        for dial, right in [lab.steering_dial(direction, seed)]
     )  # fmt: skip
 
 
