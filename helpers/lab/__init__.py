@@ -1,0 +1,1 @@
+"""What all findings share: their shape, tables, parameters, items, records and verdicts."""

@@ -1,0 +1,1 @@
+"""Intervals and the statistics that they are about."""
