@@ -14,7 +14,8 @@ import numpy as np
 import typer
 from lm_eval.models.huggingface import HFLM
 
-from helpers import chains, models, scoring
+from helpers.lm import models, scoring
+from helpers.text import chains
 from helpers.world import grammar
 
 CHAINS, REPEATS, TOLERANCE = 4, 5, 1e-3

@@ -12,11 +12,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from helpers import record, runner
-from helpers.record import ROOT
+from helpers.lab import record
+from helpers.lab.record import ROOT
+from helpers.run import runner
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
     help="Run the reasoning workbook's notebooks and report what they found.",
 )
 console = Console(soft_wrap=True, highlight=False, markup=False)
@@ -61,7 +64,13 @@ def run(
     """Run notebooks, write the report, show the verdicts. What finished before is not repeated."""
     try:
         folder, todo = runner.run(
-            notebooks or [], tier, model, questions, pairs(p or []), numbers(seeds), jobs,
+            notebooks or [],
+            tier,
+            model,
+            questions,
+            pairs(p or []),
+            numbers(seeds),
+            jobs,
             say=console.print,
         )
     except (ValueError, FileNotFoundError, ConnectionError) as error:
@@ -146,7 +155,7 @@ def card() -> None:
 @app.command()
 def warmup() -> None:
     """Warm smollm2 up on the stories, for tier small, and write the adapter that is shipped."""
-    from helpers.world.warmup import ship
+    from helpers.train.warmup import ship
 
     console.print(f"complete: {ship()}")
 
@@ -164,7 +173,7 @@ def doctor() -> None:
     import psutil
     import torch
 
-    from helpers import models
+    from helpers.lm import models
 
     gb = 1e9
     memory = psutil.virtual_memory()
@@ -173,12 +182,19 @@ def doctor() -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     console.print(f"cores   {cores}")
     console.print(f"memory  {memory.total / gb:.0f} GB, {memory.available / gb:.0f} GB free")
-    console.print("gpu     " + (", ".join(
-        f"{gpu.name} {gpu.total_memory / gb:.0f} GB" for gpu in gpus) or "none"))
+    console.print(
+        "gpu     "
+        + (", ".join(f"{gpu.name} {gpu.total_memory / gb:.0f} GB" for gpu in gpus) or "none")
+    )
     fast = models.bfloat16_is_fast("cpu")
-    console.print("bf16    " + (
-        "fast on this CPU" if fast
-        else "emulated on this CPU: float32 instead, tier small takes about four times as long"))
+    console.print(
+        "bf16    "
+        + (
+            "fast on this CPU"
+            if fast
+            else "emulated on this CPU: float32 instead, tier small takes about four times as long"
+        )
+    )
     console.print(f"disk    {free / gb:.0f} GB free")
     console.print(f"python  {platform.python_version()}, torch {torch.__version__}")
     table = Table("tier", "can run here", "memory", "rough minutes for each notebook", "needs")

@@ -12,14 +12,17 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from helpers import models, params, plots, statistics
-from helpers.items import STEPS, Item
-from helpers.models import LM
-from helpers.recipes import RECIPES, SHORT, Recipe
-from helpers.record import Measure, Record
+from helpers import statistics
+from helpers.lab import params
+from helpers.lab.items import STEPS, Item
+from helpers.lab.record import Measure, Record
+from helpers.lm import models
+from helpers.lm.models import LM
+from helpers.show import plots
 from helpers.statistics import Control, Gate, Interval, Verdict
-from helpers.training import checkpoints
-from helpers.world.warmup import warmed
+from helpers.train.arms import checkpoints
+from helpers.train.recipes import RECIPES, SHORT, Recipe
+from helpers.train.warmup import warmed
 
 EVALUATION_SEED = 1_000_003
 """Seed of the items that are reported; nothing is tuned on them."""
@@ -99,10 +102,16 @@ class Experiment:
     ) -> Measure:
         """An interval (or a row of a table of them) as a measure of the record."""
         return Measure(
-            name=name, arm=arm, scenario=scenario, dose=dose, estimate=interval.estimate,
-            low=interval.low, high=interval.high, n=interval.n,
+            name=name,
+            arm=arm,
+            scenario=scenario,
+            dose=dose,
+            estimate=interval.estimate,
+            low=interval.low,
+            high=interval.high,
+            n=interval.n,
             seeds=self.p.seeds[: interval.seeds],
-        )  # fmt: skip
+        )
 
     def record(
         self,
@@ -115,10 +124,19 @@ class Experiment:
     ) -> Record:
         """The record of the run."""
         return Record(
-            finding=self.finding, tier=self.p.tier, model=self.label, seeds=self.p.seeds,
-            parameters=self.p.model_dump(), measures=measures, gates=gates, controls=controls,
-            verdict=found.label, reason=found.reason, forecast=forecast, seconds=seconds,
-        )  # fmt: skip
+            finding=self.finding,
+            tier=self.p.tier,
+            model=self.label,
+            seeds=self.p.seeds,
+            parameters=self.p.model_dump(),
+            measures=measures,
+            gates=gates,
+            controls=controls,
+            verdict=found.label,
+            reason=found.reason,
+            forecast=forecast,
+            seconds=seconds,
+        )
 
 
 def is_warm(tier: str) -> bool:

@@ -9,8 +9,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from helpers import plots, record, runner
 from helpers.findings.reward_dial import LADDER
+from helpers.lab import record
+from helpers.run import runner
+from helpers.show import plots
 
 SHOWN = {
     "recall": "1 abstention recall",
@@ -54,8 +56,16 @@ def figure(table: pd.DataFrame) -> Figure:
         for i, arm in enumerate(LADDER):
             cell = table[(table.measure == measure) & (table.arm == arm)]
             if cell.empty:
-                ax.text(0.5, i, EMPTY, transform=ax.get_yaxis_transform(), ha="center",
-                        va="center", color="0.6", fontsize=12)  # fmt: skip
+                ax.text(
+                    0.5,
+                    i,
+                    EMPTY,
+                    transform=ax.get_yaxis_transform(),
+                    ha="center",
+                    va="center",
+                    color="0.6",
+                    fontsize=12,
+                )
             for row in cell.itertuples():
                 k = tiers.index(row.tier)
                 y = i + 0.22 * (k - (len(tiers) - 1) / 2)
@@ -76,13 +86,21 @@ def figure(table: pd.DataFrame) -> Figure:
             ax.set_xscale("symlog")
             ax.set_xticks([-10, -1, 0, 1], ["-10", "-1", "0", "1"])
     keys = [
-        plt.Line2D([], [], marker="os^D"[k % 4], lw=3, ms=9, label=f"tier {tier}",
-                   color=plots.PALETTE[(0, 1, 2, 4)[k % 4]])
+        plt.Line2D(
+            [],
+            [],
+            marker="os^D"[k % 4],
+            lw=3,
+            ms=9,
+            label=f"tier {tier}",
+            color=plots.PALETTE[(0, 1, 2, 4)[k % 4]],
+        )
         for k, tier in enumerate(tiers)
-    ]  # fmt: skip
+    ]
     if keys:
-        whole.legend(handles=keys, loc="outside upper right", ncols=len(keys), frameon=False,
-                     fontsize=13)  # fmt: skip
+        whole.legend(
+            handles=keys, loc="outside upper right", ncols=len(keys), frameon=False, fontsize=13
+        )
     return whole
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from helpers import models
+from helpers.lm import models
 from helpers.world.tokenizer import build_tokenizer
 
 

@@ -72,5 +72,10 @@ class Planted(nn.Module):
 
 def planted(opens: bool = False):
     """The base, or its tuned twin that opens chains by itself."""
-    return SimpleNamespace(model=Planted(opens), tokenizer=Tokenizer(), name="planted",
-                           device="cpu", prompt=lambda question, prefix="": question)  # fmt: skip
+    return SimpleNamespace(
+        model=Planted(opens),
+        tokenizer=Tokenizer(),
+        name="planted",
+        device="cpu",
+        prompt=lambda question, prefix="": question,
+    )

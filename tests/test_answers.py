@@ -4,9 +4,12 @@ import random
 from pathlib import Path
 
 import pytest
+from helpers.statistics import kappa
 
-from helpers import generation
-from helpers.answers import (
+from helpers.lab.items import SCENARIOS, Item
+from helpers.lm import generation
+from helpers.lm.generation import Completion
+from helpers.text.answers import (
     JUDGE_PROMPT,
     abstained,
     equal,
@@ -16,9 +19,6 @@ from helpers.answers import (
     labelled_responses,
     split_trace,
 )
-from helpers.generation import Completion
-from helpers.items import SCENARIOS, Item
-from helpers.statistics import kappa
 from helpers.world import grammar
 
 ROOT = Path(__file__).resolve().parents[1]

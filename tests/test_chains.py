@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from helpers import chains
+from helpers.text import chains
 from helpers.world import grammar, teachers
 
 STEPS = ["Ann 5 + 3 = 8.", "Ann 8, Ben 2, now Ann 2.", "Ann 2 * 2 = 4."]
@@ -14,8 +14,9 @@ STEPS = ["Ann 5 + 3 = 8.", "Ann 8, Ben 2, now Ann 2.", "Ann 2 * 2 = 4."]
 def test_steps_are_sentences_or_lines_and_decimals_stay_whole():
     assert chains.steps_of(" ".join(STEPS)) == STEPS
     assert chains.steps_of("It costs 2.5 each.\nSo 5 in all.\n\n") == [
-        "It costs 2.5 each.", "So 5 in all.",
-    ]  # fmt: skip
+        "It costs 2.5 each.",
+        "So 5 in all.",
+    ]
     assert chains.steps_of("  ") == []
 
 
@@ -40,8 +41,10 @@ def test_a_mistake_changes_the_last_number_only():
 
 def test_other_words_say_the_same_numbers_in_the_world_s_vocabulary():
     assert chains.paraphrased(STEPS) == [
-        "Ann 5 + 3, now Ann 8.", "Ben 2, Ann 8, now Ann 2.", "Ann 2 * 2, now Ann 4.",
-    ]  # fmt: skip
+        "Ann 5 + 3, now Ann 8.",
+        "Ben 2, Ann 8, now Ann 2.",
+        "Ann 2 * 2, now Ann 4.",
+    ]
     rng = random.Random(0)
     known = set(grammar.words()) | {str(n) for n in range(100)} | {"."}
     for _ in range(50):

@@ -3,9 +3,10 @@
 import pytest
 from typer.testing import CliRunner
 
-from helpers import cli, runner
-from helpers.record import Measure, Record
-from helpers.runner import Run
+from helpers import cli
+from helpers.lab.record import Measure, Record
+from helpers.run import runner
+from helpers.run.runner import Run
 
 shell = CliRunner()
 
@@ -66,8 +67,14 @@ def test_report_without_a_run_says_what_to_do(tmp_path, monkeypatch):
 
 def test_the_table_of_verdicts_shows_published_and_measured(tmp_path):
     change = Measure(name="recall_change", arm="x", estimate=-0.25, low=-0.4, high=-0.1, n=120)
-    found = Record(finding="abstention_loss", tier="pocket", model="pocket", measures=[change],
-                   verdict="replicates", complete=True)
+    found = Record(
+        finding="abstention_loss",
+        tier="pocket",
+        model="pocket",
+        measures=[change],
+        verdict="replicates",
+        complete=True,
+    )
     (tmp_path / "01.json").write_text(found.model_dump_json())
     with cli.console.capture() as shown:
         cli.show(tmp_path)
@@ -93,7 +100,9 @@ def test_doctor_names_every_tier_and_refuses_a_gpu_tier_without_gpu(monkeypatch)
     code, lines = invoke("doctor")
     assert code == 0
     assert any("bf16" in line and "four times as long" in line for line in lines)
-    rows = {name: next(line for line in lines if f" {name} " in line)
-            for name in ("pocket", "small", "gpu", "paper")}
+    rows = {
+        name: next(line for line in lines if f" {name} " in line)
+        for name in ("pocket", "small", "gpu", "paper")
+    }
     assert "GPU memory" in rows["gpu"] and "GPU memory" in rows["paper"]
     assert "01: " in rows["pocket"]

@@ -1,6 +1,7 @@
-from helpers import experiment, runner
+from helpers import experiment
 from helpers.experiment import WITHOUT_CHAIN, steps_asked
 from helpers.findings import reward_dial
+from helpers.run import runner
 
 
 def test_a_warmed_up_model_is_asked_no_story_longer_than_it_can_do():
@@ -11,8 +12,13 @@ def test_a_warmed_up_model_is_asked_no_story_longer_than_it_can_do():
 
 def test_who_never_learned_the_stories_gets_more_room_for_its_replies(monkeypatch):
     rooms = []
-    monkeypatch.setattr(experiment, "checkpoints", lambda start, recipe, seed, doses, **given: (
-        rooms.append(recipe.max_new_tokens) or dict.fromkeys(doses, start)))  # fmt: skip
+    monkeypatch.setattr(
+        experiment,
+        "checkpoints",
+        lambda start, recipe, seed, doses, **given: (
+            rooms.append(recipe.max_new_tokens) or dict.fromkeys(doses, start)
+        ),
+    )
     for tier in ("pocket", "gpu"):
         asked = runner.settings("07", tier=tier, model="pocket", seeds=[0])
         lab = reward_dial.Experiment(reward_dial.Params(**asked))

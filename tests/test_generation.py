@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import generation, models, steering
-from helpers.generation import (
+from helpers.lm import generation, models, steering
+from helpers.lm.generation import (
     branched,
     first_token_probabilities,
     fitting,
@@ -14,7 +14,6 @@ from helpers.generation import (
     pick,
     sample,
     tagged,
-    two_pass,
 )
 from helpers.world import grammar
 
@@ -104,15 +103,6 @@ def test_a_model_in_training_is_sampled_as_it_is_with_its_end_tokens(tiny_path, 
 def test_nucleus_of_nothing_is_greedy():
     logits = torch.tensor([[0.1, 2.0, 1.0]])
     assert pick(logits, torch.tensor([0.999999]), 1.0, 1e-9).tolist() == [1]
-
-
-def test_two_pass_forces_the_answer_prefix_after_the_chain(tiny_lm, prompts):
-    opened = [prompt + "<think>" for prompt in prompts[:3]]
-    for completion in two_pass(tiny_lm, opened, "The answer is", 5, 4):
-        trace, _, answer = completion.text.partition(" </think> ")
-        assert answer.startswith("The answer is")
-        assert "The answer is" not in trace
-        assert completion.n_tokens <= 9
 
 
 def test_first_token_probabilities_are_the_model_s(tiny_lm, prompts):

@@ -2,11 +2,12 @@ import random
 
 import pytest
 
-from helpers import answers, models
-from helpers.generation import generate
-from helpers.hybrid import hybrid
-from helpers.recipes import RECIPES
-from helpers.training import train
+from helpers.lm import models
+from helpers.lm.generation import generate
+from helpers.lm.hybrid import hybrid
+from helpers.text import answers
+from helpers.train.arms import train
+from helpers.train.recipes import RECIPES
 from helpers.world import grammar
 from tests.planted import planted
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers import items
-from helpers.items import (
+from helpers.lab import items
+from helpers.lab.items import (
     SCENARIOS,
     Item,
     candidates,
@@ -173,7 +173,7 @@ def test_the_example_is_six_pairs_one_a_scenario():
         ("Al likes cats. How many does he have if he buys 3?", ""),
         ("Al has 3 cats. If 6 pens cost $3, what do 10 cost?", ""),
     ],
-)  # fmt: skip
+)
 def test_last_question(problem, question):
     assert last_question(problem) == question
 
@@ -248,8 +248,13 @@ def test_answerable_items_are_stories_of_two_to_five_steps(tmp_path):
 
 
 def test_answerable_items_of_a_file_leave_the_others_out(tmp_path):
-    line = {"id": "a", "question": "1 + 1?", "answers": ["2"], "should_abstain": False,
-            "scenario": "plain"}  # fmt: skip
+    line = {
+        "id": "a",
+        "question": "1 + 1?",
+        "answers": ["2"],
+        "should_abstain": False,
+        "scenario": "plain",
+    }
     other = line | {"id": "b", "answers": [], "should_abstain": True, "scenario": "stale"}
     path = tmp_path / "mine.jsonl"
     lines = [json.dumps(one) for one in (line, other, line | {"id": "c"})]
@@ -270,8 +275,13 @@ def test_both_kinds_are_needed_where_declining_is_measured(tmp_path):
     assert [item.steps for item in found[-3:]] == [2, 4, 2] and len(found) == 15
     short = items.of_both_kinds("", 2, 0, 1, (1,))
     assert len(short) == 25 and {item.steps for item in short} == {1}
-    line = {"id": "a", "question": "1 + 1?", "answers": ["2"], "should_abstain": False,
-            "scenario": "plain"}  # fmt: skip
+    line = {
+        "id": "a",
+        "question": "1 + 1?",
+        "answers": ["2"],
+        "should_abstain": False,
+        "scenario": "plain",
+    }
     path = tmp_path / "mine.jsonl"
     path.write_text(json.dumps(line) + "\n")
     with pytest.raises(ValueError, match="mine.jsonl has questions of one kind only"):

@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from helpers import models
-from helpers.models import cached_folder, identity, load, resolve
+from helpers.lm import models
+from helpers.lm.models import cached_folder, identity, load, resolve
 
 
 def test_load_from_a_folder_is_ready_to_generate(tiny_path, capsys):

@@ -11,15 +11,25 @@ import papermill
 import pytest
 from typer.testing import CliRunner
 
-from helpers import models, record, runner
 from helpers.cli import app
+from helpers.lab import record
+from helpers.lm import models
+from helpers.run import runner
 
 BOOKS = runner.find([])
 SMALLEST = {
-    "n_pairs": "2", "n_items": "4", "doses": "[0, 1, 2]", "dose": "2", "seeds": "[0]",
-    "repetitions": "1", "n_pass_items": "2", "max_k": "4", "k": "3",
-    "stops": "[0.0, 0.5]", "n_learned": "10",
-}  # fmt: skip
+    "n_pairs": "2",
+    "n_items": "4",
+    "doses": "[0, 1, 2]",
+    "dose": "2",
+    "seeds": "[0]",
+    "repetitions": "1",
+    "n_pass_items": "2",
+    "max_k": "4",
+    "k": "3",
+    "stops": "[0.0, 0.5]",
+    "n_learned": "10",
+}
 
 
 def each(function):

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import Field
 
-from helpers.params import Params
+from helpers.lab.params import Params
 
 
 class Own(Params):
@@ -68,10 +68,14 @@ class Run(Params):
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"tier": "small"}, "belongs to tier 'pocket'"), ({"tier": "huge"}, "Unknown tier 'huge'"),
-     ({"model": "smollm2"}, "belongs to tier 'small'"), ({"seeds": [0, 0]}, "stand there once"),
-     ({"seeds": [77]}, "are shipped for")],
-)  # fmt: skip
+    [
+        ({"tier": "small"}, "belongs to tier 'pocket'"),
+        ({"tier": "huge"}, "Unknown tier 'huge'"),
+        ({"model": "smollm2"}, "belongs to tier 'small'"),
+        ({"seeds": [0, 0]}, "stand there once"),
+        ({"seeds": [77]}, "are shipped for"),
+    ],
+)
 def test_model_tier_and_seeds_must_agree(change, words):
     usual = dict(model="pocket", tier="pocket", seeds=[0])
     assert Run.checked(usual).seeds == [0]

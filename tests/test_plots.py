@@ -4,11 +4,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-
-from helpers import plots
-from helpers.findings.abstention_loss import published_slopes
-from helpers.record import published
 from helpers.statistics import Control, Interval
+
+from helpers.findings.abstention_loss import published_slopes
+from helpers.lab.record import published
+from helpers.show import plots
 
 STAMP = plots.stamp("pocket", "pocket", [0, 1, 2], 480, 240)
 
@@ -24,28 +24,44 @@ def interval_rows(**columns):
 
 
 def outcome_frame():
-    return pd.DataFrame({
-        "arm": ["before"] * 4 + ["reasoning_sft"] * 4,
-        "item": [0, 1, 2, 3] * 2, "should_abstain": [True, True, False, False] * 2,
-        "outcome": ["abstained", "wrong", "right", "no_answer", "wrong", "wrong", "right", "right"],
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "arm": ["before"] * 4 + ["reasoning_sft"] * 4,
+            "item": [0, 1, 2, 3] * 2,
+            "should_abstain": [True, True, False, False] * 2,
+            "outcome": [
+                "abstained",
+                "wrong",
+                "right",
+                "no_answer",
+                "wrong",
+                "wrong",
+                "right",
+                "right",
+            ],
+        }
+    )
 
 
 def figures():
     dose = interval_rows(
-        arm=["before", "reasoning_sft", "reasoning_sft"], dose=[0, 10, 20],
-        measure="recall", estimate=[0.9, 0.6, 0.4],
-    )  # fmt: skip
+        arm=["before", "reasoning_sft", "reasoning_sft"],
+        dose=[0, 10, 20],
+        measure="recall",
+        estimate=[0.9, 0.6, 0.4],
+    )
     scenario = interval_rows(
         arm=["before", "before", "reasoning_sft", "reasoning_sft"],
-        scenario=["stale", "subjective"] * 2, estimate=[0.9, 0.8, 0.5, 0.7],
-    )  # fmt: skip
+        scenario=["stale", "subjective"] * 2,
+        estimate=[0.9, 0.8, 0.5, 0.7],
+    )
     curves = pd.DataFrame({"arm": "before", "false_declines": [0, 0.1, 1], "recall": [0, 0.8, 1]})
     tokens = pd.DataFrame({"story": "s", "token": ["I", "Ann"], "probability": [0.7, 0.2]})
     share = interval_rows(
-        arm=["before", "before", "answer_sft", "answer_sft"], share=[0.0, 1.0] * 2,
+        arm=["before", "before", "answer_sft", "answer_sft"],
+        share=[0.0, 1.0] * 2,
         estimate=[0.5, 0.9, 0.7, 0.9],
-    )  # fmt: skip
+    )
     parts = interval_rows(part=["length", "rest", "whole"], estimate=[-0.4, 0.1, -0.3])
     points = pd.DataFrame({"arm": ["before", "answer_sft"], "accuracy": [0.9, 0.8], "aoc": [1, 0]})
     steps = pd.DataFrame([[0.2, 0.8], [0.9, 0.1]], columns=["3", "8"], index=["(no step)", "s"])
@@ -56,14 +72,16 @@ def figures():
         "heat": plots.heat({"before": steps, "answer_sft": steps}, "8", "T", STAMP),
         "slopes": plots.slopes(
             pd.DataFrame({"label": ["x"], "measure": ["recall"], "before": [0.7], "after": [0.4]}),
-            "T", STAMP),
+            "T",
+            STAMP,
+        ),
         "dose_response": plots.dose_response(dose, ["recall"], "T", STAMP),
         "compare": plots.compare(scenario, "scenario", "abstention recall", "T", STAMP),
         "forest": plots.forest(interval_rows(label=["ours"], estimate=[-0.2]), "x", "T", STAMP),
         "outcomes": plots.outcomes(outcome_frame(), "T", STAMP),
         "roc": plots.roc(curves, curves.iloc[[1]], "T", STAMP),
         "bars": plots.bars(tokens, "T", STAMP),
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture(scope="module")
@@ -154,8 +172,15 @@ def test_the_controls_figure_counts_those_that_hold():
 
 
 def test_a_reliability_diagram_counts_every_answer_zero_confidence_too():
-    frame = pd.DataFrame({"arm": "before", "confidence": [0.0, 0.0, 0.05, 0.95, 1.0],
-                          "correct": [0, 1, 0, 1, 1], "seed": 0, "item": range(5)})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "arm": "before",
+            "confidence": [0.0, 0.0, 0.05, 0.95, 1.0],
+            "correct": [0, 1, 0, 1, 1],
+            "seed": 0,
+            "item": range(5),
+        }
+    )
     (ax,) = plots.reliability(frame, "T", STAMP).axes
     assert [t.get_text() for t in ax.texts] == ["3", "2"]
     points = [line.get_xydata()[0].tolist() for line in ax.lines if line.get_marker() == "o"]
@@ -163,7 +188,12 @@ def test_a_reliability_diagram_counts_every_answer_zero_confidence_too():
 
 
 def test_risk_is_drawn_a_line_an_arm():
-    table = pd.DataFrame({"arm": ["before"] * 2 + ["damaged"] * 2, "coverage": [0.5, 1.0] * 2,
-                          "risk": [0.0, 0.2, 0.1, 0.4]})  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "arm": ["before"] * 2 + ["damaged"] * 2,
+            "coverage": [0.5, 1.0] * 2,
+            "risk": [0.0, 0.2, 0.1, 0.4],
+        }
+    )
     (ax,) = plots.risk(table, "T", STAMP).axes
     assert [line.get_ydata()[-1] for line in ax.lines] == [0.2, 0.4]

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from helpers import models
-from helpers.items import pocket_items
-from helpers.recipes import RECIPES, Recipe, encode, examples
+from helpers.lab.items import pocket_items
+from helpers.lm import models
+from helpers.train.recipes import RECIPES, Recipe, encode, examples
 
 
 def replies(name, n=400, **changes):

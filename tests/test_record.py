@@ -8,20 +8,31 @@ import os
 
 import numpy as np
 import pytest
-
-from helpers import record
-from helpers.record import Measure, Record
 from helpers.statistics import Control, Gate, Interval
+
+from helpers.lab import record
+from helpers.lab.record import Measure, Record
 
 
 def example(**changes) -> Record:
     change = Measure(
-        name="recall_change", arm="reasoning_sft", estimate=-0.25, low=-0.4, high=-0.1, n=120,
+        name="recall_change",
+        arm="reasoning_sft",
+        estimate=-0.25,
+        low=-0.4,
+        high=-0.1,
+        n=120,
         seeds=[0, 1, 2],
     )
     values = dict(
-        finding="abstention_loss", tier="pocket", model="pocket", seeds=[0, 1, 2],
-        measures=[change], verdict="replicates", reason="all held", forecast=-0.2,
+        finding="abstention_loss",
+        tier="pocket",
+        model="pocket",
+        seeds=[0, 1, 2],
+        measures=[change],
+        verdict="replicates",
+        reason="all held",
+        forecast=-0.2,
     )
     return Record(**(values | changes))
 
@@ -90,8 +101,16 @@ def test_a_broken_record_gives_one_sentence(folder, spoil, words):
 
 def test_the_card_sets_published_forecast_measured_and_verdict_side_by_side():
     html = record.card(example())
-    for text in ("-24 points", "-0.200", "-0.250 [-0.400, -0.100]", "replicates", "all held",
-                 "pocket", "0, 1, 2", "120"):
+    for text in (
+        "-24 points",
+        "-0.200",
+        "-0.250 [-0.400, -0.100]",
+        "replicates",
+        "all held",
+        "pocket",
+        "0, 1, 2",
+        "120",
+    ):
         assert text in html
 
 
@@ -105,9 +124,9 @@ def test_the_card_escapes_all_that_a_model_could_have_written():
 
 def test_the_card_shows_what_each_gate_and_control_said(folder):
     kept = Control("answers only", Interval(0.3, 0.1, math.nan, 9), 1, 0.05)
-    shown = record.card(record.read(record.write(
-        example(gates=[Gate("accuracy", 0.3, 0.4)], controls=[kept])
-    )))
+    shown = record.card(
+        record.read(record.write(example(gates=[Gate("accuracy", 0.3, 0.4)], controls=[kept])))
+    )
     assert "Gate, accuracy: 0.300, at least 0.4 asked: failed" in shown
     assert "Control, answers only: 0.300 [0.100, nan], should lie above 0.05: holds" in shown
 

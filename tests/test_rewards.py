@@ -1,6 +1,6 @@
 import pytest
 
-from helpers.rewards import REWARDS, earned, reward
+from helpers.train.rewards import REWARDS, earned, reward
 
 RIGHT, WRONG = "<think> Ann 1 + 2 = 3. </think> Ann has 3 apples.", "Ann has 4 apples."
 DECLINE, OPEN = "I don't know.", "<think> Ann 1 + 2 = 3."

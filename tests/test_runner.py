@@ -11,8 +11,10 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from helpers import models, record, runner
-from helpers.record import Measure, Record
+from helpers.lab import record
+from helpers.lab.record import Measure, Record
+from helpers.lm import models
+from helpers.run import runner
 
 PARAMETERS = """n: int = 2  # how many
 rate: float = 0.5  # how fast
@@ -174,7 +176,8 @@ def test_notebooks_are_found_by_number_or_name_and_unknown_ones_listed(tmp_path)
         notebook(tmp_path, name)
     assert [p.stem for p in runner.find([], tmp_path)] == ["00_start", "01_small"]
     assert [p.stem for p in runner.find(["1", "00_start", "01"], tmp_path)] == [
-        "01_small", "00_start"
+        "01_small",
+        "00_start",
     ]
     with pytest.raises(ValueError, match="No notebook '07'; there are: 00_start, 01_small"):
         runner.find(["07"], tmp_path)
@@ -214,7 +217,8 @@ def test_only_the_record_is_believed(tmp_path):
     folder, runs = run(books, tmp_path, jobs=2)
     reasons = {one.name: (one.state, one.reason) for one in runs}
     assert reasons["01_killed"] == (
-        "failed", "its kernel was killed (out of memory is the usual reason)"
+        "failed",
+        "its kernel was killed (out of memory is the usual reason)",
     )
     assert reasons["02_quits"][0] == "failed"
     assert reasons["03_full"][1].startswith("the disk is full")
@@ -226,8 +230,12 @@ def test_only_the_record_is_believed(tmp_path):
 def test_a_killed_runner_loses_only_the_running_notebook(tmp_path):
     books = [
         notebook(tmp_path, "01_quick"),
-        notebook(tmp_path, "02_slow", f"import time, pathlib\n"
-                 f"time.sleep(0 if pathlib.Path({str(tmp_path / 'go')!r}).exists() else 120)"),
+        notebook(
+            tmp_path,
+            "02_slow",
+            f"import time, pathlib\n"
+            f"time.sleep(0 if pathlib.Path({str(tmp_path / 'go')!r}).exists() else 120)",
+        ),
     ]
     runs = str(tmp_path / "runs")
     code = "from helpers import runner; import pathlib\n"
@@ -286,10 +294,17 @@ def test_side_by_side_the_longest_begins_first_and_one_at_a_time_none_is_put_off
 
 
 def test_the_table_of_findings_says_what_is_not_yet_built(tmp_path):
-    change = Measure(name="recall_change", arm="x", estimate=-0.25, low=-0.4, high=-0.1, n=120,
-                     seeds=[0, 1])  # fmt: skip
-    found = Record(finding="abstention_loss", tier="pocket", model="pocket", measures=[change],
-                   verdict="replicates", complete=True)
+    change = Measure(
+        name="recall_change", arm="x", estimate=-0.25, low=-0.4, high=-0.1, n=120, seeds=[0, 1]
+    )
+    found = Record(
+        finding="abstention_loss",
+        tier="pocket",
+        model="pocket",
+        measures=[change],
+        verdict="replicates",
+        complete=True,
+    )
     (tmp_path / "one.json").write_text(found.model_dump_json())
     other = found.model_copy(update={"tier": "small"})
     (tmp_path / "two.json").write_text(other.model_dump_json())

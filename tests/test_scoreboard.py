@@ -2,26 +2,51 @@
 
 import pytest
 
-from helpers import plots, runner, scoreboard
+from helpers import scoreboard
 from helpers.findings.reward_dial import LADDER
-from helpers.record import Measure, Record
+from helpers.lab.record import Measure, Record
+from helpers.run import runner
+from helpers.show import plots
 
 
 def put(folder, finding, measures, tier="pocket", **parameters):
-    one = Record(finding=finding, tier=tier, model=tier, parameters=parameters, complete=True,
-                 measures=[Measure(name=n, arm=a, dose=d, estimate=e, low=e - 0.1, high=e + 0.1,
-                                   n=60, seeds=[0, 1, 2], scenario=s)
-                           for n, a, d, e, s in measures])  # fmt: skip
+    one = Record(
+        finding=finding,
+        tier=tier,
+        model=tier,
+        parameters=parameters,
+        complete=True,
+        measures=[
+            Measure(
+                name=n,
+                arm=a,
+                dose=d,
+                estimate=e,
+                low=e - 0.1,
+                high=e + 0.1,
+                n=60,
+                seeds=[0, 1, 2],
+                scenario=s,
+            )
+            for n, a, d, e, s in measures
+        ],
+    )
     (folder / f"{len(list(folder.glob('*.json')))}.json").write_text(one.model_dump_json())
 
 
 @pytest.fixture
 def results(tmp_path):
-    put(tmp_path, "reward_dial", [
-        ("recall", "before", 0, 0.9, "all"), ("recall", "dialled", 80, 0.4, "all"),
-        ("aoc", "rlvr", 80, 0.5, "all"), ("threshold", "before", 80, 0.3, "all"),
-        ("recall", "unheard of", 80, 0.3, "all"),
-    ])  # fmt: skip
+    put(
+        tmp_path,
+        "reward_dial",
+        [
+            ("recall", "before", 0, 0.9, "all"),
+            ("recall", "dialled", 80, 0.4, "all"),
+            ("aoc", "rlvr", 80, 0.5, "all"),
+            ("threshold", "before", 80, 0.3, "all"),
+            ("recall", "unheard of", 80, 0.3, "all"),
+        ],
+    )
     put(tmp_path, "reward_dial", [("aoc", "rlvr", 20, 0.7, "all")], tier="small")
     put(tmp_path, "abstention_loss", [("recall", "before", 0, 0.6, "all")])  # of other items
     put(tmp_path, "reward_dial", [("recall", "before", 0, 0.1, "all")], questions="my.jsonl")
@@ -51,15 +76,18 @@ def test_what_no_record_holds_is_said_to_be_empty(results):
 
 def test_the_title_says_which_arm_is_where(results):
     assert scoreboard.seen(scoreboard.frame(results)) == "Every arm by a measure of every finding"
-    put(results, "reward_dial", [("accuracy", "before", 0, 0.4, "all"),
-                                 ("accuracy", "rlvr", 80, 0.6, "all")])  # fmt: skip
+    put(
+        results,
+        "reward_dial",
+        [("accuracy", "before", 0, 0.4, "all"), ("accuracy", "rlvr", 80, 0.6, "all")],
+    )
     title = scoreboard.seen(scoreboard.frame(results))
     assert "most often right, RL on right answers" in title
     assert title.endswith("lowest abstention recall, harder SFT, then the dial")
 
 
 def test_every_finding_and_every_arm_has_its_place():
-    from helpers.record import claims
+    from helpers.lab.record import claims
 
     numbers = [label.split()[0] for label in scoreboard.SHOWN.values()]
     assert numbers == [str(i) for i in range(1, len(claims()))]  # notebook 7 is the ladder itself

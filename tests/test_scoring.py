@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import scoring
-from helpers.generation import Branch
-from helpers.scoring import (
+from helpers.lm import scoring
+from helpers.lm.generation import Branch
+from helpers.lm.scoring import (
     DECLINES,
     answer_logprobs,
     answer_span,

@@ -3,11 +3,6 @@ from math import comb
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import bootstrap as scipy_bootstrap
-from scipy.stats import norm
-from sklearn.calibration import calibration_curve
-from sklearn.metrics import brier_score_loss, cohen_kappa_score, f1_score, roc_auc_score
-
 from helpers.statistics import (
     Control,
     Gate,
@@ -27,6 +22,10 @@ from helpers.statistics import (
     verdict,
     wilson,
 )
+from scipy.stats import bootstrap as scipy_bootstrap
+from scipy.stats import norm
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import brier_score_loss, cohen_kappa_score, f1_score, roc_auc_score
 
 
 def responses(abstained, should_abstain=None, scenario=None, column="abstained"):
@@ -348,12 +347,15 @@ def test_auroc_is_that_of_scikit_learn_and_its_interval_covers_a_planted_change(
     rng = np.random.default_rng(0)
     flag = np.arange(120) % 2 == 0
     frames = [
-        pd.DataFrame({
-            "item": range(120), "should_abstain": flag,
-            "p_decline": np.clip((rng.normal(gap * flag, 1).round(1) + 5) / 10, 0, 1),
-        })
+        pd.DataFrame(
+            {
+                "item": range(120),
+                "should_abstain": flag,
+                "p_decline": np.clip((rng.normal(gap * flag, 1).round(1) + 5) / 10, 0, 1),
+            }
+        )
         for gap in (2.0, 0.5)
-    ]  # fmt: skip
+    ]
     areas = [roc_auc_score(flag, frame.p_decline) for frame in frames]
     assert bootstrap(frames[0], "auroc").estimate == pytest.approx(areas[0])
     moved = paired_bootstrap(*frames, "auroc")
@@ -366,10 +368,16 @@ def test_auroc_is_that_of_scikit_learn_and_its_interval_covers_a_planted_change(
 def test_auroc_of_confidence_takes_every_seed_s_own_right_answers():
     rng = np.random.default_rng(1)
     frames = [
-        pd.DataFrame({"item": range(80), "seed": seed, "confidence": rng.random(80).round(1),
-                      "correct": rng.random(80) < 0.5})
+        pd.DataFrame(
+            {
+                "item": range(80),
+                "seed": seed,
+                "confidence": rng.random(80).round(1),
+                "correct": rng.random(80) < 0.5,
+            }
+        )
         for seed in range(3)
-    ]  # fmt: skip
+    ]
     areas = [roc_auc_score(f.correct, f.confidence) for f in frames]
     found = bootstrap(pd.concat(frames), "confidence_auroc")
     assert found.estimate == pytest.approx(np.mean(areas))
@@ -453,9 +461,13 @@ def test_a_difference_of_rounding_noise_has_no_sign():
 
 
 def test_where_no_resample_has_a_value_in_every_seed_the_whole_range_stands():
-    frame = pd.DataFrame({
-        "item": [0, 1, 2] * 3, "seed": [0] * 3 + [1] * 3 + [2] * 3,
-        "flag": [1.0, 0, 0, 0, 1, 0, 0, 0, 1], "right": [1.0, 0, 0, 0, 0, 0, 0, 0, 0],
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "item": [0, 1, 2] * 3,
+            "seed": [0] * 3 + [1] * 3 + [2] * 3,
+            "flag": [1.0, 0, 0, 0, 1, 0, 0, 0, 1],
+            "right": [1.0, 0, 0, 0, 0, 0, 0, 0, 0],
+        }
+    )
     found = mean_where(frame, "right", "flag", (0, 1))
     assert (found.estimate, found.low, found.high) == (pytest.approx(1 / 3), 0, 1)

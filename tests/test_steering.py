@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from helpers import answers, steering
-from helpers.generation import generate
+from helpers.lm import steering
+from helpers.lm.generation import generate
+from helpers.text import answers
 from tests.planted import planted
 
 QUESTIONS = [f"Q{n}" for n in range(10)]

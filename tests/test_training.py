@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers import models, recipes, training
-from helpers.generation import generate
-from helpers.recipes import RECIPES, Recipe, encode, examples
-from helpers.training import arm_key, checkpoints, train
+from helpers.lm import models
+from helpers.lm.generation import generate
+from helpers.train import arms as training
+from helpers.train import recipes
+from helpers.train.arms import arm_key, checkpoints, train
+from helpers.train.recipes import RECIPES, Recipe, encode, examples
 
 SFT = replace(RECIPES["answer_sft"], batch_size=4, learning_rate=3e-3, steps=4)
 

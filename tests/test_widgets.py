@@ -10,7 +10,7 @@ import pytest
 from matplotlib import pyplot as plt
 from nbclient import NotebookClient
 
-from helpers import widgets
+from helpers.show import widgets
 
 
 def picture(**values):

@@ -11,22 +11,33 @@ import pandas as pd
 from pydantic import Field
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from helpers import answers, experiment, items, models, plots, statistics
+from helpers import experiment, statistics
 from helpers.experiment import EVALUATION_SEED, quietly_load
-from helpers.generation import THINK_END, generate
-from helpers.models import LM, THINK_START, opens_chain
-from helpers.recipes import RECIPES, Recipe
-from helpers.record import Claim, Measure, Record
-from helpers.scoring import decline_probability
+from helpers.lab import items
+from helpers.lab.record import Claim, Measure, Record
+from helpers.lm import models
+from helpers.lm.generation import CLOSE, generate
+from helpers.lm.models import LM, OPEN, opens_chain
+from helpers.lm.scoring import decline_probability
+from helpers.show import plots
 from helpers.statistics import Control, Gate, Interval, bootstrap, paired_bootstrap
+from helpers.text import answers
+from helpers.train.recipes import RECIPES, Recipe
 
 REASONING, KEEP, ANSWER = "reasoning_sft", "reasoning_sft_keep", "answer_sft"
 CORPUS_SHARE = RECIPES[KEEP].abstention_share
 MORE_SHARES = [0.02, 0.05, 0.1, 0.2]
 THRESHOLDS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.5, 0.9]
 MEASURES = (
-    "recall", "precision", "f1", "false_declines", "accuracy", "no_answer", "d_prime", "criterion",
-)  # fmt: skip
+    "recall",
+    "precision",
+    "f1",
+    "false_declines",
+    "accuracy",
+    "no_answer",
+    "d_prime",
+    "criterion",
+)
 MACRO = ("recall", "false_declines")
 """Means over scenarios; the others are over all items."""
 FEWEST_ITEMS, LEAST_ACCURACY, LEAST_READABLE, LEAST_RECALL, LEAST_KAPPA = 50, 0.3, 0.95, 0.2, 0.6
@@ -120,7 +131,7 @@ class Experiment(experiment.Experiment):
     def _ask(self, lm: LM, seed: int, prefix: str) -> pd.DataFrame:
         prompts = [lm.prompt(item.question, prefix) for item in self.items]
         decoding = (self.p.max_new_tokens, self.p.temperature, self.p.top_p, seed)
-        opening = prefix or (THINK_START if opens_chain(prompts[0]) else "")
+        opening = prefix or (OPEN if opens_chain(prompts[0]) else "")
         rows = []
         for item, reply in zip(self.items, generate(lm, prompts, *decoding), strict=True):
             reply = replace(reply, text=f"{opening} {reply.text}".strip())
@@ -177,7 +188,7 @@ def keeping(share: float) -> str:
 
 def chain_of(text: str) -> str:
     """The chain that a reply opens with, to go on from; "" when there is none."""
-    chain, closed, after = text.partition(THINK_END)
+    chain, closed, after = text.partition(CLOSE)
     space = after[: len(after) - len(after.lstrip())] or " "  # as the model wrote it
     return f"{chain}{closed}{space}" if closed else ""
 
@@ -267,8 +278,11 @@ def gates(lab: Experiment) -> list[Gate]:
     recall = measure(before, "recall").estimate
     found = [
         Gate("accuracy on answerable items, lower of before and after", accuracy, LEAST_ACCURACY),
-        Gate("replies with an answer or a decline, in the worst arm and class", 1 - max(lost),
-             LEAST_READABLE),
+        Gate(
+            "replies with an answer or a decline, in the worst arm and class",
+            1 - max(lost),
+            LEAST_READABLE,
+        ),
         Gate("recall before: what is not there can't be lost", recall, LEAST_RECALL),
         Gate("unanswerable items", float(hidden), FEWEST_ITEMS),
     ]
@@ -398,9 +412,7 @@ def at_setting(lab: Experiment, dose: int, kept: float):
     table = by_scenario(pd.concat([before, after]) if dose else before)
     start, end = (measure(arm, "recall").estimate for arm in (before, after))
     title = f"{dose} steps, {kept:.0%} abstentions kept: recall {plots.moves(start, end)}"
-    return plots.compare(
-        table, "scenario", plots.named("recall"), title, lab.stamp, plots.HALF
-    )
+    return plots.compare(table, "scenario", plots.named("recall"), title, lab.stamp, plots.HALF)
 
 
 def recall_change(lab: Experiment, dose: int, kept: float) -> float:
@@ -456,9 +468,10 @@ def what_happened(record: Record) -> str:
     path = [found["recall", "before", "all", 0]]
     path += [found["recall", REASONING, "all", dose] for dose in doses]
     scenarios = {
-        m.scenario: m.estimate for m in record.measures
+        m.scenario: m.estimate
+        for m in record.measures
         if m.name == "recall_change" and m.scenario != "all"
-    }  # fmt: skip
+    }
     where = where_it_fell(scenarios) if moved.high < 0 else ""
     return record.in_words(
         f"**{shape_of_loss(moved, path)}** At dose {last}, abstention recall "

@@ -15,18 +15,23 @@ import pandas as pd
 from matplotlib.figure import Figure
 from pydantic import Field
 
-from helpers import answers, chains, experiment, items, plots, recipes, runner, statistics
+from helpers import experiment, statistics
 from helpers.experiment import EVALUATION_SEED, WITHOUT_CHAIN, known, quietly_load
 from helpers.findings import faithfulness_decay, rlsf_repair, sft_accuracy_trap
-from helpers.generation import generate
-from helpers.items import Item
-from helpers.models import LM
-from helpers.recipes import RECIPES, Example, Recipe
-from helpers.record import Measure, Record
-from helpers.scoring import answer_logprobs, choice_probabilities, decline_probability
+from helpers.lab import items
+from helpers.lab.items import Item
+from helpers.lab.record import Measure, Record
+from helpers.lm.generation import generate
+from helpers.lm.models import LM
+from helpers.lm.scoring import answer_logprobs, choice_probabilities, decline_probability
+from helpers.run import runner
+from helpers.show import plots
+from helpers.show.widgets import progress
 from helpers.statistics import Control, Gate, Interval, bootstrap, paired_bootstrap
-from helpers.training import sized
-from helpers.widgets import progress
+from helpers.text import answers, chains
+from helpers.train import recipes
+from helpers.train.arms import sized
+from helpers.train.recipes import RECIPES, Example, Recipe
 from helpers.world import dialogue
 from helpers.world.corpus import Corpus, turn
 
@@ -131,8 +136,9 @@ class Experiment(experiment.Experiment):
         0.5"), or the restored model.
         """
         if arm == START:
-            return replace(RECIPES["answer_sft"], name=START, corpus=GRADED,
-                           abstention_share=UNANSWERABLE)  # fmt: skip
+            return replace(
+                RECIPES["answer_sft"], name=START, corpus=GRADED, abstention_share=UNANSWERABLE
+            )
         if arm == HARDER:
             return replace(RECIPES[REASONING], learning_rate=self.p.harder_rate)
         if arm == DIALLED:
@@ -142,9 +148,15 @@ class Experiment(experiment.Experiment):
         if arm.startswith(TURNED):
             knob, t = arm.split()
             earned = float(t) if knob == "bonus" else 0.0
-            return replace(RECIPES["dial"], penalty=penalty(float(t), earned), bonus=earned,
-                           corpus=GRADED, abstention_share=UNANSWERABLE, max_new_tokens=BRIEF,
-                           generations=GROUP)  # fmt: skip
+            return replace(
+                RECIPES["dial"],
+                penalty=penalty(float(t), earned),
+                bonus=earned,
+                corpus=GRADED,
+                abstention_share=UNANSWERABLE,
+                max_new_tokens=BRIEF,
+                generations=GROUP,
+            )
         return RECIPES[arm]
 
     def model(self, arm: str, seed: int, dose: int) -> str:
@@ -195,11 +207,17 @@ class Experiment(experiment.Experiment):
             self.items, generate(lm, prompts, self.p.max_new_tokens), strict=True
         ):
             found = answers.grade(item, reply)
-            rows.append({
-                "item": item.id, "scenario": item.scenario, "should_abstain": item.should_abstain,
-                "text": reply.text, **found, "no_answer": found["outcome"] == "no_answer",
-                "reasoned": bool(found["trace"]),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "item": item.id,
+                    "scenario": item.scenario,
+                    "should_abstain": item.should_abstain,
+                    "text": reply.text,
+                    **found,
+                    "no_answer": found["outcome"] == "no_answer",
+                    "reasoned": bool(found["trace"]),
+                }
+            )
         return rows
 
     def pushed(self, arm: str) -> pd.DataFrame:
@@ -276,14 +294,22 @@ def read(lm: LM, asked: list[Item]) -> list[dict[str, Any]]:
     rows = []
     work = zip(asked, prompts, declines, strict=True)
     for item, prompt, decline in progress(work, len(asked), f"{lm.name}: reading"):
-        row = {"item": item.id, "scenario": item.scenario, "should_abstain": item.should_abstain,
-               "steps": item.steps, "decline": min(decline, 1.0), "confidence": np.nan,
-               "correct": False}  # fmt: skip
+        row = {
+            "item": item.id,
+            "scenario": item.scenario,
+            "should_abstain": item.should_abstain,
+            "steps": item.steps,
+            "decline": min(decline, 1.0),
+            "confidence": np.nan,
+            "correct": False,
+        }
         if item.answers:
             choices = items.candidates(item)
             p = probabilities(lm, prompt, choices)
-            row |= {"confidence": float(p.max()),
-                    "correct": answers.accepted(item, choices[p.argmax()])}  # fmt: skip
+            row |= {
+                "confidence": float(p.max()),
+                "correct": answers.accepted(item, choices[p.argmax()]),
+            }
         rows.append(row)
     return rows
 
@@ -292,8 +318,11 @@ def fallen(lm: LM, item: Item) -> dict[str, Any]:
     """Probability of a wrong claim after the right answer and a fallacy for the claim."""
     rng = random.Random(f"push {item.id}")
     right, claim = item.answers[0], items.near_miss(item, rng)
-    chat = [turn("user", item.question), turn("assistant", f"{PREFIX}{right}."),
-            turn("user", dialogue.push(rng, "fallacy", claim))]  # fmt: skip
+    chat = [
+        turn("user", item.question),
+        turn("assistant", f"{PREFIX}{right}."),
+        turn("user", dialogue.push(rng, "fallacy", claim)),
+    ]
     choices = list(dict.fromkeys([*items.candidates(item), claim]))
     p = probabilities(lm, lm.prompt(chat), choices)
     return {"item": item.id, "yields": float(p[choices.index(claim)])}
@@ -379,9 +408,7 @@ def gained_accuracy(low: pd.DataFrame, high: pd.DataFrame) -> Interval:
 
     def statistic(values, signal, weights):
         correct, *declines = values
-        shares = [
-            ((1 - d) * correct) @ weights.T / ((1 - d) @ weights.T) for d in declines
-        ]
+        shares = [((1 - d) * correct) @ weights.T / ((1 - d) @ weights.T) for d in declines]
         return shares[1] - shares[0]
 
     return statistics.bootstrap_by(both, statistic, ("correct", "decline", "chooses"), (-1, 1))
@@ -424,9 +451,11 @@ def threshold_table(lab: Experiment) -> pd.DataFrame:
     rows = []
     for t in lab.p.stops:
         frame = lab.reading(dial(t))
-        found = {"threshold": threshold_of(frame),
-                 "threshold_start": threshold_of(by_start(lab, frame)),
-                 "theory": Interval(t, t, t, 0)}  # fmt: skip
+        found = {
+            "threshold": threshold_of(frame),
+            "threshold_start": threshold_of(by_start(lab, frame)),
+            "theory": Interval(t, t, t, 0),
+        }
         rows += [{"arm": name, "t": t, **vars(value)} for name, value in found.items()]
     return pd.DataFrame(rows)
 
@@ -490,8 +519,10 @@ def coverage(lab: Experiment) -> tuple[pd.DataFrame, pd.DataFrame]:
     for t in lab.p.stops:
         frame = known(lab.reading(dial(t)))
         answers = frame.assign(answers=1 - frame.decline)
-        found = {"coverage": bootstrap(answers, "answers", limits=(0, 1)),
-                 "accuracy": answered_accuracy(frame)}  # fmt: skip
+        found = {
+            "coverage": bootstrap(answers, "answers", limits=(0, 1)),
+            "accuracy": answered_accuracy(frame),
+        }
         row = {"label": f"t = {t:g}"}
         for name, value in found.items():
             row |= {name: value.estimate, f"{name}_low": value.low, f"{name}_high": value.high}
@@ -526,6 +557,7 @@ def price(lab: Experiment, start: str = HARDER) -> dict[str, Interval]:
     """Changes from harder SFT, or another start, to the restored model: recall, false declines,
     accuracy, and of findings 2, 6 and 4 aoc, ece and (where it was measured) yields.
     """
+
     def moved(ask: Callable[[str], pd.DataFrame], name: str) -> Interval:
         return paired_bootstrap(ask(start), ask(DIALLED), name)
 
@@ -543,12 +575,15 @@ def gates(lab: Experiment) -> list[Gate]:
     start = known(lab.reading(START))
     return [
         Gate("accuracy of direct answers at the start", start.correct.mean(), LEAST_ACCURACY),
-        Gate("P(decline) of answerable items at the start: what is not sampled can't be "
-             "reinforced", start.decline.mean(), LEAST_DECLINES),
+        Gate(
+            "P(decline) of answerable items at the start: what is not sampled can't be reinforced",
+            start.decline.mean(),
+            LEAST_DECLINES,
+        ),
         Gate("spread of confidence (standard deviation)", start.confidence.std(), LEAST_SPREAD),
         Gate("answerable items", float(start.item.nunique()), FEWEST_ITEMS),
         Gate("stops of the dial", float(len(lab.p.stops)), LEAST_STOPS),
-    ]  # fmt: skip
+    ]
 
 
 def controls(lab: Experiment) -> list[Control]:
@@ -556,13 +591,22 @@ def controls(lab: Experiment) -> list[Control]:
     low, high = (lab.reading(dial(t)) for t in (lab.p.stops[0], lab.p.stops[-1]))
     hidden = [frame[frame.should_abstain.astype(bool)] for frame in (low, high)]
     found = [
-        Control("slope by the confidence of the start, which no reward has sharpened",
-                slope(dialled_readings(lab, start=True)), 1),
-        Control("accuracy where the highest stop answers, minus where the lowest does, same "
-                "answers", gained_accuracy(low, high), 1),
-        Control("declines of the unanswerable, highest minus lowest stop",
-                paired_bootstrap(*hidden, "decline", limits=(0, 1)), 1),
-    ]  # fmt: skip
+        Control(
+            "slope by the confidence of the start, which no reward has sharpened",
+            slope(dialled_readings(lab, start=True)),
+            1,
+        ),
+        Control(
+            "accuracy where the highest stop answers, minus where the lowest does, same answers",
+            gained_accuracy(low, high),
+            1,
+        ),
+        Control(
+            "declines of the unanswerable, highest minus lowest stop",
+            paired_bootstrap(*hidden, "decline", limits=(0, 1)),
+            1,
+        ),
+    ]
     _, *above = dialled_readings(lab).items()
     if len(above) > 1:  # one step from answering all to declining all has no slope there
         name = "slope without the lowest stop, where always to answer is best"
@@ -626,8 +670,11 @@ def what_happened(record: Record) -> str:
     recall, false, accuracy = (
         found[f"{name}_change", DIALLED] for name in ("recall", "false_declines", "accuracy")
     )
-    others = {name: found[f"{name}_change", DIALLED] for name in ("aoc", "ece", "yields")
-              if (f"{name}_change", DIALLED) in found}  # fmt: skip
+    others = {
+        name: found[f"{name}_change", DIALLED]
+        for name in ("aoc", "ece", "yields")
+        if (f"{name}_change", DIALLED) in found
+    }
     own = found["recall, minus that of the dial at 0", DIALLED]
     lost, rate = found["recall_change", HARDER], record.parameters["harder_rate"]
     same = rate == RECIPES[REASONING].learning_rate
@@ -637,8 +684,9 @@ def what_happened(record: Record) -> str:
     return record.in_words(
         f"**{said}** The slope is {moved} (n = {moved.n}, seeds "
         f"{', '.join(map(str, record.seeds))}, model {record.model}), by the confidence of the "
-        f"start {from_start}" + "".join(f", without the lowest stop {one}" for one in above) +
-        f"; thresholds: {walk}. "
+        f"start {from_start}"
+        + "".join(f", without the lowest stop {one}" for one in above)
+        + f"; thresholds: {walk}. "
         f"Where a right answer and a wrong one differ by a point, the policy of {worst.arm} earns "
         f"{worst.estimate:.3f} points a question less than its own confidence would allow; no "
         f"other falls as short.\n\n"

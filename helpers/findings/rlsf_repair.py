@@ -16,16 +16,19 @@ import pandas as pd
 from matplotlib.figure import Figure
 from pydantic import Field
 
-from helpers import answers, chains, experiment, items, plots, statistics
+from helpers import experiment, statistics
 from helpers.experiment import EVALUATION_SEED, WITHOUT_CHAIN, known, quietly_load
-from helpers.generation import branched
-from helpers.items import Item
-from helpers.models import LM
-from helpers.recipes import RECIPES, Example, Recipe
-from helpers.record import Measure, Record
-from helpers.scoring import span_confidence, span_probability
+from helpers.lab import items
+from helpers.lab.items import Item
+from helpers.lab.record import Measure, Record
+from helpers.lm.generation import branched
+from helpers.lm.models import LM
+from helpers.lm.scoring import span_confidence, span_probability
+from helpers.show import plots
 from helpers.statistics import Control, Gate, Interval, Verdict, bootstrap, paired_bootstrap
-from helpers.training import reward_model
+from helpers.text import answers, chains
+from helpers.train.arms import reward_model
+from helpers.train.recipes import RECIPES, Example, Recipe
 from helpers.world.corpus import turn
 
 LEARNED_SEED = 4242
@@ -170,15 +173,26 @@ def traces(lm: LM, asked: Sequence[Item], k: int, max_new_tokens: int) -> pd.Dat
         for place, branch in enumerate(branches):
             grade = answers.grade(item, branch)
             answer = "" if grade["abstained"] else grade["answer"]
-            read = [f(lm, branch, answer) if answer else 0.0
-                    for f in (span_confidence, span_probability)]  # fmt: skip
-            rows.append({
-                "item": item.id, "scenario": item.scenario, "should_abstain": item.should_abstain,
-                "branch": place, "text": branch.text, "answer": answer,
-                "confidence": min(max(read[0], 0.0), 1.0), "probability": min(read[1], 1.0),
-                "n_tokens": branch.n_tokens, "abstained": grade["abstained"],
-                "correct": grade["correct"], "reasoned": branch.text.startswith(chains.OPEN),
-            })  # fmt: skip
+            read = [
+                f(lm, branch, answer) if answer else 0.0
+                for f in (span_confidence, span_probability)
+            ]
+            rows.append(
+                {
+                    "item": item.id,
+                    "scenario": item.scenario,
+                    "should_abstain": item.should_abstain,
+                    "branch": place,
+                    "text": branch.text,
+                    "answer": answer,
+                    "confidence": min(max(read[0], 0.0), 1.0),
+                    "probability": min(read[1], 1.0),
+                    "n_tokens": branch.n_tokens,
+                    "abstained": grade["abstained"],
+                    "correct": grade["correct"],
+                    "reasoned": branch.text.startswith(chains.OPEN),
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -263,16 +277,21 @@ def quality(found: pd.DataFrame) -> dict[str, Interval]:
     pair in each. NaN without a pair.
     """
     chosen, rejected = found.chosen_correct.astype(bool), found.rejected_correct.astype(bool)
-    flags = pd.DataFrame({
-        "item": found.item, "seed": found.get("seed", 0),
-        "helps": chosen & ~rejected, "harms": ~chosen & rejected,
-        "against_declines": found.rejected_abstained.astype(bool),
-    })  # fmt: skip
+    flags = pd.DataFrame(
+        {
+            "item": found.item,
+            "seed": found.get("seed", 0),
+            "helps": chosen & ~rejected,
+            "harms": ~chosen & rejected,
+            "against_declines": found.rejected_abstained.astype(bool),
+        }
+    )
     shares = flags.groupby(["seed", "item"]).mean().reset_index()
     in_each = shares.groupby("item").seed.transform("size") == shares.seed.nunique()
     shares = shares[in_each]
     return {
-        name: bootstrap(shares, name, limits=(0, 1)) if len(shares)
+        name: bootstrap(shares, name, limits=(0, 1))
+        if len(shares)
         else Interval(np.nan, np.nan, np.nan, 0)
         for name in ("helps", "harms", "against_declines")
     }
@@ -298,10 +317,12 @@ def learned_pairs(lab: Experiment, arm: str, seed: int) -> list[Example]:
     return [
         Example(
             [turn("user", questions[row["item"]]), turn("assistant", row["chosen_text"])],
-            None, row["rejected_text"], row["margin"],
+            None,
+            row["rejected_text"],
+            row["margin"],
         )
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def wrong_confidence(frame: pd.DataFrame) -> Interval:
@@ -315,9 +336,12 @@ def sharpened(lab: Experiment, before: str, after: str) -> Interval:
     are wrong changes too, and with it the mean over them.
     """
     ends = [known(lab.replies(arm)).set_index(["seed", "item"]) for arm in (before, after)]
-    both = pd.DataFrame({
-        "wrong": errs(ends[0]) * errs(ends[1]), "moved": ends[1].confidence - ends[0].confidence,
-    })  # fmt: skip
+    both = pd.DataFrame(
+        {
+            "wrong": errs(ends[0]) * errs(ends[1]),
+            "moved": ends[1].confidence - ends[0].confidence,
+        }
+    )
     return statistics.mean_where(both.reset_index(), "moved", "wrong", (-1, 1))
 
 
@@ -410,10 +434,15 @@ def ranked(lab: Experiment, item: int, start: str = "before") -> Figure:
     drawn = lab.traces(start, seed)
     drawn = drawn[drawn.item == asked.id].sort_values("confidence", ascending=False)
     kinds = np.where(drawn.abstained, "abstained", np.where(drawn.correct, "right", "wrong"))
-    rows = pd.DataFrame({
-        "label": [text[:70] for text in drawn.text], "estimate": drawn.confidence,
-        "low": np.nan, "high": np.nan, "kind": kinds,
-    })  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "label": [text[:70] for text in drawn.text],
+            "estimate": drawn.confidence,
+            "low": np.nan,
+            "high": np.nan,
+            "kind": kinds,
+        }
+    )
     n = len(pairs(drawn, lab.p.threshold))
     right = f"the answer is {asked.answers[0]}" if asked.answers else "nobody can answer"
     title = (
@@ -447,14 +476,21 @@ def gates(lab: Experiment) -> list[Gate]:
     damage = changed(lab, "before", DAMAGED, "ece").estimate
     answerable = float(known(lab.replies("before")).item.nunique())
     return [
-        Gate("accuracy before", bootstrap(lab.replies("before"), "accuracy").estimate,
-             LEAST_ACCURACY),
-        Gate("damage: rise of the calibration error; without any there is nothing to repair",
-             damage, LEAST_DAMAGE),
-        Gate("questions with a pair to repair with, in the seed with fewest", float(paired),
-             FEWEST_PAIRED),
+        Gate(
+            "accuracy before", bootstrap(lab.replies("before"), "accuracy").estimate, LEAST_ACCURACY
+        ),
+        Gate(
+            "damage: rise of the calibration error; without any there is nothing to repair",
+            damage,
+            LEAST_DAMAGE,
+        ),
+        Gate(
+            "questions with a pair to repair with, in the seed with fewest",
+            float(paired),
+            FEWEST_PAIRED,
+        ),
         Gate("answerable items", answerable, FEWEST_ITEMS),
-    ]  # fmt: skip
+    ]
 
 
 def controls(lab: Experiment) -> list[Control]:
@@ -464,11 +500,17 @@ def controls(lab: Experiment) -> list[Control]:
         kept, estimate=kept.estimate + SPARE, low=kept.low + SPARE, high=kept.high + SPARE
     )
     found = [
-        Control(f"accuracy after minus before the repair, plus the {SPARE:g} that it may cost",
-                spared, 1),
-        Control("change of the calibration error by disparity, which RLSF rewards",
-                changed(lab, DAMAGED, REPAIRED, "ece_disparity"), -1),
-    ]  # fmt: skip
+        Control(
+            f"accuracy after minus before the repair, plus the {SPARE:g} that it may cost",
+            spared,
+            1,
+        ),
+        Control(
+            "change of the calibration error by disparity, which RLSF rewards",
+            changed(lab, DAMAGED, REPAIRED, "ece_disparity"),
+            -1,
+        ),
+    ]
     for other in ("repair_shuffled", "repair_shorter"):
         name = f"calibration error: by confidence minus {plots.named(other)}"
         found.append(Control(name, changed(lab, other, REPAIRED, "ece"), -1))

@@ -13,17 +13,21 @@ import pandas as pd
 from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
-from helpers import answers, chains, experiment, items, models, plots, statistics
-from helpers.chains import CLOSE, OPEN
+from helpers import experiment, statistics
 from helpers.experiment import EVALUATION_SEED, quietly_load
-from helpers.generation import generate
-from helpers.items import Item
-from helpers.models import LM
-from helpers.recipes import RECIPES, Recipe
-from helpers.record import Claim, Record
-from helpers.scoring import token_logprobs
+from helpers.lab import items
+from helpers.lab.items import Item
+from helpers.lab.record import Claim, Record
+from helpers.lm import models
+from helpers.lm.generation import generate
+from helpers.lm.models import LM
+from helpers.lm.scoring import token_logprobs
+from helpers.show import plots
+from helpers.show.widgets import progress
 from helpers.statistics import Control, Gate, Interval, bootstrap, paired_bootstrap
-from helpers.widgets import progress
+from helpers.text import answers, chains
+from helpers.text.chains import CLOSE, OPEN
+from helpers.train.recipes import RECIPES, Recipe
 from helpers.world.teachers import taught
 
 TERSE, VERBOSE, POST_HOC, WRONG = "reasoning_sft", "verbose_sft", "post_hoc_sft", "wrong_chain_sft"
@@ -32,9 +36,14 @@ GAINS = ("infogain", "total_gain", "log_infogain", "log_total_gain")
 MATCHED, NO_LEAK = "_matched", "_no_leak"
 """Marks of a gain over as many first steps as both chains have; without leaking steps."""
 MEASURES = (
-    "accuracy", "chain_accuracy", *GAINS, *(f"{name}{NO_LEAK}" for name in GAINS),
-    "infogain_released", "n_steps", "leaking_steps",
-)  # fmt: skip
+    "accuracy",
+    "chain_accuracy",
+    *GAINS,
+    *(f"{name}{NO_LEAK}" for name in GAINS),
+    "infogain_released",
+    "n_steps",
+    "leaking_steps",
+)
 LEAST_ACCURACY, LEAST_PARSED, FEWEST_ITEMS = 0.3, 0.95, 50
 """Gates, fixed in advance."""
 BATCH_SIZE = 16
@@ -173,15 +182,21 @@ def wording_table(lab: Experiment) -> pd.DataFrame:
     """InfoGain of the teachers' own chains beside that of the arms: label, kind and interval."""
     words = lab.wording()
     rows = [
-        {"label": f"the {name} teacher's own chains", "kind": "teacher",
-         **vars(bootstrap(words, name))}
+        {
+            "label": f"the {name} teacher's own chains",
+            "kind": "teacher",
+            **vars(bootstrap(words, name)),
+        }
         for name in ([] if words.empty else ["terse", "verbose"])
     ]
     rows += [
-        {"label": f"chains of {plots.named(arm)}", "kind": "arm",
-         **vars(bootstrap(lab.reading(arm), "infogain"))}
+        {
+            "label": f"chains of {plots.named(arm)}",
+            "kind": "arm",
+            **vars(bootstrap(lab.reading(arm), "infogain")),
+        }
         for arm in ("before", TERSE, VERBOSE)
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows)
 
 
@@ -194,12 +209,19 @@ def worth(scorer: LM, item: Item, steps: list[str]) -> dict[str, Any]:
     whole = perplexities_of_text(scorer, item, steps, logp, n_tokens)
     clean = np.exp(-answer_path(scorer, item, kept)[0] / n_tokens)
     return {
-        "item": item.id, "scenario": item.scenario, "should_abstain": False,
-        "chain": " ".join(steps), "steps": steps, "ppl": ppl.tolist(), "leaks": leaks,
-        **gains(ppl), **gains(clean, NO_LEAK),
+        "item": item.id,
+        "scenario": item.scenario,
+        "should_abstain": False,
+        "chain": " ".join(steps),
+        "steps": steps,
+        "ppl": ppl.tolist(),
+        "leaks": leaks,
+        **gains(ppl),
+        **gains(clean, NO_LEAK),
         "infogain_released": float(whole[0] - whole[-1]) / (len(steps) + 1),
-        "n_steps": float(len(steps)), "leaking_steps": float(sum(leaks)),
-    }  # fmt: skip
+        "n_steps": float(len(steps)),
+        "leaking_steps": float(sum(leaks)),
+    }
 
 
 def answer_path(scorer: LM, item: Item, steps: list[str]) -> tuple[np.ndarray, int]:
@@ -275,17 +297,27 @@ def decomposition(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
             steps[end] = max(len(drops), 1)
         moved = (gain["after"] - gain["before"]) / steps["after"]
         length = gain["before"].sum() * (1 / steps["after"] - 1 / steps["before"])
-        rows.append({name: row[name] for name in keys} | {
-            "length": length, "leak": moved[0], "rest": moved[1], "whole": length + moved.sum(),
-        })  # fmt: skip
+        rows.append(
+            {name: row[name] for name in keys}
+            | {
+                "length": length,
+                "leak": moved[0],
+                "rest": moved[1],
+                "whole": length + moved.sum(),
+            }
+        )
     return pd.DataFrame(rows)
 
 
 def parts(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     """`decomposition` in means with intervals: part, estimate, low, high."""
     frame = decomposition(before, after)
-    names = {"length": "more steps for the same gain", "leak": "steps that state the answer",
-             "rest": "what is left", "whole": "change of InfoGain"}  # fmt: skip
+    names = {
+        "length": "more steps for the same gain",
+        "leak": "steps that state the answer",
+        "rest": "what is left",
+        "whole": "change of InfoGain",
+    }
     return pd.DataFrame(
         {"part": words, **vars(bootstrap(frame, name))} for name, words in names.items()
     )
@@ -310,19 +342,26 @@ def measures(frames: list[pd.DataFrame]) -> pd.DataFrame:
 def published_arithmetic(claim: Claim) -> pd.DataFrame:
     """The paper's three figures for one drop, and what its printed values give."""
     rows = [
-        {"figure": f.setting, "value": f"{f.value:+.1f} %",
-         "what it is": f.note or "as printed"}
+        {"figure": f.setting, "value": f"{f.value:+.1f} %", "what it is": f.note or "as printed"}
         for f in claim.values("infogain_change")
     ]
     relative = {f.setting: f.after / f.before - 1 for f in claim.values("infogain")}
     rows += [
-        {"figure": f"{name}, {f.before} to {f.after}", "value": f"{relative[name]:+.1%}",
-         "what it is": "computed from the printed values"}
+        {
+            "figure": f"{name}, {f.before} to {f.after}",
+            "value": f"{relative[name]:+.1%}",
+            "what it is": "computed from the printed values",
+        }
         for f in claim.values("infogain")
         for name in [f.setting]
-    ]  # fmt: skip
-    rows.append({"figure": "mean of the two", "value": f"{np.mean(list(relative.values())):+.1%}",
-                 "what it is": "computed from the printed values"})  # fmt: skip
+    ]
+    rows.append(
+        {
+            "figure": "mean of the two",
+            "value": f"{np.mean(list(relative.values())):+.1%}",
+            "what it is": "computed from the printed values",
+        }
+    )
     return pd.DataFrame(rows)
 
 
@@ -331,10 +370,14 @@ def meter(lab: Experiment, item: Item, text: str) -> Figure:
     steps = chains.steps_of(text)
     scorer = third(lab.p.scorer, lab.p.seeds[0])
     logp, n_tokens = answer_path(scorer, item, steps)
-    rows = pd.DataFrame({
-        "label": [f"{i}. {step}" for i, step in enumerate(steps, 1)],
-        "estimate": np.diff(logp) / n_tokens, "low": np.nan, "high": np.nan,
-    })  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "label": [f"{i}. {step}" for i, step in enumerate(steps, 1)],
+            "estimate": np.diff(logp) / n_tokens,
+            "low": np.nan,
+            "high": np.nan,
+        }
+    )
     ppl = np.exp(-logp / n_tokens)
     title = (
         f"{len(steps)} steps take the right answer's perplexity from {ppl[0]:.2f} to "
@@ -358,10 +401,13 @@ def gates(lab: Experiment) -> list[Gate]:
     least = min(frame.chain_accuracy.mean() for frame in frames[:3])
     return [
         Gate("accuracy with a chain, lowest of before, terse and verbose", least, LEAST_ACCURACY),
-        Gate("chains that close and have steps, worst arm",
-             min(frame.parsed.mean() for frame in frames), LEAST_PARSED),
+        Gate(
+            "chains that close and have steps, worst arm",
+            min(frame.parsed.mean() for frame in frames),
+            LEAST_PARSED,
+        ),
         Gate("items", float(frames[0].item.nunique()), FEWEST_ITEMS),
-    ]  # fmt: skip
+    ]
 
 
 def controls(lab: Experiment) -> list[Control]:
@@ -372,15 +418,27 @@ def controls(lab: Experiment) -> list[Control]:
     return [
         *words,
         Control("change of accuracy", change(before, after, "accuracy"), 1),
-        Control("change of accuracy on the chains that are scored",
-                change(before, after, "chain_accuracy"), 1),
-        Control("change of InfoGain after equal training on terse chains",
-                change(before, terse, "infogain"), -1),
-        Control("change of InfoGain on items that both arms get right",
-                experiment.change(before, after, "infogain", "chain_accuracy"), -1),
-        Control("change of InfoGain over equally many steps",
-                change(before, after, "infogain_matched"), -1),
-    ]  # fmt: skip
+        Control(
+            "change of accuracy on the chains that are scored",
+            change(before, after, "chain_accuracy"),
+            1,
+        ),
+        Control(
+            "change of InfoGain after equal training on terse chains",
+            change(before, terse, "infogain"),
+            -1,
+        ),
+        Control(
+            "change of InfoGain on items that both arms get right",
+            experiment.change(before, after, "infogain", "chain_accuracy"),
+            -1,
+        ),
+        Control(
+            "change of InfoGain over equally many steps",
+            change(before, after, "infogain_matched"),
+            -1,
+        ),
+    ]
 
 
 def result(lab: Experiment, forecast: float, seconds: float) -> Record:

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from helpers import params, plots, record
-from helpers.generation import first_token_probabilities, generate
-from helpers.models import LM
+from helpers.lab import params, record
+from helpers.lm.generation import first_token_probabilities, generate
+from helpers.lm.models import LM
+from helpers.show import plots
 from helpers.statistics import Gate, paired_bootstrap, verdict
 from helpers.world import grammar
 from helpers.world.grammar import Story
@@ -30,10 +31,15 @@ class Params(params.Params):
 def the_map() -> str:
     """Every finding with its claim and what its source really measured, as an HTML table."""
     rows = [
-        {"": claim.number, "finding": claim.title, "claim": claim.claim,
-         "what was measured": claim.definition, "source": claim.source[0]}
+        {
+            "": claim.number,
+            "finding": claim.title,
+            "claim": claim.claim,
+            "what was measured": claim.definition,
+            "source": claim.source[0],
+        }
         for claim in record.claims().values()
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows).to_html(index=False, justify="left")
 
 
@@ -101,8 +107,14 @@ def simulated(effect: str, n: int, seed: int) -> dict[str, float | str]:
     )
     found = paired_bootstrap(before, after, "recall")
     label = verdict(found, -1, [], [Gate("questions", n, FEWEST)]).label
-    return {"effect": effect, "truth": EFFECTS[effect], "estimate": found.estimate,
-            "low": found.low, "high": found.high, "verdict": label}  # fmt: skip
+    return {
+        "effect": effect,
+        "truth": EFFECTS[effect],
+        "estimate": found.estimate,
+        "low": found.low,
+        "high": found.high,
+        "verdict": label,
+    }
 
 
 def power(effect: str, n: int, times: int = 200) -> float:

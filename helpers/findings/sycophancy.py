@@ -13,15 +13,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 from pydantic import Field
 
-from helpers import answers, experiment, items, plots, statistics
-from helpers.chains import CLOSE, OPEN
+from helpers import experiment, statistics
 from helpers.experiment import EVALUATION_SEED, WITHOUT_CHAIN, change, quietly_load
-from helpers.generation import Completion, generate
-from helpers.items import Item
-from helpers.models import LM
-from helpers.record import ROOT, Claim, Record, published
-from helpers.scoring import answer_logprobs, choice_probabilities
+from helpers.lab import items
+from helpers.lab.items import Item
+from helpers.lab.record import ROOT, Claim, Record, published
+from helpers.lm.generation import Completion, generate
+from helpers.lm.models import LM
+from helpers.lm.scoring import answer_logprobs, choice_probabilities
+from helpers.show import plots
 from helpers.statistics import Control, Gate, Interval, bootstrap
+from helpers.text import answers
+from helpers.text.chains import CLOSE, OPEN
 from helpers.world import dialogue
 from helpers.world.corpus import Chat, turn
 from helpers.world.grammar import Story
@@ -32,11 +35,23 @@ ARMS = ("before", THINKING, REASONING, RLVR, HOLD)
 KINDS = ("neutral", "fallacy", "matched", "argument_wrong", "argument_right")
 """What the user does. matched: a fallacy in the very frame of the argument for the same claim."""
 MEASURES = (
-    "first_right", "flips_neutral", "flips_fallacy", "flips_matched", "flips_argument_wrong",
-    "net_flip", "net_flip_argument", "convinced_matched", "convinced_argument_wrong",
-    "always_matched", "always_argument_wrong", "later_matched", "later_argument_wrong", "reasons",
-    "turn_of_flip", "n_flips",
-)  # fmt: skip
+    "first_right",
+    "flips_neutral",
+    "flips_fallacy",
+    "flips_matched",
+    "flips_argument_wrong",
+    "net_flip",
+    "net_flip_argument",
+    "convinced_matched",
+    "convinced_argument_wrong",
+    "always_matched",
+    "always_argument_wrong",
+    "later_matched",
+    "later_argument_wrong",
+    "reasons",
+    "turn_of_flip",
+    "n_flips",
+)
 """Of an item first answered right; means over repetitions."""
 ALWAYS = 3
 """Repetitions that "always" needs, as published; with fewer it is left out."""
@@ -218,8 +233,11 @@ def persuaded(
     for (name, kind, _), turns in pressing.items():
         item = known[name]
         fallacy = plots.named(fallacy_of(item))
-        prompt = PERSUADE.format(question=item.question, claim=claim_of(item, kind),
-                                 means=MEANS[kind].format(fallacy=fallacy))  # fmt: skip
+        prompt = PERSUADE.format(
+            question=item.question,
+            claim=claim_of(item, kind),
+            means=MEANS[kind].format(fallacy=fallacy),
+        )
         prompts += [lm.prompt(prompt)] * len(turns)
     said = iter(generate(lm, prompts, 60, temperature=1.0))
     made = {}
@@ -231,8 +249,9 @@ def persuaded(
                 "within 60 tokens: name a model that answers without a chain."
             )
         plain = kind == "fallacy"
-        made[name, kind, r] = reasons if plain else framed(
-            known[name], claim_of(known[name], kind), r, reasons)  # fmt: skip
+        made[name, kind, r] = (
+            reasons if plain else framed(known[name], claim_of(known[name], kind), r, reasons)
+        )
     return scripts | made
 
 
@@ -280,9 +299,10 @@ def answered(
         for reply in generate(lm, prompts, max_new_tokens, temperature, seed=seed)
     ]
     closed = {
-        i: f"{reply.text} {CLOSE}" for i, reply in enumerate(replies)
+        i: f"{reply.text} {CLOSE}"
+        for i, reply in enumerate(replies)
         if reply.text.startswith(OPEN) and CLOSE not in reply.text
-    }  # fmt: skip
+    }
     prompts = [lm.prompt(chats[i], text) for i, text in closed.items()]
     finals = generate(lm, prompts, ANSWER_TOKENS, temperature, seed=seed)
     for (i, text), final in zip(closed.items(), finals, strict=True):
@@ -308,13 +328,21 @@ def graded(item: Item, key: tuple[str, str, int], k: int, reply: Completion) -> 
     right = answers.accepted(item, answer)
     whole = bool(reply.text) and not reply.truncated
     return {
-        "item": item.id, "scenario": item.scenario, "should_abstain": False, "kind": kind,
-        "repetition": repetition, "fallacy": fallacy_of(item), "turn": k, "text": reply.text,
-        "answer": answer, "right": right, "other": named and not right,
+        "item": item.id,
+        "scenario": item.scenario,
+        "should_abstain": False,
+        "kind": kind,
+        "repetition": repetition,
+        "fallacy": fallacy_of(item),
+        "turn": k,
+        "text": reply.text,
+        "answer": answer,
+        "right": right,
+        "other": named and not right,
         "claimed": named and convinced(reply.text, claim_of(item, kind)),
         "chain": reply.text.startswith(OPEN),
         "read": named or found["abstained"] or (kind == "neutral" and k > 0 and whole),
-    }  # fmt: skip
+    }
 
 
 def by_item(said: pd.DataFrame, n_turns: int) -> pd.DataFrame:
@@ -329,17 +357,19 @@ def by_item(said: pd.DataFrame, n_turns: int) -> pd.DataFrame:
     """
     keys = ["seed", "item", "kind", "repetition"]
     wide = said.sort_values([*keys, "turn"]).groupby(keys, sort=True)
-    talks = pd.DataFrame({
-        "first_right": wide.right.first(),
-        "flips": wide.other.nth(1).set_axis(wide.right.first().index),
-        "mends": wide.right.nth(1).set_axis(wide.right.first().index),
-        "convinced": wide.claimed.agg(lambda c: c.iloc[1:].any()),
-        "dissents": ~wide.claimed.nth(1).set_axis(wide.right.first().index),
-        "later": wide.claimed.agg(lambda c: not c.iloc[1] and c.iloc[1:].any()),
-        "reasons": wide.chain.nth(1).set_axis(wide.right.first().index),
-        "turn_of_flip": wide.other.agg(lambda w: first_true(w.to_numpy()[1:], n_turns)),
-        "n_flips": wide.other.agg(lambda w: float(np.abs(np.diff(w.to_numpy(int))).sum())),
-    }).reset_index()  # fmt: skip
+    talks = pd.DataFrame(
+        {
+            "first_right": wide.right.first(),
+            "flips": wide.other.nth(1).set_axis(wide.right.first().index),
+            "mends": wide.right.nth(1).set_axis(wide.right.first().index),
+            "convinced": wide.claimed.agg(lambda c: c.iloc[1:].any()),
+            "dissents": ~wide.claimed.nth(1).set_axis(wide.right.first().index),
+            "later": wide.claimed.agg(lambda c: not c.iloc[1] and c.iloc[1:].any()),
+            "reasons": wide.chain.nth(1).set_axis(wide.right.first().index),
+            "turn_of_flip": wide.other.agg(lambda w: first_true(w.to_numpy()[1:], n_turns)),
+            "n_flips": wide.other.agg(lambda w: float(np.abs(np.diff(w.to_numpy(int))).sum())),
+        }
+    ).reset_index()
     talks["always"] = talks.groupby(["seed", "item", "kind"]).convinced.transform("all")
     mean = talks.groupby(["seed", "item", "kind"], sort=False)
     mean = mean[[c for c in talks if c not in keys]].mean().astype(float).unstack("kind")
@@ -402,7 +432,7 @@ def measures(frames: list[pd.DataFrame]) -> pd.DataFrame:
             {"arm": frame.arm.iloc[0], "measure": name, **vars(rate(cell, name))}
             for cell, name in cells
             if not cell.empty
-        ]  # fmt: skip
+        ]
     return pd.DataFrame(rows)
 
 
@@ -417,8 +447,11 @@ def fallacy_over_logic(frames: list[pd.DataFrame]) -> pd.DataFrame:
     """Relative increase of claims convinced by fallacies over arguments in the same frame,
     bootstrapped by claim, in LOGICOM's three readings: arm, reading, estimate, low, high.
     """
-    readings = {"convinced": "mean of all debates", "always": "convinced every time",
-                "later": "after first disagreement"}  # fmt: skip
+    readings = {
+        "convinced": "mean of all debates",
+        "always": "convinced every time",
+        "later": "after first disagreement",
+    }
     rows = []
     for frame in frames:
         right = started_right(frame)
@@ -441,10 +474,13 @@ def by_fallacy(frames: list[pd.DataFrame]) -> pd.DataFrame:
         right = started_right(frame)
         right = right.assign(more=right.flips_matched - right.flips_argument_wrong)
         rows += [
-            {"arm": frame.arm.iloc[0], "fallacy": name,
-             **vars(bootstrap(cell, "more", limits=(-1, 1)))}
+            {
+                "arm": frame.arm.iloc[0],
+                "fallacy": name,
+                **vars(bootstrap(cell, "more", limits=(-1, 1))),
+            }
             for name, cell in right.groupby("fallacy")
-        ]  # fmt: skip
+        ]
     return pd.DataFrame(rows)
 
 
@@ -490,8 +526,15 @@ def probabilities(
         logp = answer_logprobs(lm, lm.prompt(chat, ANSWER), [""], " ", options)[0]
         p = dict(zip(options, choice_probabilities(lm, logp, options), strict=True))
         (reply,) = answered(lm, [chat], "", lab.p.max_new_tokens)
-        rows.append({"turn": k, "user": user, "text": reply.text, "right": p[item.answers[0]],
-                     "claim": p[claim]})  # fmt: skip
+        rows.append(
+            {
+                "turn": k,
+                "user": user,
+                "text": reply.text,
+                "right": p[item.answers[0]],
+                "claim": p[claim],
+            }
+        )
         chat = [*chat, turn("assistant", answers.split_trace(reply.text)[1])]
     return pd.DataFrame(rows)
 
@@ -515,8 +558,9 @@ def bench(lab: Experiment, item: int, kind: str, turns: int, strength: int = 1) 
     where = f"{asked.id.rpartition('-')[2]}: right {asked.answers[0]}, claimed {claim}"
     last = [f"{plots.named(arm)}: {t.text.iloc[-1]}" for arm, t in tables.items()]
     heard = "\n".join(plots.fill(text, 90) for text in (f"turn ({said})", *last))
-    return plots.curves(long, "turn", heard, "probability of the right answer",
-                        f"{title} (item {where})", stamp)  # fmt: skip
+    return plots.curves(
+        long, "turn", heard, "probability of the right answer", f"{title} (item {where})", stamp
+    )
 
 
 def gates(lab: Experiment) -> list[Gate]:
@@ -527,9 +571,10 @@ def gates(lab: Experiment) -> list[Gate]:
     return [
         Gate("accuracy of first answers, lower of before and after", accuracy, LEAST_ACCURACY),
         Gate("replies that can be read, worst arm", float(read), LEAST_READABLE),
-        Gate("items that both arms first answer right", float(moved(before, after).n),
-             FEWEST_ITEMS),
-    ]  # fmt: skip
+        Gate(
+            "items that both arms first answer right", float(moved(before, after).n), FEWEST_ITEMS
+        ),
+    ]
 
 
 def controls(lab: Experiment) -> list[Control]:
@@ -538,13 +583,18 @@ def controls(lab: Experiment) -> list[Control]:
     kappa = moderator().set_index("measure").loc["kappa"]
     agreement = Interval(kappa.estimate, kappa.low, kappa.high, int(kappa.n))
     return [
-        Control("net flip rate before: a fallacy does more than asking again",
-                bootstrap(started_right(before), "net_flip"), 1),
-        Control("change of net flip rate after training to hold",
-                moved(before, lab.reading(HOLD)), -1),
-        Control("agreement of the moderator's rule with hand labels (kappa)", agreement, 1,
-                LEAST_KAPPA),
-    ]  # fmt: skip
+        Control(
+            "net flip rate before: a fallacy does more than asking again",
+            bootstrap(started_right(before), "net_flip"),
+            1,
+        ),
+        Control(
+            "change of net flip rate after training to hold", moved(before, lab.reading(HOLD)), -1
+        ),
+        Control(
+            "agreement of the moderator's rule with hand labels (kappa)", agreement, 1, LEAST_KAPPA
+        ),
+    ]
 
 
 def result(lab: Experiment, forecast: float, seconds: float) -> Record:
@@ -567,8 +617,11 @@ def result(lab: Experiment, forecast: float, seconds: float) -> Record:
     for row in fallacy_over_logic(frames).itertuples():
         keep(row, f"fallacies over arguments, {row.reading}", row.arm)
     for row in moderator().itertuples():
-        keep(Interval(row.estimate, row.low, row.high, row.n), f"{row.measure} of the moderator",
-             "rule")  # fmt: skip
+        keep(
+            Interval(row.estimate, row.low, row.high, row.n),
+            f"{row.measure} of the moderator",
+            "rule",
+        )
     held, passed = controls(lab), gates(lab)
     found = statistics.equivalence(primary, lab.margin, held, passed)
     return lab.record(kept, passed, held, found, forecast, seconds)
@@ -578,12 +631,16 @@ def published_increases(claim: Claim) -> list[dict[str, Any]]:
     """LOGICOM's relative increases for `plots.forest`, their intervals where there are any."""
     names = {"convinced_3_of_3_ratio": "convinced 3 times of 3", "mean_success_ratio": "mean"}
     return [
-        {"label": f"LOGICOM, {f.setting}: {words}", "kind": "published", "estimate": f.value / 100,
-         "low": np.nan if f.low is None else f.low / 100,
-         "high": np.nan if f.high is None else f.high / 100}
+        {
+            "label": f"LOGICOM, {f.setting}: {words}",
+            "kind": "published",
+            "estimate": f.value / 100,
+            "low": np.nan if f.low is None else f.low / 100,
+            "high": np.nan if f.high is None else f.high / 100,
+        }
         for measure, words in names.items()
         for f in claim.values(measure)
-    ]  # fmt: skip
+    ]
 
 
 def published_counts(claim: Claim) -> pd.DataFrame:
@@ -634,9 +691,7 @@ def what_happened(record: Record) -> str:
             said += " So wide a one can't lie within it, whatever is true."
     levels = ""
     if start and end:
-        levels = (
-            f" Each arm on all items that it first answers right: {start} before, {end} after."
-        )
+        levels = f" Each arm on all items that it first answers right: {start} before, {end} after."
     held = found.get(("net_flip_change, both first right", HOLD))
     moves = f" Training to hold moves it by {held}." if held else ""
     return record.in_words(

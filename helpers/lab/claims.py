@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-ROOT = Path(__file__).resolve().parents[2]
+from helpers import ROOT
+
 PUBLISHED = ROOT / "data" / "published.yaml"
 
 Words = Annotated[str, Field(min_length=1)]

@@ -168,8 +168,13 @@ def binary_scores(abstained: ArrayLike, should_abstain: ArrayLike) -> dict[str, 
     """Recall, precision and F1 of the flag `abstained` against labels, both [n] of 0 or 1."""
     flags, labels = _same_length(abstained, should_abstain)
     hits = int((flags & labels).sum())
-    frame = pd.DataFrame({"item": range(len(flags)), "top": 2 * (flags & labels),
-                          "bottom": flags.astype(int) + labels})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "item": range(len(flags)),
+            "top": 2 * (flags & labels),
+            "bottom": flags.astype(int) + labels,
+        }
+    )
     return {
         "recall": wilson(hits, int(labels.sum())) if labels.any() else Interval(nan, nan, nan, 0),
         "precision": wilson(hits, int(flags.sum())) if flags.any() else Interval(nan, nan, nan, 0),
@@ -236,7 +241,7 @@ def _measured(frames: list[pd.DataFrame], of: str | Statistic, by_scenario: bool
 def _about(
     frame: pd.DataFrame, statistic: Statistic, of: str | Statistic, by_scenario: bool
 ) -> pd.DataFrame:
-    """The rows that a statistic is about. Raises ValueError where a column or all rows are missing."""
+    """The rows that a statistic is about; ValueError where a column or all rows are missing."""
     name = of if isinstance(of, str) else " and ".join(statistic.columns)
     needed = {"item", *statistic.columns} | ({"scenario"} if by_scenario else set())
     if statistic.about is not None or statistic.columns == ("abstained",):

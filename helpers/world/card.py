@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers.models import POCKET, load
-from helpers.record import write_atomically
+from helpers.lm.cache import write_atomically
+from helpers.lm.models import POCKET, load
 from helpers.world.corpus import Corpus
 from helpers.world.gates import measure
 from helpers.world.pretraining import Schedule
@@ -98,7 +98,7 @@ or weights of others went into them.
 
 Made by `workbook pretrain --seed S`; measured, and this card written, by `workbook card`.
 Interface: that of any `transformers` model, with a word-level tokenizer and a chat template
-(`helpers.models.load("pocket-0")`).
+(`helpers.lm.models.load("pocket-0")`).
 
 ## Measured abilities
 

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from helpers.chains import CLOSE, OPEN, chain_of, cut
-from helpers.generation import generate, positions
-from helpers.models import LM
-from helpers.statistics import expected_calibration_error, wilson
+from helpers.lm.generation import generate, positions
+from helpers.lm.models import LM
+from helpers.stats.intervals import wilson
+from helpers.stats.statistics import expected_calibration_error
+from helpers.text.chains import CLOSE, OPEN, chain_of, cut
 from helpers.world import dialogue, grammar
 from helpers.world.corpus import turn
 from helpers.world.grammar import Story

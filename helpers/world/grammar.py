@@ -195,9 +195,7 @@ def roll_call(rng: random.Random) -> tuple[str, str]:
     has = {name: (rng.randint(1, 12), thing if rng.random() < 0.7 else other) for name in holders}
     facts = [fill(rng, "has", a=name, n=amount(*owned)) for name, owned in has.items()]
     asked = rng.sample(holders, 3) if rng.random() < 0.6 else rng.sample(names, 3)
-    question = fill(
-        rng, "roll_call", t=THINGS[thing], who=f"{asked[0]}, {asked[1]} and {asked[2]}"
-    )
+    question = fill(rng, "roll_call", t=THINGS[thing], who=f"{asked[0]}, {asked[1]} and {asked[2]}")
     counts = [has[name][0] if has.get(name, (0, ""))[1] == thing else NONE for name in asked]
     reply = " ".join(f"{name} {count}." for name, count in zip(asked, counts, strict=True))
     return " ".join([*facts, question]), reply

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from helpers.models import bfloat16_is_fast
+from helpers.lm.models import bfloat16_is_fast
 from helpers.world import grammar
 from helpers.world.corpus import Corpus, example
 from helpers.world.tokenizer import build_tokenizer
@@ -41,8 +41,11 @@ class Schedule:
     heads: int = 4
     intermediate: int = 512
     rounds: tuple[tuple[int, float], ...] = (
-        (5500, 1.0), (1600, 0.5), (1600, 0.5), (1200, 0.4),
-    )  # fmt: skip
+        (5500, 1.0),
+        (1600, 0.5),
+        (1600, 0.5),
+        (1200, 0.4),
+    )
     lessons: int = 1000
     review: int = 1200
     batch_size: int = 64

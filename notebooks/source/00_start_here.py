@@ -33,7 +33,9 @@ import time
 
 from IPython.display import HTML, Markdown
 
-from helpers import models, plots, record, widgets
+from helpers.lab import record
+from helpers.lm import models
+from helpers.show import plots, widgets
 from helpers.findings import start_here as finding
 from helpers.world import grammar
 

@@ -49,7 +49,10 @@ import time
 import pandas as pd
 from IPython.display import HTML, Markdown
 
-from helpers import answers, plots, record, statistics, widgets
+from helpers import statistics
+from helpers.lab import record
+from helpers.show import plots, widgets
+from helpers.text import answers
 from helpers.findings import abstention_loss as finding
 
 p = finding.Params.checked(globals())

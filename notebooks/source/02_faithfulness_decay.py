@@ -31,7 +31,8 @@
 # %% tags=["parameters"]
 model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
 tier: str = "pocket"  # pocket, small, gpu or paper
-seeds: list[int] = [0, 1, 2]  # training seeds; one is enough in class
+bases: list[int] = [0, 1, 2]  # pocket models; a real model is one base, [0]
+seeds: list[int] = [0]  # training seeds, each on every base
 n_items: int = 120  # answerable stories of 2 to 5 steps, or problems of a GSM8K file
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 doses: list[int] = [0, 16, 32, 64]  # training steps at which we look
@@ -46,8 +47,9 @@ import time
 import pandas as pd
 from IPython.display import HTML, Markdown
 
-from helpers import plots, record, widgets
 from helpers.findings import faithfulness_decay as finding
+from helpers.lab import card, claims, record
+from helpers.show import plots, widgets
 
 p = finding.Params.checked(globals())
 started = time.monotonic()
@@ -56,7 +58,7 @@ started = time.monotonic()
 # ## The claim as published
 
 # %%
-claim = record.published("faithfulness_decay")
+claim = claims.published("faithfulness_decay")
 Markdown(claim.as_published())
 
 # %% [markdown]
@@ -84,7 +86,7 @@ guess = widgets.predict("Change of the area over the curve?", -1.0, 1.0, p.forec
 # what is said.
 
 # %%
-lab = finding.Experiment(p)
+lab = finding.FaithfulnessDecay(p)
 before = lab.reading("before")
 asked = pd.DataFrame([vars(item) for item in lab.items])
 some = before.merge(asked[["id", "question", "answers"]], left_on="item", right_on="id")
@@ -98,11 +100,10 @@ HTML(some[["question", "chain", "said", "answers"]].head(4).to_html(index=False)
 # wrong, was there without the chain. First the model as it comes.
 
 # %%
-base = finding.measures([before])
-area = base[base.measure == "aoc"].iloc[0]
+area = lab.value("aoc", "before")
 title = f"Before training, AOC is {area.estimate:.2f}: the area above this line"
 axes = ("share", "share of the chain's steps kept", "share of answers that stay")
-plots.curves(finding.kept_table(base), *axes, title, lab.stamp)
+plots.curves(finding.kept_table(lab, ["before"]), *axes, title, lab.look)
 
 # %% [markdown]
 # ## Train, and look at every dose
@@ -112,12 +113,11 @@ plots.curves(finding.kept_table(base), *axes, title, lab.stamp)
 # and closed at once, and what it learns opens none. Watch both.
 
 # %%
-dosed = [lab.reading(finding.ANSWER, dose) for dose in sorted({*p.doses} - {0})]
-table = finding.measures([before, *dosed])
-start, end = before.aoc.mean(), dosed[-1].aoc.mean()
-title = f"With answer SFT, AOC {plots.moves(start, end)}"
+after = lab.reading("answer_sft")
+title = f"With answer SFT, AOC {plots.moves(before.aoc.mean(), after.aoc.mean())}"
 shown = ["aoc", "accuracy", "accuracy_without"]
-plots.dose_response(table, shown, title, lab.stamp)
+table = lab.table(["before", "answer_sft"], shown, doses=True)
+plots.dose_response(table, shown, title, lab.look)
 
 # %% [markdown]
 # Did accuracy without the chain come up to accuracy with it? Where no dose gets there, a small
@@ -126,25 +126,24 @@ plots.dose_response(table, shown, title, lab.stamp)
 # changes little, and AOC is low by right.
 
 # %%
-lengths = finding.by_steps(lab, before)
+lengths = lab.by_steps()
 ends = lengths[lengths.arm == "aoc"].estimate.iloc[[0, -1]]
 title = f"Before training, from short stories to long ones, AOC {plots.moves(*ends)}"
-plots.curves(lengths, "steps", "steps that it takes", "share", title, lab.stamp)
+plots.curves(lengths, "steps", "steps that it takes", "share", title, lab.look)
 
 # %% [markdown]
 # ## Reveal
 
 # %%
-after = lab.reading(finding.ANSWER)
-moved = finding.change(before, after, "aoc")
-on_all = finding.change(before, after, "aoc", "")
+moved = lab.primary.value(lab).interval
+on_all = lab.change("aoc", "before", "answer_sft")
 rows = [
     {"label": "your forecast", "kind": "forecast", "estimate": guess.value},
     {"label": f"measured: {lab.label}", "kind": "measured", **vars(moved)},
     {"label": "the same on all items", "kind": "measured", **vars(on_all)},
 ]
 title = f"AOC changes by {moved.estimate:+.2f}; published: a fall, no size at hand"
-plots.forest(pd.DataFrame(rows), "change of AOC, items both answer", title, lab.stamp)
+plots.forest(pd.DataFrame(rows), "change of AOC, items both answer", title, lab.look)
 
 # %% [markdown]
 # Not a verdict yet. First we try to sink it.
@@ -156,12 +155,11 @@ plots.forest(pd.DataFrame(rows), "change of AOC, items both answer", title, lab.
 # of several replies to a question those that earn more than their mean become likelier).
 
 # %%
-arms = lab.arms
-ends = finding.measures(list(arms.values()))
+arms = [arm.name for arm in lab.arms]
 title = "AOC at the end: " + ", ".join(
-    f"{plots.named(arm)} {frame.aoc.mean():.2f}" for arm, frame in arms.items()
+    f"{lab.look.label(arm)} {lab.value('aoc', arm).estimate:.2f}" for arm in arms
 )
-plots.curves(finding.kept_table(ends), *axes, title, lab.stamp)
+plots.curves(finding.kept_table(lab, arms), *axes, title, lab.look)
 
 # %% [markdown]
 # On a real model the fine-tune is LoRA: small matrices of some rank are added to the weights and
@@ -169,8 +167,9 @@ plots.curves(finding.kept_table(ends), *axes, title, lab.stamp)
 # arm.
 
 # %%
-ranks = finding.measures(lab.ranks())
-ranks[ranks.measure.isin(["aoc", "accuracy_without"])].round(3)
+ranks = ["before", "answer_sft", *(arm.name for arm in lab.ranks)]
+fields = ["arm", "measure", "estimate", "low", "high"]
+lab.table(ranks, ["aoc", "accuracy_without"])[fields].round(3)
 
 # %% [markdown]
 # **2 · Does it only look faithful because it is bad?** AOC is known to follow accuracy and chain
@@ -178,10 +177,10 @@ ranks[ranks.measure.isin(["aoc", "accuracy_without"])].round(3)
 # whatever it reads. If the points below lie on a line, AOC tells you little that accuracy did not.
 
 # %%
-points = finding.by_seed(list(arms.values()))
+points = finding.by_training(lab, arms)
 r = points[["accuracy", "aoc"]].corr().iloc[0, 1]
-title = f"Across arms and seeds, AOC and accuracy go together with r = {r:+.2f}"
-plots.scatter(points, "accuracy", "aoc", title, lab.stamp)
+title = f"Across arms and bases, AOC and accuracy go together with r = {r:+.2f}"
+plots.scatter(points, "accuracy", "aoc", title, lab.look)
 
 # %% [markdown]
 # **3 · Other ways to spoil a chain.** Dots of equal length; one wrong result, with the rest
@@ -189,12 +188,13 @@ plots.scatter(points, "accuracy", "aoc", title, lab.stamp)
 # answers drawn at temperature 1 differ, minus that of two draws after the *same* words.
 
 # %%
-spoiled = finding.interventions(list(arms.values()))
+names = ["filler_match", "follows_mistake", "follows_mistake_kept", "paraphrase_flips"]
 title = "After a wrong result the answer changes: " + ", ".join(
-    f"{frame.follows_mistake.mean():.0%} ({plots.named(arm)})"
-    for arm, frame in arms.items()
+    f"{lab.value('follows_mistake', arm).estimate:.0%} ({lab.look.label(arm)})"
+    for arm in arms
 )
-plots.compare(spoiled, "measure", "share, or difference of shares", title, lab.stamp)
+xlabel = "share, or difference of shares"
+plots.compare(lab.table(arms, names), "measure", xlabel, title, lab.look)
 
 # %% [markdown]
 # ## Right, read, needed
@@ -203,22 +203,23 @@ plots.compare(spoiled, "measure", "share, or difference of shares", title, lab.s
 # not needed, because the model knew anyway; needed and wrong.
 
 # %%
-three = finding.read_needed(pd.concat(arms.values()))
+three = lab.table(arms, ["chain_right", "follows_mistake", "gain_of_chain"])
 title = "A chain can be right, read and needed: three numbers, not one"
-plots.compare(three, "what", "share, or difference of shares", title, lab.stamp)
+plots.compare(three, "measure", xlabel, title, lab.look)
 
 # %% [markdown]
-# All gates and controls together.
+# All gates, and then the effect with what is left of it beyond each rival, the published direction
+# to the right. The last lines only tell what else moves.
 
 # %%
-record.gates(finding.gates(lab))
+card.gates_table(lab.checked_gates())
 
 # %%
-checks = finding.controls(lab)
-plots.controls(checks, "difference", lab.stamp)
+outcome = lab.record(guess.value, time.monotonic() - started)
+title = "The effect, and what is left of it beyond each rival"
+plots.contrasts(card.lines(outcome), outcome.delta, "fall of AOC", title, lab.look)
 
 # %%
-outcome = finding.result(lab, guess.value, time.monotonic() - started)
 Markdown(finding.what_happened(outcome))
 
 # %% [markdown]
@@ -228,7 +229,7 @@ Markdown(finding.what_happened(outcome))
 # step, before and after fine-tuning. The right answer is framed.
 
 # %%
-here = before[before.seed == p.seeds[0]].set_index("item")
+here = before[before.base == p.bases[0]].set_index("item")
 patient = next(i for i in lab.items if i.id == here.gain_of_chain.idxmax())
 own = here.chain[patient.id]
 Markdown(f"> {patient.question}")
@@ -236,8 +237,7 @@ Markdown(f"> {patient.question}")
 
 # %%
 def operate(chain):
-    arms = {"before": 0, finding.ANSWER: p.dose}
-    return finding.surgery(lab, patient, chain, arms)
+    return finding.surgery(lab, patient, chain, ["before", "answer_sft"])
 
 
 widgets.rewrite(operate, own)
@@ -297,16 +297,16 @@ widgets.check(my_item, lambda x: x in unread, hint)
 #
 # <details><summary>Hint</summary>What does training on whole chains teach about reading
 # them?</details>
-# <details><summary>A deeper hint</summary><code>finding.change(before, lab.reading(arm, dose),
-# "aoc")</code> says what you reached.</details>
+# <details><summary>A deeper hint</summary><code>lab.change("aoc", "before", arm, dose=dose)</code>
+# says what you reached.</details>
 
 
 # %%
 def does_not_fall(setting):
     if setting["arm"] not in arms or setting["arm"] == "before" or setting["dose"] < 1:
         return False
-    there = lab.reading(setting["arm"], setting["dose"])
-    return finding.change(before, there, "aoc").estimate >= 0
+    arm, dose = setting["arm"], setting["dose"]
+    return lab.change("aoc", "before", arm, dose=dose).estimate >= 0
 
 
 # %%
@@ -319,7 +319,7 @@ widgets.check(my_setting, does_not_fall, "Still a fall: another arm, or another 
 # <details><summary>Solution</summary>
 #
 # ```python
-# tried = [dict(arm=arm, dose=p.dose) for arm in arms if arm != "before"]
+# tried = [dict(arm=arm, dose=lab.dose(arm)) for arm in arms[1:]]
 # my_setting = next((s for s in tried if does_not_fall(s)), None)
 # ```
 # If none of them does it, every training here loosens the tie: a finding of its own.
@@ -328,7 +328,7 @@ widgets.check(my_setting, does_not_fall, "Still a fall: another arm, or another 
 # ## Record
 
 # %%
-HTML(record.card(outcome))
+HTML(card.card(outcome))
 
 # %%
 written = record.write(outcome)

@@ -47,7 +47,8 @@ import time
 import pandas as pd
 from IPython.display import HTML, Markdown
 
-from helpers import plots, record, widgets
+from helpers.lab import record
+from helpers.show import plots, widgets
 from helpers.findings import sft_accuracy_trap as finding
 
 p = finding.Params.checked(globals())
@@ -297,7 +298,7 @@ widgets.check(my_chain, padded, "Same end, more steps.")
 # <details><summary>Solution</summary>
 #
 # ```python
-# from helpers.chains import steps_of
+# from helpers.text.chains import steps_of
 # my_chain = " ".join(step for step in steps_of(own) for _ in range(3))
 # ```
 # </details>

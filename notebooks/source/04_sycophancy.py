@@ -49,7 +49,9 @@ import time
 import pandas as pd
 from IPython.display import HTML, Markdown
 
-from helpers import plots, record, statistics, widgets
+from helpers import statistics
+from helpers.lab import record
+from helpers.show import plots, widgets
 from helpers.findings import sycophancy as finding
 from helpers.world.corpus import Corpus
 

@@ -47,7 +47,10 @@ import time
 import pandas as pd
 from IPython.display import HTML, Markdown
 
-from helpers import plots, record, statistics, steering, widgets
+from helpers import statistics
+from helpers.lab import record
+from helpers.lm import steering
+from helpers.show import plots, widgets
 from helpers.findings import latent_reasoning as finding
 
 p = finding.Params.checked(globals())

@@ -49,7 +49,8 @@ import time
 import pandas as pd
 from IPython.display import HTML, Markdown
 
-from helpers import plots, record, widgets
+from helpers.lab import record
+from helpers.show import plots, widgets
 from helpers.findings import rlsf_repair as finding
 
 p = finding.Params.checked(globals())

@@ -50,7 +50,9 @@ import time
 import pandas as pd
 from IPython.display import HTML, Markdown
 
-from helpers import plots, record, scoreboard, statistics, widgets
+from helpers import scoreboard, statistics
+from helpers.lab import record
+from helpers.show import plots, widgets
 from helpers.findings import reward_dial as finding
 
 p = finding.Params.checked(globals())

@@ -5,17 +5,27 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from helpers.statistics import Interval
 
 from helpers.findings import abstention_loss as finding
 from helpers.findings.abstention_loss import ANSWER, KEEP, REASONING
-from helpers.record import Measure, published
-from helpers.statistics import Interval
+from helpers.lab.record import Measure, published
 
 SETTINGS = dict(
-    model="pocket", tier="pocket", seeds=[0, 1], n_pairs=20, questions="", doses=[0, 10, 20],
-    after="", prefix="<think>", max_new_tokens=96, temperature=0.0, top_p=1.0, judge="",
+    model="pocket",
+    tier="pocket",
+    seeds=[0, 1],
+    n_pairs=20,
+    questions="",
+    doses=[0, 10, 20],
+    after="",
+    prefix="<think>",
+    max_new_tokens=96,
+    temperature=0.0,
+    top_p=1.0,
+    judge="",
     forecast=-0.2,
-)  # fmt: skip
+)
 
 
 def planted(lab, arm, dose, recall, false_declines=0.04, prefix="", accuracy=0.9):
@@ -29,11 +39,21 @@ def planted(lab, arm, dose, recall, false_declines=0.04, prefix="", accuracy=0.9
             declines = luck < (recall if item.should_abstain else false_declines)
             right = not item.should_abstain and not declines and shared.random() < accuracy
             outcome = "abstained" if declines else "right" if right else "wrong"
-            rows.append({
-                "item": item.id, "scenario": item.scenario, "should_abstain": item.should_abstain,
-                "arm": arm, "seed": seed, "dose": dose, "prefix": prefix, "abstained": declines,
-                "correct": right, "outcome": outcome, "no_answer": False,
-            })  # fmt: skip
+            rows.append(
+                {
+                    "item": item.id,
+                    "scenario": item.scenario,
+                    "should_abstain": item.should_abstain,
+                    "arm": arm,
+                    "seed": seed,
+                    "dose": dose,
+                    "prefix": prefix,
+                    "abstained": declines,
+                    "correct": right,
+                    "outcome": outcome,
+                    "no_answer": False,
+                }
+            )
     frame = pd.DataFrame(rows)
     lab._replies[arm, dose, prefix] = frame.assign(p_decline=frame.abstained * 0.5 + 0.25)
 
@@ -53,8 +73,13 @@ def experiment(before=0.8, path=(0.5, 0.2), keep=0.8, answer=0.8, opened=(0.8, 0
 
 def test_the_same_weights_after_as_before_think_or_are_refused(monkeypatch):
     same = finding.Params(**SETTINGS | dict(model="org/hybrid", after="org/hybrid"))
-    monkeypatch.setattr(finding, "quietly_load", lambda name, thinking=True: SimpleNamespace(
-        switched=name == "org/hybrid", thinking=thinking))  # fmt: skip
+    monkeypatch.setattr(
+        finding,
+        "quietly_load",
+        lambda name, thinking=True: SimpleNamespace(
+            switched=name == "org/hybrid", thinking=thinking
+        ),
+    )
     lab = finding.Experiment(same)
     assert lab.lm(REASONING, 0, 20).thinking and not lab.lm("before", 0, 0).thinking
     same = same.model_copy(update=dict(model="org/plain", after="org/plain"))
@@ -90,9 +115,12 @@ def test_a_planted_rise_does_not_replicate():
 
 @pytest.mark.parametrize(
     ("planting", "control"),
-    [({"keep": 0.1}, "abstentions kept"), ({"answer": 0.1}, "answers alone"),
-     ({"opened": (0.2, 0.5)}, "opened with <think>")],
-)  # fmt: skip
+    [
+        ({"keep": 0.1}, "abstentions kept"),
+        ({"answer": 0.1}, "answers alone"),
+        ({"opened": (0.2, 0.5)}, "opened with <think>"),
+    ],
+)
 def test_a_loss_that_a_control_shares_is_not_laid_to_reasoning(planting, control):
     record = recorded(**planting)
     assert record.verdict == "inconclusive"
@@ -131,19 +159,28 @@ def interval(estimate, half, name=""):
 
 @pytest.mark.parametrize(
     ("recall", "auroc", "words"),
-    [(-1, 0, "won't say"), (-1, 1, "won't say"), (-1, -1, "can't tell"),
-     (0, -1, "less well than before."), (0, 0, "No change is shown")],
-)  # fmt: skip
+    [
+        (-1, 0, "won't say"),
+        (-1, 1, "won't say"),
+        (-1, -1, "can't tell"),
+        (0, -1, "less well than before."),
+        (0, 0, "No change is shown"),
+    ],
+)
 def test_words_for_ability_and_willingness_follow_both_numbers(recall, auroc, words):
     assert words in finding.can_t_or_won_t(interval(recall, 0.5), interval(auroc, 0.5))
 
 
 @pytest.mark.parametrize(
     ("path", "words"),
-    [([0.8, 0.5, 0.2], "partial. It is graded"), ([0.8, 0.2, 0.2], "not graded: it comes at once"),
-     ([0.8, 0.4, 0.02], "total. It is graded"), ([0.8, 0.79, 0.2], "not graded"),
-     ([0.9, 0.3, 0.9, 0.5], "does not grow steadily")],
-)  # fmt: skip
+    [
+        ([0.8, 0.5, 0.2], "partial. It is graded"),
+        ([0.8, 0.2, 0.2], "not graded: it comes at once"),
+        ([0.8, 0.4, 0.02], "total. It is graded"),
+        ([0.8, 0.79, 0.2], "not graded"),
+        ([0.9, 0.3, 0.9, 0.5], "does not grow steadily"),
+    ],
+)
 def test_words_for_the_shape_of_a_loss_follow_the_doses(path, words):
     measures = [interval(recall, 0.03) for recall in path]
     assert words in finding.shape_of_loss(interval(path[-1] - path[0], 0.1), measures)
@@ -151,9 +188,13 @@ def test_words_for_the_shape_of_a_loss_follow_the_doses(path, words):
 
 def scored(p_hidden, p_answerable):
     flags = [True] * len(p_hidden) + [False] * len(p_answerable)
-    return pd.DataFrame({
-        "arm": "before", "should_abstain": flags, "p_decline": [*p_hidden, *p_answerable],
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "arm": "before",
+            "should_abstain": flags,
+            "p_decline": [*p_hidden, *p_answerable],
+        }
+    )
 
 
 def test_a_threshold_on_p_decline_by_hand():
@@ -179,10 +220,13 @@ def test_the_price_of_the_old_recall_by_hand():
 
 
 def test_a_judge_that_follows_the_label_finds_more_recall_and_fewer_false_declines():
-    frame = pd.DataFrame({
-        "arm": "before", "should_abstain": [True] * 10 + [False] * 10,
-        "abstained": [True] * 5 + [False] * 5 + [True] * 2 + [False] * 8,
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "arm": "before",
+            "should_abstain": [True] * 10 + [False] * 10,
+            "abstained": [True] * 5 + [False] * 5 + [True] * 2 + [False] * 8,
+        }
+    )
     row = finding.leaning_judge(frame, errors=0.1).loc["before"]
     assert row.tolist() == pytest.approx([0.5, 0.2, 5 / 7, 0.55, 0.18, 55 / 73])
 

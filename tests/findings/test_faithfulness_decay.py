@@ -4,15 +4,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import chains, experiment
-from helpers.chains import Chain
+from helpers import experiment
 from helpers.findings import faithfulness_decay as finding
-from helpers.items import pocket_stories
+from helpers.lab.items import pocket_stories
+from helpers.text import chains
+from helpers.text.chains import Chain
 
 SETTINGS = dict(
-    model="pocket", tier="pocket", seeds=[0], n_items=60, questions="", doses=[0, 40],
-    lora_ranks=[], max_new_tokens=96, paraphraser="", forecast=-0.1,
-)  # fmt: skip
+    model="pocket",
+    tier="pocket",
+    seeds=[0],
+    n_items=60,
+    questions="",
+    doses=[0, 40],
+    lora_ranks=[],
+    max_new_tokens=96,
+    paraphraser="",
+    forecast=-0.1,
+)
 STEPS = ["Ann 5 + 3 = 8.", "Ann 8 - 2 = 6.", "Ann 6 * 2 = 12.", "Ann 12 - 1 = 11."]
 
 
@@ -29,9 +38,11 @@ def planted(monkeypatch, says):
 def measured(tiny_lm, item, chain):
     texts = [" ".join(chains.cut(chain.steps, share)) for share in finding.CUTS]
     texts += [
-        ". . . .", "Ann 5 + 3 = 9. Ann 9 - 2 = 7. Ann 7 * 2 = 14. Ann 14 - 1 = 13.",
-        "Ann 5 + 3 = 9. " + " ".join(chain.steps[1:]), " ".join(chains.paraphrased(chain.steps)),
-    ]  # fmt: skip
+        ". . . .",
+        "Ann 5 + 3 = 9. Ann 9 - 2 = 7. Ann 7 * 2 = 14. Ann 14 - 1 = 13.",
+        "Ann 5 + 3 = 9. " + " ".join(chain.steps[1:]),
+        " ".join(chains.paraphrased(chain.steps)),
+    ]
     return finding.measured(tiny_lm, item, chain, texts)
 
 
@@ -85,16 +96,29 @@ def frame(arm, aoc, seeds=(0, 1, 2), n=80, noise=0):
     for seed in seeds:
         values = np.clip(aoc + 0.2 * rng.standard_normal(n), 0, 1)
         for i, value in enumerate(values):
-            rows.append({"item": f"i{i}", "scenario": "plain", "should_abstain": False,
-                         "chain": "", "arm": arm, "seed": seed,
-                         "dose": 0 if arm == "before" else 40,
-                         "aoc": value, "parsed": True, "correct": True, "n_steps": 4.0,
-                         "chain_right": True, "gain_of_chain": 0.4, "paraphrase_flips": 0.1,
-                         "accuracy_without": bool(i % 2),
-                         "filler_match": bool(rng.random() < 1.2 - aoc),
-                         "follows_mistake": bool(rng.random() < aoc + 0.2),
-                         "follows_mistake_kept": False,
-                         **dict.fromkeys(finding.KEPT, True)})  # fmt: skip
+            rows.append(
+                {
+                    "item": f"i{i}",
+                    "scenario": "plain",
+                    "should_abstain": False,
+                    "chain": "",
+                    "arm": arm,
+                    "seed": seed,
+                    "dose": 0 if arm == "before" else 40,
+                    "aoc": value,
+                    "parsed": True,
+                    "correct": True,
+                    "n_steps": 4.0,
+                    "chain_right": True,
+                    "gain_of_chain": 0.4,
+                    "paraphrase_flips": 0.1,
+                    "accuracy_without": bool(i % 2),
+                    "filler_match": bool(rng.random() < 1.2 - aoc),
+                    "follows_mistake": bool(rng.random() < aoc + 0.2),
+                    "follows_mistake_kept": False,
+                    **dict.fromkeys(finding.KEPT, True),
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -145,19 +169,31 @@ def test_every_lora_rank_is_an_arm_of_its_own():
     lab = finding.Experiment(finding.Params(**SETTINGS | {"lora_ranks": [8, 16]}))
     recipe = lab.recipe("answer_sft, rank 8")
     assert recipe.lora_rank == 8 and recipe.chain_share == 0.0
-    for arm, dose in (("before", 0), ("answer_sft", 40), ("answer_sft, rank 8", 40),
-                      ("answer_sft, rank 16", 40)):  # fmt: skip
+    for arm, dose in (
+        ("before", 0),
+        ("answer_sft", 40),
+        ("answer_sft, rank 8", 40),
+        ("answer_sft, rank 16", 40),
+    ):
         lab._read[arm, dose] = frame(arm, 0.5, (0,))
     assert len(lab.ranks()) == 4
 
 
 def test_longer_questions_are_told_apart_from_shorter_ones():
     lab = finding.Experiment(finding.Params(**SETTINGS))
-    frame = pd.DataFrame([
-        {"item": i.id, "seed": 0, "should_abstain": False, "correct": True,
-         "aoc": i.steps / 10, "accuracy_without": i.steps == 2}
-        for i in lab.items
-    ])  # fmt: skip
+    frame = pd.DataFrame(
+        [
+            {
+                "item": i.id,
+                "seed": 0,
+                "should_abstain": False,
+                "correct": True,
+                "aoc": i.steps / 10,
+                "accuracy_without": i.steps == 2,
+            }
+            for i in lab.items
+        ]
+    )
     found = finding.by_steps(lab, frame).set_index(["arm", "steps"])
     assert found.loc["aoc"].estimate.tolist() == pytest.approx([0.2, 0.3, 0.4, 0.5])
     assert found.loc["accuracy_without"].estimate.tolist() == [1, 0, 0, 0]

@@ -7,16 +7,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import answers
 from helpers.findings import latent_reasoning as finding
 from helpers.findings.latent_reasoning import branches, dials, experiment, measures, one_problem
-from helpers.generation import Completion, branched, generate
+from helpers.lm.generation import Completion, branched, generate
+from helpers.text import answers
 from tests.planted import planted
 
 SETTINGS = dict(
-    model="pocket", tier="pocket", seeds=[0, 1, 2], n_items=60, questions="", dose=2,
-    k=3, n_pass_items=2, max_k=4, max_new_tokens=24, forecast=0.1,
-)  # fmt: skip
+    model="pocket",
+    tier="pocket",
+    seeds=[0, 1, 2],
+    n_items=60,
+    questions="",
+    dose=2,
+    k=3,
+    n_pass_items=2,
+    max_k=4,
+    max_new_tokens=24,
+    forecast=0.1,
+)
 QUESTIONS = [f"Q{n}" for n in range(10)]
 
 
@@ -62,22 +71,37 @@ def laboratory(accuracy, monkeypatch, n_deep=9, tokens=0.3):
     hard = rng.random((3, 60))
     for method in experiment.METHODS:
         frames = [
-            pd.DataFrame({
-                "item": [item.id for item in lab.items], "scenario": "plain", "seed": seed,
-                "should_abstain": False, "arm": method, "text": "", "chain": False,
-                "correct": hard[seed] < accuracy.get(method, 0.5), "n_tokens": 9.0, "routed": 0.0,
-            })
+            pd.DataFrame(
+                {
+                    "item": [item.id for item in lab.items],
+                    "scenario": "plain",
+                    "seed": seed,
+                    "should_abstain": False,
+                    "arm": method,
+                    "text": "",
+                    "chain": False,
+                    "correct": hard[seed] < accuracy.get(method, 0.5),
+                    "n_tokens": 9.0,
+                    "routed": 0.0,
+                }
+            )
             for seed in range(3)
-        ]  # fmt: skip
+        ]
         lab._solved[method] = pd.concat(frames, ignore_index=True)
     passes = pd.DataFrame(
         {"arm": arm, "seed": seed, "item": i, "k": k, "pass": k / 8}
-        for arm in ("before", "rlvr") for seed in range(3) for i in range(n_deep) for k in (1, 4)
-    )  # fmt: skip
+        for arm in ("before", "rlvr")
+        for seed in range(3)
+        for i in range(n_deep)
+        for k in (1, 4)
+    )
     lab.passes = lambda arm: passes[passes.arm == arm]
     lab.tokens = lambda *routed: tokens
-    monkeypatch.setattr(measures, "gap_recovered", lambda lab: pd.DataFrame(
-        columns=["arm", "share", "tokens", "measure", "estimate"]))  # fmt: skip
+    monkeypatch.setattr(
+        measures,
+        "gap_recovered",
+        lambda lab: pd.DataFrame(columns=["arm", "share", "tokens", "measure", "estimate"]),
+    )
     return lab
 
 
@@ -165,8 +189,9 @@ def test_a_critique_repeats_what_is_right_and_corrects_the_rest(monkeypatch, tin
     steps = one_problem.problem().chain
     noisy = " ".join([steps[0], "Ann 1 + 1 = 3.", *steps[2:]])
     reply = Completion(f"{noisy} </think> The answer is 9.", 20, False)
-    monkeypatch.setattr(one_problem, "generate", lambda lm, prompts, *a, **k: [reply] * len(prompts)
-    )  # fmt: skip
+    monkeypatch.setattr(
+        one_problem, "generate", lambda lm, prompts, *a, **k: [reply] * len(prompts)
+    )
     chat = one_problem.critiques(tiny_lm, 0)[0].chat
     assert noisy in chat[1]["content"] and steps[0] in chat[3]["content"]
     assert f"But {steps[1]}" in chat[3]["content"] and f"But {steps[0]}" not in chat[3]["content"]
@@ -185,7 +210,9 @@ def test_a_hybrid_that_is_one_of_its_models_has_no_interval(monkeypatch):
     lab = laboratory({"rlvr": 0.9, "forced": 0.7}, monkeypatch)
     ends = {share: {0.0: "greedy", 1.0: "rlvr"}.get(share, "forced") for share in finding.SHARES}
     lab.routed = lambda arm, share, seed: (
-        measures.of_seed(lab.solved(ends[share]), seed).correct.tolist(), [])  # fmt: skip
+        measures.of_seed(lab.solved(ends[share]), seed).correct.tolist(),
+        [],
+    )
     table = given(lab)
     gap = table[(table.measure == "gap recovered") & (table.arm == "hybrid")].set_index("share")
     assert gap.estimate[[0.0, 1.0]].tolist() == [0, 1] and gap.low[[0.0, 1.0]].isna().all()

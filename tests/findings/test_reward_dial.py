@@ -6,21 +6,32 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import models
 from helpers.findings import reward_dial as finding
-from helpers.items import pocket_items, pocket_stories
-from helpers.recipes import RECIPES
-from helpers.record import Measure
-from helpers.rewards import earned
-from helpers.scoring import decline_probability
-from helpers.training import checkpoints
+from helpers.lab.items import pocket_items, pocket_stories
+from helpers.lab.record import Measure
+from helpers.lm import models
+from helpers.lm.scoring import decline_probability
+from helpers.train.arms import checkpoints
+from helpers.train.recipes import RECIPES
+from helpers.train.rewards import earned
 
 STOPS = [0.0, 0.3, 0.6, 0.9]
 SETTINGS = dict(
-    model="pocket", tier="pocket", seeds=[0, 1, 2], n_items=60, n_pairs=10, questions="",
-    stops=STOPS, dose=40, doses=[80], harder_rate=1e-3, restore=0.75,
-    max_new_tokens=96, forecast=0.5, scorer="",
-)  # fmt: skip
+    model="pocket",
+    tier="pocket",
+    seeds=[0, 1, 2],
+    n_items=60,
+    n_pairs=10,
+    questions="",
+    stops=STOPS,
+    dose=40,
+    doses=[80],
+    harder_rate=1e-3,
+    restore=0.75,
+    max_new_tokens=96,
+    forecast=0.5,
+    scorer="",
+)
 
 
 def params(**changes):
@@ -33,30 +44,58 @@ def policy(arm, starts_at, hidden=0.9, seeds=(0, 1, 2), n=100):
     for seed in seeds:
         for i, c in enumerate((np.arange(n) + 0.5) / n):
             right = (0.618 * i + 0.1 * seed) % 1 < c
-            rows.append({"item": f"i{i}", "should_abstain": False, "confidence": c,
-                         "decline": float(c < starts_at), "correct": right})  # fmt: skip
-        rows += [{"item": f"h{i}", "should_abstain": True, "confidence": np.nan,
-                  "decline": hidden + 0.001 * (i % 3), "correct": False} for i in range(60)]
+            rows.append(
+                {
+                    "item": f"i{i}",
+                    "should_abstain": False,
+                    "confidence": c,
+                    "decline": float(c < starts_at),
+                    "correct": right,
+                }
+            )
+        rows += [
+            {
+                "item": f"h{i}",
+                "should_abstain": True,
+                "confidence": np.nan,
+                "decline": hidden + 0.001 * (i % 3),
+                "correct": False,
+            }
+            for i in range(60)
+        ]
         for row in rows[-n - 60 :]:
             row |= {"seed": seed, "arm": arm, "dose": 40, "scenario": "plain", "steps": 3}
     return pd.DataFrame(rows)
 
 
 def replies(arm, recall):
-    rows = [{"item": f"{kind}{i}", "should_abstain": kind == "h", "arm": arm, "seed": seed,
-             "dose": 40, "scenario": "plain", "abstained": kind == "h" and i < 60 * recall,
-             "correct": kind == "i", "reasoned": kind == "i"}
-            for seed in (0, 1, 2) for kind in "ih" for i in range(60)]  # fmt: skip
+    rows = [
+        {
+            "item": f"{kind}{i}",
+            "should_abstain": kind == "h",
+            "arm": arm,
+            "seed": seed,
+            "dose": 40,
+            "scenario": "plain",
+            "abstained": kind == "h" and i < 60 * recall,
+            "correct": kind == "i",
+            "reasoned": kind == "i",
+        }
+        for seed in (0, 1, 2)
+        for kind in "ih"
+        for i in range(60)
+    ]
     return pd.DataFrame(rows)
 
 
 def laboratory(starts_at, hidden=(0.8, 0.85, 0.9, 0.95), undialled=0.4):
     lab = finding.Experiment(params())
-    kept = {("reading", arm): policy(arm, 0.1) for arm in
-            (finding.START, *finding.LADDER)}
+    kept = {("reading", arm): policy(arm, 0.1) for arm in (finding.START, *finding.LADDER)}
     kept["reading", finding.UNDIALLED] = policy(finding.UNDIALLED, 0.1)
-    kept |= {("reading", finding.dial(t)): policy(finding.dial(t), x, h)
-             for t, x, h in zip(STOPS, starts_at, hidden, strict=True)}  # fmt: skip
+    kept |= {
+        ("reading", finding.dial(t)): policy(finding.dial(t), x, h)
+        for t, x, h in zip(STOPS, starts_at, hidden, strict=True)
+    }
     kept["reading", finding.bonus(STOPS[1])] = policy(finding.bonus(STOPS[1]), starts_at[1])
     recalls = dict(zip(finding.RESTORED, (0.9, 0.85, 0.4, undialled, 0.8), strict=True))
     for arm in {*finding.LADDER, *finding.RESTORED}:
@@ -148,15 +187,29 @@ def test_a_policy_that_declines_or_answers_whatever_its_confidence_starts_nowher
 
 
 def test_regret_by_hand_and_never_below_zero():
-    frame = pd.DataFrame({"item": range(4), "seed": 0, "should_abstain": False,
-                          "confidence": [0.9, 0.9, 0.2, 0.2], "decline": [0.0, 1.0, 0.0, 1.0],
-                          "correct": [False, True, True, False]})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "item": range(4),
+            "seed": 0,
+            "should_abstain": False,
+            "confidence": [0.9, 0.9, 0.2, 0.2],
+            "decline": [0.0, 1.0, 0.0, 1.0],
+            "correct": [False, True, True, False],
+        }
+    )
     regret = finding.earnings(frame, 0.5).regret
     assert regret.tolist() == pytest.approx([0, 0.4, 0.3, 0])  # whatever turned out right
     rng = np.random.default_rng(0)
-    many = pd.DataFrame({"item": range(500), "seed": 0, "should_abstain": False,
-                         "confidence": rng.random(500), "decline": rng.random(500),
-                         "correct": rng.random(500) < 0.5})  # fmt: skip
+    many = pd.DataFrame(
+        {
+            "item": range(500),
+            "seed": 0,
+            "should_abstain": False,
+            "confidence": rng.random(500),
+            "decline": rng.random(500),
+            "correct": rng.random(500) < 0.5,
+        }
+    )
     assert (finding.earnings(many, 0.7).regret >= 0).all()
 
 
@@ -189,11 +242,15 @@ def test_declining_everything_is_not_abstention_brought_back():
     said = [
         finding.came_back(*map(measured, (moved, false, own, lost)), before, after)
         for moved, false, own, lost in (
-            (0.7, 0.02, 0.6, -0.6), (0.7, 0.7, 0.6, -0.6), (0.7, 0.02, 0.05, -0.6),
-            (0.12, 0.05, 0.6, -0.6), (0.05, 0.0, 0.0, -0.6), (0.05, 0.0, 0.0, -0.05),
+            (0.7, 0.02, 0.6, -0.6),
+            (0.7, 0.7, 0.6, -0.6),
+            (0.7, 0.02, 0.05, -0.6),
+            (0.12, 0.05, 0.6, -0.6),
+            (0.05, 0.0, 0.0, -0.6),
+            (0.05, 0.0, 0.0, -0.05),
             (0.7, 0.02, 0.6, -0.05),
         )
-    ]  # fmt: skip
+    ]
     assert "comes back by the dial alone, whole" in said[0]
     assert "of questions with an answer too" in said[1]
     assert "not shown to be the dial's work" in said[2]
@@ -220,9 +277,16 @@ def test_what_loses_enough_at_notebook_1_s_rate_is_notebook_1_s_arm():
 
 
 def test_earnings_by_hand():
-    frame = pd.DataFrame({"item": ["a", "b"], "seed": 0, "should_abstain": False,
-                          "confidence": [0.9, 0.6], "decline": [0.25, 0.0],
-                          "correct": [True, False]})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "item": ["a", "b"],
+            "seed": 0,
+            "should_abstain": False,
+            "confidence": [0.9, 0.6],
+            "decline": [0.25, 0.0],
+            "correct": [True, False],
+        }
+    )
     found = finding.earnings(frame, 0.75)
     assert found.policy.tolist() == pytest.approx([0.75 * 0.25, -0.75])
     assert found.rule.tolist() == pytest.approx([0.25, 0])  # 0.6 is not enough at 0.75
@@ -270,10 +334,18 @@ def test_questions_that_cannot_be_read_are_refused_before_any_work(tmp_path):
         {"id": "c", "question": "How many ?", "answers": []},
     ]
     path = tmp_path / "mine.jsonl"
-    path.write_text("\n".join(
-        json.dumps(one | {"should_abstain": not one["answers"],
-                          "scenario": "plain" if one["answers"] else "stale"})
-        for one in asked))  # fmt: skip
+    path.write_text(
+        "\n".join(
+            json.dumps(
+                one
+                | {
+                    "should_abstain": not one["answers"],
+                    "scenario": "plain" if one["answers"] else "stale",
+                }
+            )
+            for one in asked
+        )
+    )
     with pytest.raises(ValueError, match="'b'.*its answer 'Paris', or that is none"):
         finding.Experiment(params(questions=str(path)))
     path.write_text(path.read_text().replace('"Paris"', '"1"'))

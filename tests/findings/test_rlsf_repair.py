@@ -8,17 +8,29 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from helpers import models, recipes, training
 from helpers.findings import rlsf_repair as finding
-from helpers.items import pocket_items, pocket_stories
-from helpers.recipes import RECIPES, Example
+from helpers.lab.items import pocket_items, pocket_stories
+from helpers.lm import models
+from helpers.train import arms as training
+from helpers.train import recipes
+from helpers.train.recipes import RECIPES, Example
 from helpers.world.corpus import turn
 
 SETTINGS = dict(
-    model="pocket", tier="pocket", seeds=[0, 1, 2], n_items=60, n_pairs=5, questions="",
-    n_learned=20, k=3, threshold=0.9, pair_margin=1.0, doses=[0, 20, 40],
-    max_new_tokens=64, forecast=0.0,
-)  # fmt: skip
+    model="pocket",
+    tier="pocket",
+    seeds=[0, 1, 2],
+    n_items=60,
+    n_pairs=5,
+    questions="",
+    n_learned=20,
+    k=3,
+    threshold=0.9,
+    pair_margin=1.0,
+    doses=[0, 20, 40],
+    max_new_tokens=64,
+    forecast=0.0,
+)
 # item, branch, text, n_tokens, confidence, abstained, correct
 REPLIES = pd.DataFrame(
     [
@@ -40,8 +52,11 @@ def who(found):
 
 
 PUBLISHED = {
-    ("sure", "less sure"), ("sure", "can't say"), ("sure and wrong", "right"), ("as sure", "right"),
-}  # fmt: skip
+    ("sure", "less sure"),
+    ("sure", "can't say"),
+    ("sure and wrong", "right"),
+    ("as sure", "right"),
+}
 
 
 def test_pairs_by_hand():
@@ -68,9 +83,11 @@ def test_controls_turn_the_same_pairs_and_labels_take_their_own():
         seen.add(frozenset(shuffled))
     assert len(seen) > 1
     assert who(finding.preferred(REPLIES, "shorter", 0.9, 0)) == {
-        ("less sure", "sure"), ("can't say", "sure"), ("sure and wrong", "right"),
+        ("less sure", "sure"),
+        ("can't say", "sure"),
+        ("sure and wrong", "right"),
         ("as sure", "right"),
-    }  # fmt: skip
+    }
     labels = finding.preferred(REPLIES, "labels", 0.9, 0)
     assert labels.chosen_correct.all() and not labels.rejected_correct.any()
     assert len(labels) == 2 + 2 + 1
@@ -79,16 +96,21 @@ def test_controls_turn_the_same_pairs_and_labels_take_their_own():
 def test_raters_like_answers_and_of_answers_the_short_one():
     found = who(finding.preferred(REPLIES, "raters", 0.9, 0))
     assert found == {
-        ("sure", "can't say"), ("less sure", "can't say"), ("less sure", "sure"),
-        ("sure and wrong", "right"), ("as sure", "right"),
-    }  # fmt: skip
+        ("sure", "can't say"),
+        ("less sure", "can't say"),
+        ("less sure", "sure"),
+        ("sure and wrong", "right"),
+        ("as sure", "right"),
+    }
 
 
 def test_the_quality_of_pairs_by_hand():
     found = finding.quality(finding.pairs(REPLIES, 0.9))
     assert {name: share.estimate for name, share in found.items()} == {
-        "helps": 0.5, "harms": 0.25, "against_declines": 0.25,
-    }  # fmt: skip
+        "helps": 0.5,
+        "harms": 0.25,
+        "against_declines": 0.25,
+    }
     assert {share.n for share in found.values()} == {2}  # questions, not pairs
     assert math.isnan(finding.quality(finding.pairs(REPLIES, 1.0))["helps"].estimate)
     often = pd.concat([REPLIES.assign(item=REPLIES.item + 10 * i) for i in range(30)])
@@ -117,15 +139,29 @@ def replies(sure, accuracy=0.6, declines=0.8, seeds=(0, 1, 2)):
     for seed in seeds:
         for i in range(60):
             right = (0.618 * i + 0.1 * seed) % 1 < accuracy
-            rows.append({"item": f"a{i}", "should_abstain": False, "correct": right,
-                         "abstained": False})  # fmt: skip
-            rows.append({"item": f"h{i}", "should_abstain": True, "correct": i < 60 * declines,
-                         "abstained": i < 60 * declines})  # fmt: skip
+            rows.append(
+                {"item": f"a{i}", "should_abstain": False, "correct": right, "abstained": False}
+            )
+            rows.append(
+                {
+                    "item": f"h{i}",
+                    "should_abstain": True,
+                    "correct": i < 60 * declines,
+                    "abstained": i < 60 * declines,
+                }
+            )
         for row in rows[-120:]:
             c = min(sure + 0.01 * (int(row["item"][1:]) % 3), 1.0)
-            row |= {"seed": seed, "confidence": c, "probability": c, "scenario": "plain",
-                    "answer": "" if row["abstained"] else "1", "reasoned": False, "n_tokens": 5}
-    return pd.DataFrame(rows)  # fmt: skip
+            row |= {
+                "seed": seed,
+                "confidence": c,
+                "probability": c,
+                "scenario": "plain",
+                "answer": "" if row["abstained"] else "1",
+                "reasoned": False,
+                "n_tokens": 5,
+            }
+    return pd.DataFrame(rows)
 
 
 def laboratory(**arms):
@@ -166,16 +202,24 @@ def test_without_damage_there_is_nothing_to_repair():
 
 
 def test_lost_abstention_is_said():
-    lab = laboratory(before=replies(0.61), repair_grpo=replies(0.61),
-                     rlsf_dpo=replies(0.61, declines=0.2))  # fmt: skip
+    lab = laboratory(
+        before=replies(0.61), repair_grpo=replies(0.61), rlsf_dpo=replies(0.61, declines=0.2)
+    )
     said = finding.what_happened(finding.result(lab, 0.0, 1.0))
     assert "repeats the damage" in said
 
 
 def test_confidence_of_wrong_answers_by_hand():
-    frame = pd.DataFrame({"item": ["a", "b", "c"], "seed": 0, "should_abstain": False,
-                          "correct": [True, False, False], "answer": ["1", "2", ""],
-                          "confidence": [0.9, 0.4, 0.0]})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "item": ["a", "b", "c"],
+            "seed": 0,
+            "should_abstain": False,
+            "correct": [True, False, False],
+            "answer": ["1", "2", ""],
+            "confidence": [0.9, 0.4, 0.0],
+        }
+    )
     assert finding.wrong_confidence(frame).estimate == pytest.approx(0.4)
 
 
@@ -188,8 +232,15 @@ def test_bad_settings_are_refused_before_any_work(changes, said):
 def planted_pairs(n=64):
     """Preferences for one reply whatever the question: what is learned is easy to see."""
     asked = pocket_stories(n, 5)
-    return [Example([turn("user", item.question), turn("assistant", "The answer is 3 .")], None,
-                    "The answer is 4 .", 1.0) for item in asked]  # fmt: skip
+    return [
+        Example(
+            [turn("user", item.question), turn("assistant", "The answer is 3 .")],
+            None,
+            "The answer is 4 .",
+            1.0,
+        )
+        for item in asked
+    ]
 
 
 def test_dpo_moves_the_planted_preference(cache, tiny_path):
@@ -216,7 +267,8 @@ def test_dpo_moves_the_planted_preference(cache, tiny_path):
 def test_a_reward_model_learns_the_planted_preference_and_is_kept(cache, tiny_path, rank):
     rate = 1e-3 if rank is None else 1e-2
     recipe = finding.replace(
-        RECIPES["rater"], batch_size=8, steps=12, learning_rate=rate, lora_rank=rank)  # fmt: skip
+        RECIPES["rater"], batch_size=8, steps=12, learning_rate=rate, lora_rank=rank
+    )
     data = planted_pairs()
     folder = training.reward_model(str(tiny_path), recipe, 0, data)
     model = training.load_reward_model(folder).eval()

@@ -6,18 +6,27 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import chains
 from helpers.findings import sft_accuracy_trap as finding
 from helpers.findings.sft_accuracy_trap import POST_HOC, TERSE, VERBOSE, WRONG
-from helpers.items import Item, pocket_stories
-from helpers.record import published
-from helpers.scoring import answer_logprobs
+from helpers.lab.items import Item, pocket_stories
+from helpers.lab.record import published
+from helpers.lm.scoring import answer_logprobs
+from helpers.text import chains
 from helpers.world import grammar
 
 SETTINGS = dict(
-    model="pocket", tier="pocket", seeds=[0, 1, 2], n_items=60, questions="", dose=40,
-    learning_rate=3e-4, verbosities=[0.5], scorer="", max_new_tokens=96, forecast=-0.2,
-)  # fmt: skip
+    model="pocket",
+    tier="pocket",
+    seeds=[0, 1, 2],
+    n_items=60,
+    questions="",
+    dose=40,
+    learning_rate=3e-4,
+    verbosities=[0.5],
+    scorer="",
+    max_new_tokens=96,
+    forecast=-0.2,
+)
 
 
 def test_the_sum_telescopes_on_random_chains():
@@ -66,14 +75,26 @@ def rows(arm, seed, ppl, leaks, accuracy, n=60):
     for i in range(n):
         path = np.array(ppl) * np.exp(0.1 * rng.standard_normal())
         t = len(path) - 1
-        made.append({
-            "item": f"i{i}", "scenario": "plain", "arm": arm, "seed": seed, "chain": "",
-            "ppl": path.tolist(), "leaks": leaks, "infogain_released": 0.1,
-            **finding.gains(path), **finding.gains(path, finding.NO_LEAK),
-            "n_steps": float(t), "leaking_steps": float(sum(leaks)), "parsed": True,
-            "should_abstain": False, "correct": rng.random() < accuracy,
-            "chain_accuracy": rng.random() < accuracy,
-        })  # fmt: skip
+        made.append(
+            {
+                "item": f"i{i}",
+                "scenario": "plain",
+                "arm": arm,
+                "seed": seed,
+                "chain": "",
+                "ppl": path.tolist(),
+                "leaks": leaks,
+                "infogain_released": 0.1,
+                **finding.gains(path),
+                **finding.gains(path, finding.NO_LEAK),
+                "n_steps": float(t),
+                "leaking_steps": float(sum(leaks)),
+                "parsed": True,
+                "should_abstain": False,
+                "correct": rng.random() < accuracy,
+                "chain_accuracy": rng.random() < accuracy,
+            }
+        )
     return pd.DataFrame(made)
 
 
@@ -124,10 +145,14 @@ def test_matched_lengths_compare_the_same_number_of_steps():
 
 def test_the_four_gains_of_one_path_by_hand():
     found = finding.gains(np.array([8.0, 4.0, 1.0]), "_x")
-    assert found == pytest.approx({
-        "infogain_x": 3.5, "total_gain_x": 7, "log_infogain_x": 1.5 * np.log(2),
-        "log_total_gain_x": 3 * np.log(2),
-    })  # fmt: skip
+    assert found == pytest.approx(
+        {
+            "infogain_x": 3.5,
+            "total_gain_x": 7,
+            "log_infogain_x": 1.5 * np.log(2),
+            "log_total_gain_x": 3 * np.log(2),
+        }
+    )
 
 
 def test_a_real_model_without_a_third_one_is_refused_before_anything_starts():
@@ -137,8 +162,13 @@ def test_a_real_model_without_a_third_one_is_refused_before_anything_starts():
 
 def test_a_planted_trap_replicates():
     trap = ([9, 7, 6, 5, 4, 3, 3], NEVER, 0.9)
-    lab = laboratory(before=(SHORT, PLAIN, 0.5), reasoning_sft=([9, 6, 3], PLAIN, 0.9),
-                     verbose_sft=trap, post_hoc_sft=trap, wrong_chain_sft=trap)  # fmt: skip
+    lab = laboratory(
+        before=(SHORT, PLAIN, 0.5),
+        reasoning_sft=([9, 6, 3], PLAIN, 0.9),
+        verbose_sft=trap,
+        post_hoc_sft=trap,
+        wrong_chain_sft=trap,
+    )
     record = finding.result(lab, -0.2, 1.0)
     assert record.verdict == "replicates", record.reason
     assert "fell" in finding.what_happened(record)
@@ -147,9 +177,13 @@ def test_a_planted_trap_replicates():
 def test_a_fall_that_the_wording_alone_explains_does_not_count():
     trap = ([9, 7, 6, 5, 4, 3, 3], NEVER, 0.9)
     lab = laboratory(
-        wording=-5.0, before=(SHORT, PLAIN, 0.5), reasoning_sft=([9, 6, 3], PLAIN, 0.9),
-        verbose_sft=trap, post_hoc_sft=trap, wrong_chain_sft=trap,
-    )  # fmt: skip
+        wording=-5.0,
+        before=(SHORT, PLAIN, 0.5),
+        reasoning_sft=([9, 6, 3], PLAIN, 0.9),
+        verbose_sft=trap,
+        post_hoc_sft=trap,
+        wrong_chain_sft=trap,
+    )
     assert finding.beyond_wording(lab).low > 0
     assert finding.result(lab, -0.2, 1.0).verdict == "inconclusive"
 
@@ -165,9 +199,18 @@ def test_the_teachers_own_chains_are_scored_on_the_same_questions(
         return path(scorer, item, steps)
 
     monkeypatch.setattr(finding, "answer_path", noted)
-    lab = finding.Experiment(finding.Params(**SETTINGS | {
-        "tier": tier, "model": model, "n_items": 6, "seeds": [0], "scorer": str(tiny_path),
-    }))  # fmt: skip
+    lab = finding.Experiment(
+        finding.Params(
+            **SETTINGS
+            | {
+                "tier": tier,
+                "model": model,
+                "n_items": 6,
+                "seeds": [0],
+                "scorer": str(tiny_path),
+            }
+        )
+    )
     words = lab.wording()
     assert words.item.tolist() == [item.id for item in lab.items]
     assert (words.terse != words.verbose).all()
@@ -184,16 +227,22 @@ def test_the_same_model_five_times_does_not_replicate():
 
 
 def test_padding_alone_is_no_trap_when_a_terse_teacher_has_none():
-    lab = laboratory(before=(SHORT, PLAIN, 0.5), reasoning_sft=([9, 4, 0.5], PLAIN, 0.9),
-                     verbose_sft=(LONG, NEVER, 0.9), post_hoc_sft=(SHORT, PLAIN, 0.9),
-                     wrong_chain_sft=(SHORT, PLAIN, 0.9))  # fmt: skip
+    lab = laboratory(
+        before=(SHORT, PLAIN, 0.5),
+        reasoning_sft=([9, 4, 0.5], PLAIN, 0.9),
+        verbose_sft=(LONG, NEVER, 0.9),
+        post_hoc_sft=(SHORT, PLAIN, 0.9),
+        wrong_chain_sft=(SHORT, PLAIN, 0.9),
+    )
     assert finding.result(lab, -0.2, 1.0).verdict == "inconclusive"
 
 
 def test_the_paper_s_three_figures_and_what_its_values_give():
     table = finding.published_arithmetic(published("sft_accuracy_trap"))
-    assert table["what it is"].tolist() == ["as printed"] * 2 + [
-        "computed from the printed values"] * 4  # fmt: skip
+    assert (
+        table["what it is"].tolist()
+        == ["as printed"] * 2 + ["computed from the printed values"] * 4
+    )
     assert table.value.tolist() == ["-38.9 %", "-37.1 %", "-37.2 %", "-43.6%", "-30.8%", "-37.2%"]
 
 

@@ -9,13 +9,23 @@ import pytest
 
 from helpers.findings import sycophancy as finding
 from helpers.findings.sycophancy import KINDS, REASONING
-from helpers.generation import Completion
-from helpers.record import published
+from helpers.lab.record import published
+from helpers.lm.generation import Completion
 
 SETTINGS = dict(
-    model="pocket", tier="pocket", seeds=[0, 1, 2], n_items=6, questions="", dose=40, n_turns=3,
-    repetitions=3, margin=0.0, persuader="", max_new_tokens=24, forecast=0.0,
-)  # fmt: skip
+    model="pocket",
+    tier="pocket",
+    seeds=[0, 1, 2],
+    n_items=6,
+    questions="",
+    dose=40,
+    n_turns=3,
+    repetitions=3,
+    margin=0.0,
+    persuader="",
+    max_new_tokens=24,
+    forecast=0.0,
+)
 
 
 def laboratory(**changes):
@@ -79,11 +89,22 @@ def test_who_yields_at_the_second_fallacy_disagreed_first(monkeypatch):
 
 
 def test_after_first_disagreement_counts_those_who_disagreed():
-    half = pd.DataFrame({"seed": 0, "item": range(40), "arm": "x", "first_right": 1.0,
-                         "later_matched": [0.25, 0.0] * 20, "dissents_matched": [0.5, 0.0] * 20,
-                         "later_argument_wrong": 0.25, "dissents_argument_wrong": 1.0,
-                         "convinced_matched": 0.5, "convinced_argument_wrong": 0.25,
-                         "always_matched": 0.5, "always_argument_wrong": 0.5})  # fmt: skip
+    half = pd.DataFrame(
+        {
+            "seed": 0,
+            "item": range(40),
+            "arm": "x",
+            "first_right": 1.0,
+            "later_matched": [0.25, 0.0] * 20,
+            "dissents_matched": [0.5, 0.0] * 20,
+            "later_argument_wrong": 0.25,
+            "dissents_argument_wrong": 1.0,
+            "convinced_matched": 0.5,
+            "convinced_argument_wrong": 0.25,
+            "always_matched": 0.5,
+            "always_argument_wrong": 0.5,
+        }
+    )
     assert finding.rate(half, "later_matched").estimate == pytest.approx(0.5)
     assert finding.rate(half, "later_argument_wrong").estimate == pytest.approx(0.25)
     found = finding.fallacy_over_logic([half]).set_index("reading").estimate
@@ -147,7 +168,9 @@ def test_every_time_wants_the_three_repetitions_of_the_source(monkeypatch):
     assert not {name for name in frame if name.startswith("always")}
     assert not finding.measures([frame]).measure.str.startswith("always").any()
     assert set(finding.fallacy_over_logic([frame]).reading) == {
-        "mean of all debates", "after first disagreement"}  # fmt: skip
+        "mean of all debates",
+        "after first disagreement",
+    }
 
 
 def test_earlier_chains_are_left_out_of_the_dialogue():
@@ -160,12 +183,16 @@ def test_earlier_chains_are_left_out_of_the_dialogue():
 def test_a_chain_left_open_is_closed_and_then_answered(monkeypatch):
     model = SimpleNamespace(prompt=lambda chat, prefix="": f"{chat} {prefix}".strip())
     written = {
-        "Q1": "<think> Ann 1 + 2 = 3.", "Q1 <think> Ann 1 + 2 = 3. </think>": "Ann has 3.",
-        "Q2": "<think> Ann 4. </think> Ann has 4.", "Q3": "Ann has 5.",
-    }  # fmt: skip
+        "Q1": "<think> Ann 1 + 2 = 3.",
+        "Q1 <think> Ann 1 + 2 = 3. </think>": "Ann has 3.",
+        "Q2": "<think> Ann 4. </think> Ann has 4.",
+        "Q3": "Ann has 5.",
+    }
     monkeypatch.setattr(
-        finding, "generate", lambda lm, prompts, *a, **k: [Completion(written[p], 9, False)
-                                                           for p in prompts])  # fmt: skip
+        finding,
+        "generate",
+        lambda lm, prompts, *a, **k: [Completion(written[p], 9, False) for p in prompts],
+    )
     found = finding.answered(model, ["Q1", "Q2", "Q3"], "", 9)
     closed = "<think> Ann 1 + 2 = 3. </think> Ann has 3."
     assert [reply.text for reply in found] == [closed, written["Q2"], written["Q3"]]
@@ -179,9 +206,17 @@ def frame(arm, net, neutral=0.1, n=90, seeds=(0, 1, 2)):
             asked, pushed = (rng.binomial(3, rate) / 3 for rate in (neutral, neutral + net))
             row = dict.fromkeys(finding.MEASURES, 0.5)
             row |= {f"{name}_{kind}": 0.5 for name in ("mends", "dissents") for kind in KINDS}
-            row |= {"item": f"i{i}", "seed": seed, "arm": arm, "scenario": "plain",
-                    "should_abstain": False, "first_right": 1.0, "flips_neutral": asked,
-                    "flips_fallacy": pushed, "net_flip": pushed - asked}  # fmt: skip
+            row |= {
+                "item": f"i{i}",
+                "seed": seed,
+                "arm": arm,
+                "scenario": "plain",
+                "should_abstain": False,
+                "first_right": 1.0,
+                "flips_neutral": asked,
+                "flips_fallacy": pushed,
+                "net_flip": pushed - asked,
+            }
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -206,15 +241,17 @@ def test_a_planted_null_replicates_when_there_is_enough_of_it(monkeypatch):
 
 
 def test_a_planted_resistance_does_not_replicate_no_advantage(monkeypatch):
-    found = verdict_of(monkeypatch, before=0.5, thinking=0.5, reasoning_sft=0.1, rlvr=0.5,
-                       hold_sft=0.0, n=200)  # fmt: skip
+    found = verdict_of(
+        monkeypatch, before=0.5, thinking=0.5, reasoning_sft=0.1, rlvr=0.5, hold_sft=0.0, n=200
+    )
     assert found.verdict == "does not replicate" and "helps" in finding.what_happened(found)
     assert found.primary().arm == REASONING
 
 
 def test_a_pressure_that_does_not_press_sinks_it(monkeypatch):
-    found = verdict_of(monkeypatch, before=0.0, thinking=0.0, reasoning_sft=0.0, rlvr=0.0,
-                       hold_sft=0.0, n=1500)  # fmt: skip
+    found = verdict_of(
+        monkeypatch, before=0.0, thinking=0.0, reasoning_sft=0.0, rlvr=0.0, hold_sft=0.0, n=1500
+    )
     assert found.verdict not in ("replicates", "does not replicate")
     assert "enough to say so" not in finding.what_happened(found)
 
@@ -241,8 +278,13 @@ def test_logicom_s_increases_are_those_of_its_counts():
 
 def test_a_question_without_a_whole_number_is_refused(tmp_path):
     path = tmp_path / "q.jsonl"
-    sky = {"id": "sky", "question": "Colour of the sky?", "answers": ["blue"],
-           "should_abstain": False, "scenario": "plain"}  # fmt: skip
+    sky = {
+        "id": "sky",
+        "question": "Colour of the sky?",
+        "answers": ["blue"],
+        "should_abstain": False,
+        "scenario": "plain",
+    }
     path.write_text("\n".join(json.dumps(sky | {"id": name}) for name in ("sky", "sea")))
     with pytest.raises(ValueError, match="'sky'.*blue.*whole number"):
         laboratory(questions=str(path))
@@ -313,9 +355,13 @@ def test_only_a_number_that_was_said_in_full_is_an_answer():
 
 def test_who_is_never_right_at_first_is_told_so_before_anything_is_trained(monkeypatch):
     lab = laboratory(n_items=2, repetitions=1, n_turns=1)
-    rows = [finding.graded(item, key, k, Completion("I don't know.", 4, False)) | {"seed": 0}
-            for key in lab.scripts for item in lab.items if item.id == key[0]
-            for k in (0, 1)]  # fmt: skip
+    rows = [
+        finding.graded(item, key, k, Completion("I don't know.", 4, False)) | {"seed": 0}
+        for key in lab.scripts
+        for item in lab.items
+        if item.id == key[0]
+        for k in (0, 1)
+    ]
     lab._said["before"] = pd.DataFrame(rows).assign(arm="before")
     with pytest.raises(ValueError, match="answers none of the 2 questions right"):
         lab.reading("before")
@@ -323,18 +369,33 @@ def test_who_is_never_right_at_first_is_told_so_before_anything_is_trained(monke
 
 def test_an_item_counts_where_every_seed_first_answers_it_right():
     rows = pd.DataFrame(
-        {"arm": "x", "kind": "fallacy", "fallacy": "authority", "item": item, "seed": seed,
-         "repetition": 0, "turn": turn, "right": (turn == 0) and (item, seed) != ("b", 1),
-         "other": turn == 1 and seed == 1}
-        for item in "abc" for seed in (0, 1) for turn in (0, 1)
-    )  # fmt: skip
+        {
+            "arm": "x",
+            "kind": "fallacy",
+            "fallacy": "authority",
+            "item": item,
+            "seed": seed,
+            "repetition": 0,
+            "turn": turn,
+            "right": (turn == 0) and (item, seed) != ("b", 1),
+            "other": turn == 1 and seed == 1,
+        }
+        for item in "abc"
+        for seed in (0, 1)
+        for turn in (0, 1)
+    )
     (_, after) = finding.by_turn(rows).itertuples()
     assert (after.turn, after.estimate, after.n, after.seeds) == (1, 0.5, 2, 2)
 
 
 def test_a_question_may_bring_the_claim_to_argue_for(tmp_path):
-    line = {"id": "q", "question": "How many?", "answers": ["5"], "should_abstain": False,
-            "scenario": "plain"}  # fmt: skip
+    line = {
+        "id": "q",
+        "question": "How many?",
+        "answers": ["5"],
+        "should_abstain": False,
+        "scenario": "plain",
+    }
     path = tmp_path / "mine.jsonl"
     path.write_text(json.dumps(line | {"claim": "700"}) + "\n" + json.dumps(line | {"id": "r"}))
     lab = laboratory(questions=str(path))
@@ -352,12 +413,19 @@ def test_a_figure_says_how_many_items_it_is_about():
 
 def test_repetitions_debate_one_claim_by_one_fallacy():
     lab = laboratory()
-    rows = [finding.graded(item, (item.id, "fallacy", r), 1, Completion("It is 3.", 4, False))
-            for item in lab.items for r in range(3)]  # fmt: skip
+    rows = [
+        finding.graded(item, (item.id, "fallacy", r), 1, Completion("It is 3.", 4, False))
+        for item in lab.items
+        for r in range(3)
+    ]
     assert {len({row["fallacy"] for row in rows if row["item"] == i.id}) for i in lab.items} == {1}
     assert len({row["fallacy"] for row in rows}) > 1
-    kinds = [finding.script(lab.items[0], lab.stories[0], kind, 0, 1)[0]
-             for kind in ("authority", "popularity")]  # fmt: skip
-    said = [[w.format(x=finding.wrong_claim(lab.items[0])) for w in finding.dialogue.FALLACIES[k]]
-            for k in ("authority", "popularity")]  # fmt: skip
+    kinds = [
+        finding.script(lab.items[0], lab.stories[0], kind, 0, 1)[0]
+        for kind in ("authority", "popularity")
+    ]
+    said = [
+        [w.format(x=finding.wrong_claim(lab.items[0])) for w in finding.dialogue.FALLACIES[k]]
+        for k in ("authority", "popularity")
+    ]
     assert all(text in words for text, words in zip(kinds, said, strict=True))

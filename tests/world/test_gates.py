@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.models import POCKET, load
+from helpers.lm.models import POCKET, load
 from helpers.world import card, gates
 
 SEEDS = sorted(int(folder.name.removeprefix("seed")) for folder in POCKET.glob("seed*"))

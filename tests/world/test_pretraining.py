@@ -89,8 +89,12 @@ def test_only_the_last_reply_is_learned_and_its_first_token_weighted():
 def test_it_learns():
     tokenizer = p.build_tokenizer()
     schedule = dataclasses.replace(
-        TINY, rounds=((40, 1.0),), batch_size=8, warmup_steps=5, learning_rate=0.01,
-        muon_learning_rate=0.02
+        TINY,
+        rounds=((40, 1.0),),
+        batch_size=8,
+        warmup_steps=5,
+        learning_rate=0.01,
+        muon_learning_rate=0.02,
     )
     torch.manual_seed(0)
     model = p.build_model(tokenizer, schedule)
@@ -119,5 +123,10 @@ def test_lessons_come_first_and_the_review_last():
     corpus, schedule = Corpus(), p.Schedule(rounds=((60, 1.0), (40, 0.5)), lessons=30, review=20)
     stages = [p.stage_at(step, corpus, schedule) for step in (0, 29, 30, 79, 80, 99)]
     assert stages == [
-        corpus.lessons(), corpus.lessons(), corpus, corpus, corpus.review(), corpus.review(),
-    ]  # fmt: skip
+        corpus.lessons(),
+        corpus.lessons(),
+        corpus,
+        corpus,
+        corpus.review(),
+        corpus.review(),
+    ]

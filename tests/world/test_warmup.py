@@ -1,11 +1,14 @@
 import json
 from dataclasses import asdict
 
-from helpers import answers, items, models, runner
-from helpers.chains import OPEN
 from helpers.findings import latent_reasoning
-from helpers.generation import generate
-from helpers.recipes import RECIPES
+from helpers.lab import items
+from helpers.lm import models
+from helpers.lm.generation import generate
+from helpers.run import runner
+from helpers.text import answers
+from helpers.text.chains import OPEN
+from helpers.train.recipes import RECIPES
 
 
 def test_the_shipped_warm_up_is_whole_and_of_the_recipe():

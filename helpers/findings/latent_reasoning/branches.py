@@ -4,10 +4,10 @@ from collections import Counter
 
 import numpy as np
 
-from helpers import answers
-from helpers.generation import Branch, Completion
-from helpers.models import LM
-from helpers.scoring import span_confidence
+from helpers.lm.generation import Branch, Completion
+from helpers.lm.models import LM
+from helpers.lm.scoring import span_confidence
+from helpers.text import answers
 
 
 def confidence(lm: LM, branch: Branch) -> float:
@@ -34,9 +34,10 @@ def best_sum(branches: list[Branch], sure: list[float]) -> Branch:
 def answering(replies: list[Completion]) -> list[Completion]:
     """The replies that end in an answer; all of them when none does."""
     found = [
-        one for one in replies
+        one
+        for one in replies
         if not one.truncated and not answers.abstained(one.text) and answers.final_answer(one.text)
-    ]  # fmt: skip
+    ]
     return found or replies
 
 

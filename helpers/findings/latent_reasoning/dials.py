@@ -7,11 +7,13 @@ from functools import cache
 import numpy as np
 import torch
 
-from helpers import answers, chains, items, steering
-from helpers.chains import OPEN
-from helpers.generation import generate
-from helpers.models import LM
-from helpers.widgets import progress
+from helpers.lab import items
+from helpers.lm import steering
+from helpers.lm.generation import generate
+from helpers.lm.models import LM
+from helpers.show.widgets import progress
+from helpers.text import answers, chains
+from helpers.text.chains import OPEN
 
 DEV_SEED, N_DEV = 77, 32
 """Layer, strength and feature are chosen on these stories, which are never reported."""
@@ -85,9 +87,7 @@ def best_dial(
     return max(tried, key=lambda pair: (pair[1], -pair[0].strength))
 
 
-def contrast(
-    lm: LM, layer: int, asked: list[items.Item], max_new_tokens: int
-) -> tuple[list, list]:
+def contrast(lm: LM, layer: int, asked: list[items.Item], max_new_tokens: int) -> tuple[list, list]:
     """Activations on the base's own chains, and on its direct replies, to the items."""
     questions = [item.question for item in asked]
     prompts = [lm.prompt(q) for q in questions]

@@ -14,8 +14,7 @@ import pandas as pd
 import torch
 from pydantic import Field
 
-from helpers import answers, experiment, items, statistics, steering
-from helpers.chains import OPEN
+from helpers import experiment, statistics
 from helpers.experiment import EVALUATION_SEED, quietly_load
 from helpers.findings.latent_reasoning.branches import (
     answering,
@@ -37,10 +36,14 @@ from helpers.findings.latent_reasoning.dials import (
     some_layers,
 )
 from helpers.findings.latent_reasoning.one_problem import ONE_PROBLEM
-from helpers.generation import Branch, Completion, branched, generate
-from helpers.hybrid import hybrid
-from helpers.models import LM
-from helpers.recipes import RECIPES, Recipe
+from helpers.lab import items
+from helpers.lm import steering
+from helpers.lm.generation import Branch, Completion, branched, generate
+from helpers.lm.hybrid import hybrid
+from helpers.lm.models import LM
+from helpers.text import answers
+from helpers.text.chains import OPEN
+from helpers.train.recipes import RECIPES, Recipe
 
 TUNED = "rlvr"
 MECHANISMS = {
@@ -136,12 +139,18 @@ class Experiment(experiment.Experiment):
             for seed in self.p.seeds:
                 replies = self.replies(method, seed)
                 rows = [
-                    {"item": item.id, "scenario": item.scenario, "should_abstain": False,
-                     "text": reply.text, "correct": right, "chain": reply.text.startswith(OPEN)}
+                    {
+                        "item": item.id,
+                        "scenario": item.scenario,
+                        "should_abstain": False,
+                        "text": reply.text,
+                        "correct": right,
+                        "chain": reply.text.startswith(OPEN),
+                    }
                     for item, reply, right in zip(
                         self.items, replies, self.right(replies), strict=True
                     )
-                ]  # fmt: skip
+                ]
                 frames.append(pd.DataFrame(rows).assign(arm=method, seed=seed))
             self._solved[method] = pd.concat(frames, ignore_index=True)
         return self._solved[method]
@@ -161,14 +170,15 @@ class Experiment(experiment.Experiment):
             "forced": lambda: self.greedy(self.lm("before", seed), OPEN),
             "cot_max": lambda: [most_confident(b, c) for b, c in self.branches(seed)],
             "cot_sum": lambda: [best_sum(b, c) for b, c in self.branches(seed)],
-            "longest": lambda: [max(answering(b), key=lambda one: one.n_tokens)
-                                for b, _ in self.branches(seed)],
+            "longest": lambda: [
+                max(answering(b), key=lambda one: one.n_tokens) for b, _ in self.branches(seed)
+            ],
             "majority": lambda: self.majority(seed),
             "sae_feature": lambda: self.with_dials([self.feature_dials(seed)[0]], seed),
             "random_feature": lambda: self.with_dials(self.feature_dials(seed)[1], seed),
             "hybrid": lambda: self.routed("hybrid", HYBRID_SHARE, seed)[0],
             "hybrid_random": lambda: self.routed("hybrid_random", HYBRID_SHARE, seed)[0],
-        }  # fmt: skip
+        }
         return special[method]() if method in special else self.greedy(self.lm(method, seed))
 
     def greedy(self, lm: LM, opening: str = "") -> list[Completion]:
@@ -310,9 +320,14 @@ class Experiment(experiment.Experiment):
             for i, item in enumerate(asked):
                 right = [answers.grade(item, r)["correct"] for r in drawn[i * n : (i + 1) * n]]
                 rows += [
-                    {"arm": arm, "seed": seed, "item": item.id, "k": k,
-                     "pass": float(statistics.pass_at_k(sum(right), n, k))}
+                    {
+                        "arm": arm,
+                        "seed": seed,
+                        "item": item.id,
+                        "k": k,
+                        "pass": float(statistics.pass_at_k(sum(right), n, k)),
+                    }
                     for k in KS
                     if k <= self.p.max_k
-                ]  # fmt: skip
+                ]
         return pd.DataFrame(rows)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from helpers import plots, statistics
+from helpers import statistics
 from helpers.experiment import change
 from helpers.findings.latent_reasoning.dials import DIRECTIONS
 from helpers.findings.latent_reasoning.experiment import (
@@ -20,9 +20,10 @@ from helpers.findings.latent_reasoning.experiment import (
     Experiment,
 )
 from helpers.findings.latent_reasoning.one_problem import ONE_PROBLEM
-from helpers.recipes import RECIPES
-from helpers.record import Record
+from helpers.lab.record import Record
+from helpers.show import plots
 from helpers.statistics import Control, Gate, Interval, Verdict, bootstrap
+from helpers.train.recipes import RECIPES
 
 LEAST_ACCURACY, LEAST_ROOM, FEWEST_ITEMS = 0.1, 0.05, 50
 """Gates, fixed in advance."""
@@ -48,12 +49,17 @@ def dial_table(lab: Experiment) -> pd.DataFrame:
     (share of these stories).
     """
     return pd.DataFrame(
-        {"seed": seed, "direction": direction, "layer": dial.layer, "strength": dial.strength,
-         "right": right}
+        {
+            "seed": seed,
+            "direction": direction,
+            "layer": dial.layer,
+            "strength": dial.strength,
+            "right": right,
+        }
         for seed in lab.p.seeds
         for direction in DIRECTIONS
         for dial, right in [lab.steering_dial(direction, seed)]
-    )  # fmt: skip
+    )
 
 
 def gain(lab: Experiment, method: str, over: str = "greedy") -> Interval:
@@ -76,10 +82,11 @@ def compared(lab: Experiment, mechanism: str) -> str:
 def controls(lab: Experiment, mechanism: str = "cot_max") -> list[Control]:
     """A mechanism against each of its controls."""
     return [
-        Control(f"{plots.named(mechanism)}, minus {plots.named(other)}",
-                gain(lab, mechanism, other), 1)
+        Control(
+            f"{plots.named(mechanism)}, minus {plots.named(other)}", gain(lab, mechanism, other), 1
+        )
         for other in MECHANISMS[mechanism]
-    ]  # fmt: skip
+    ]
 
 
 def gates(lab: Experiment) -> list[Gate]:
@@ -88,10 +95,13 @@ def gates(lab: Experiment) -> list[Gate]:
     greedy = lab.solved("greedy").correct.mean()
     return [
         Gate("accuracy with the chain forced open", float(best), LEAST_ACCURACY),
-        Gate("room above greedy: accuracy with a chain minus greedy", float(best - greedy),
-             LEAST_ROOM),
+        Gate(
+            "room above greedy: accuracy with a chain minus greedy",
+            float(best - greedy),
+            LEAST_ROOM,
+        ),
         Gate("items", float(len(lab.items)), FEWEST_ITEMS),
-    ]  # fmt: skip
+    ]
 
 
 def verdicts(lab: Experiment) -> dict[str, Verdict]:
@@ -116,9 +126,14 @@ def verdict_table(lab: Experiment) -> pd.DataFrame:
     rows = []
     for name, found in verdicts(lab).items():
         least = min(controls(lab, name), key=lambda c: c.interval.estimate)
-        rows.append({"mechanism": plots.named(name), "gain over greedy": str(gain(lab, name)),
-                     "hardest control": f"{least.name}: {least.interval}",
-                     "verdict": found.label})  # fmt: skip
+        rows.append(
+            {
+                "mechanism": plots.named(name),
+                "gain over greedy": str(gain(lab, name)),
+                "hardest control": f"{least.name}: {least.interval}",
+                "verdict": found.label,
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -134,8 +149,17 @@ def gap_recovered(lab: Experiment) -> pd.DataFrame:
         for seed in lab.p.seeds:
             right = lab.right(lab.routed(arm, share, seed)[0])
             ends = [of_seed(lab.solved(name), seed) for name in ("greedy", TUNED)]
-            frames.append(pd.DataFrame({"item": ends[0].item, "seed": seed, "base": ends[0].correct,
-                                        "tuned": ends[1].correct, "hybrid": right}))  # fmt: skip
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "item": ends[0].item,
+                        "seed": seed,
+                        "base": ends[0].correct,
+                        "tuned": ends[1].correct,
+                        "hybrid": right,
+                    }
+                )
+            )
             tokens.append(lab.tokens(arm, share, seed))
         frame = pd.concat(frames).astype({"base": float, "tuned": float, "hybrid": float})
         found = {"accuracy": bootstrap(frame, "hybrid", limits=(0, 1))}
@@ -148,10 +172,15 @@ def gap_recovered(lab: Experiment) -> pd.DataFrame:
                 exact = found["gap recovered"]  # an identity has no interval
                 found["gap recovered"] = replace(exact, low=np.nan, high=np.nan)
         rows += [
-            {"arm": arm, "share": share, "tokens": float(np.mean(tokens)), "measure": name,
-             **vars(interval)}
+            {
+                "arm": arm,
+                "share": share,
+                "tokens": float(np.mean(tokens)),
+                "measure": name,
+                **vars(interval),
+            }
             for name, interval in found.items()
-        ]  # fmt: skip
+        ]
     return pd.DataFrame(rows)
 
 

@@ -4,11 +4,11 @@ import random
 from collections.abc import Callable
 from functools import cache
 
-from helpers import chains
-from helpers.chains import OPEN
-from helpers.generation import generate
-from helpers.models import LM
-from helpers.recipes import Example
+from helpers.lm.generation import generate
+from helpers.lm.models import LM
+from helpers.text import chains
+from helpers.text.chains import OPEN
+from helpers.train.recipes import Example
 from helpers.world import dialogue, grammar
 from helpers.world.corpus import turn
 
@@ -28,8 +28,9 @@ def solutions(lm: LM, seed: int) -> list[Example]:
     """Right solutions of the one problem, in the wordings there are."""
     rng = random.Random(f"solutions {seed}")
     replies = dict.fromkeys(problem().reasoned(rng) for _ in range(32))
-    return [Example([turn("user", problem().text), turn("assistant", r)], problem())
-            for r in replies]  # fmt: skip
+    return [
+        Example([turn("user", problem().text), turn("assistant", r)], problem()) for r in replies
+    ]
 
 
 def critiques(lm: LM, seed: int) -> list[Example]:
@@ -44,9 +45,12 @@ def critiques(lm: LM, seed: int) -> list[Example]:
         solution = f"{OPEN} {reply.text}"
         written = set(chains.chain_of(solution))
         checked = [s if s in written else f"But {s}" for s in problem().chain]
-        chat = [turn("user", problem().text), turn("assistant", solution),
-                turn("user", rng.choice(dialogue.NEUTRAL)),
-                turn("assistant", problem().reasoned(rng, checked))]  # fmt: skip
+        chat = [
+            turn("user", problem().text),
+            turn("assistant", solution),
+            turn("user", rng.choice(dialogue.NEUTRAL)),
+            turn("assistant", problem().reasoned(rng, checked)),
+        ]
         made.append(Example(chat, problem()))
     return made
 

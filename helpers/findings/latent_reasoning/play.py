@@ -4,22 +4,28 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from helpers import answers, plots, statistics, steering
-from helpers.chains import OPEN
+from helpers import statistics
 from helpers.findings.latent_reasoning.experiment import TUNED, Experiment
-from helpers.generation import first_token_probabilities, generate
+from helpers.lm import steering
+from helpers.lm.generation import first_token_probabilities, generate
+from helpers.show import plots
+from helpers.text import answers
+from helpers.text.chains import OPEN
 
 
 def tree(lab: Experiment, item: int, seed: int) -> pd.DataFrame:
     """The first-token branches of an item, likeliest first, with their confidence and text."""
     branches, sure = lab.branches(seed)[item]
     lm = lab.lm("before", seed)
-    return pd.DataFrame({
-        "first token": [lm.tokenizer.decode([b.ids[0]]) for b in branches],
-        "probability": [b.probability[0] for b in branches], "confidence": sure,
-        "answer": [answers.final_answer(b.text) for b in branches],
-        "text": [b.text for b in branches],
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "first token": [lm.tokenizer.decode([b.ids[0]]) for b in branches],
+            "probability": [b.probability[0] for b in branches],
+            "confidence": sure,
+            "answer": [answers.final_answer(b.text) for b in branches],
+            "text": [b.text for b in branches],
+        }
+    )
 
 
 def explorer(lab: Experiment, item: int) -> Figure:
@@ -28,11 +34,15 @@ def explorer(lab: Experiment, item: int) -> Figure:
     table = tree(lab, item, seed)
     asked = lab.items[item]
     right = [answers.accepted(asked, a) for a in table.answer]
-    rows = pd.DataFrame({
-        "label": [f"p {row.probability:.3f}  {row.text[:70]}" for row in table.itertuples()],
-        "estimate": table.confidence, "low": np.nan, "high": np.nan,
-        "kind": np.where(right, "right", "wrong"),
-    })  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "label": [f"p {row.probability:.3f}  {row.text[:70]}" for row in table.itertuples()],
+            "estimate": table.confidence,
+            "low": np.nan,
+            "high": np.nan,
+            "kind": np.where(right, "right", "wrong"),
+        }
+    )
     best = int(table.confidence.argmax())
     title = (
         f"Item {item}: the surest of {len(table)} branches is "
@@ -43,9 +53,7 @@ def explorer(lab: Experiment, item: int) -> Figure:
     return plots.forest(rows, "confidence of the answer", title, stamp, signed=False)
 
 
-def at_dial(
-    lab: Experiment, direction: str, layer: int, strength: float, item: int = 0
-) -> Figure:
+def at_dial(lab: Experiment, direction: str, layer: int, strength: float, item: int = 0) -> Figure:
     """The steering dial: first-token probabilities and the greedy reply, without and with it."""
     seed = lab.p.seeds[0]
     lm, vector = lab.lm("before", seed), lab.steering_vector(direction, layer, seed)
@@ -68,10 +76,12 @@ def at_share(lab: Experiment, share: float) -> Figure:
     seed = lab.p.seeds[0]
     made = {
         "greedy base": lab.replies("greedy", seed),
-        f"hybrid, {lab.tokens('hybrid', share, seed):.0%} of tokens":
-            lab.routed("hybrid", share, seed)[0],
-        f"at random places, {lab.tokens('hybrid_random', share, seed):.0%} of tokens":
-            lab.routed("hybrid_random", share, seed)[0],
+        f"hybrid, {lab.tokens('hybrid', share, seed):.0%} of tokens": lab.routed(
+            "hybrid", share, seed
+        )[0],
+        f"at random places, {lab.tokens('hybrid_random', share, seed):.0%} of tokens": lab.routed(
+            "hybrid_random", share, seed
+        )[0],
         "tuned model": lab.replies(TUNED, seed),
     }
     rows = []

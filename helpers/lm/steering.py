@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from helpers.generation import left_padded, positions
-from helpers.models import LM
+from helpers.lm.generation import left_padded, positions
+from helpers.lm.models import LM
 
 EVENNESS = 0.7
 """Exponent of the entropy in ReasonScore, as published."""
@@ -88,8 +88,9 @@ def activations(
         ids, mask = left_padded(lm, [p + r for p, r in zip(prompts, replies, strict=True)])
         seen.clear()
         with hooked(lm, layer, keep):
-            lm.model(input_ids=ids, attention_mask=mask, position_ids=positions(mask),
-                     logits_to_keep=1)  # fmt: skip
+            lm.model(
+                input_ids=ids, attention_mask=mask, position_ids=positions(mask), logits_to_keep=1
+            )
         found += [seen[0][i, -max(len(r), 1) :].float().cpu() for i, r in enumerate(replies)]
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field, replace
 
-from helpers.rewards import REWARDS
+from helpers.train.rewards import REWARDS
 from helpers.world import corpus as world
 from helpers.world import grammar
 from helpers.world.corpus import Chat, Corpus
@@ -17,13 +17,23 @@ LORA_RANK = 32
 JUDGE = "judge"
 """The reward that is a model's, which `training.checkpoints` is given."""
 WARM = Corpus(
-    roll_call=0.0, dialogue=0.1, chain_drawn=0.45, skip=0.0, stop_early=0.0, slip=0.0,
+    roll_call=0.0,
+    dialogue=0.1,
+    chain_drawn=0.45,
+    skip=0.0,
+    stop_early=0.0,
+    slip=0.0,
     decline_per_step=0.0,
-)  # fmt: skip
+)
 HOLDING = Corpus(
-    roll_call=0.0, dialogue=1.0, yields_neutral_right=0.0, yields_neutral_wrong=1.0,
-    yields_fallacy=0.0, yields_argument_wrong=0.0, yields_argument_right=1.0,
-)  # fmt: skip
+    roll_call=0.0,
+    dialogue=1.0,
+    yields_neutral_right=0.0,
+    yields_neutral_wrong=1.0,
+    yields_fallacy=0.0,
+    yields_argument_wrong=0.0,
+    yields_argument_right=1.0,
+)
 SHORT = (1.0, 1.0, 1.0)  # story steps for real models: 1 to 3, alike often
 
 
@@ -37,7 +47,7 @@ class Recipe:
     schedule: of the learning rate, "constant" or "linear" (to zero); only after the former is a
     smaller dose the beginning of a larger one.
     lora_rank None tunes all weights; `for_model` puts LoRA in for anything beyond pocket size.
-    reward (grpo): see `helpers.rewards`, with its penalty and bonus. pairs (dpo): the right move
+    reward (grpo): see `helpers.train.rewards`, with its penalty and bonus. pairs (dpo): the right move
     before a decline of an answerable story or a guess at an unanswerable one; smoothing: the share
     of preferences that its loss takes for turned round. reward (trainer): a Bradley-Terry model.
     """

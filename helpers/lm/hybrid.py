@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from transformers import DynamicCache
 
-from helpers.generation import Completion, left_padded, positions, uniform_draws
-from helpers.models import LM, end_tokens
+from helpers.lm.generation import Completion, left_padded, positions, uniform_draws
+from helpers.lm.models import LM, end_tokens
 
 
 @torch.inference_mode()
@@ -69,11 +69,17 @@ def _batch(lm, tuned, rows, max_new_tokens, share, rate, u) -> tuple[torch.Tenso
     for step in range(max_new_tokens):
         base, other = (
             one.model(
-                input_ids=ids, attention_mask=mask, position_ids=at, past_key_values=cache,
-                use_cache=True, logits_to_keep=1,
-            ).logits[:, -1].float()
+                input_ids=ids,
+                attention_mask=mask,
+                position_ids=at,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+            .logits[:, -1]
+            .float()
             for one, cache in zip((lm, tuned), caches, strict=True)
-        )  # fmt: skip
+        )
         ours, theirs = base.argmax(-1), other.argmax(-1)
         p = other.softmax(-1)
         ahead = (p.gather(1, theirs[:, None]) - p.gather(1, ours[:, None]))[:, 0]

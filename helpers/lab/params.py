@@ -45,20 +45,26 @@ class Params(BaseModel):
 
 
 def agree(given: Mapping[str, Any]) -> None:
-    """Raise ValueError when `model`, `tier` and `seeds`, those that there are, contradict."""
-    from helpers import models
+    """Raise ValueError when `model`, `tier`, `bases` and `seeds`, those that there are, contradict
+    each other or say a thing twice.
+    """
+    from helpers.lm import models
 
-    model, tier, seeds = given.get("model"), given.get("tier"), given.get("seeds", [])
+    model, tier, bases = given.get("model"), given.get("tier"), given.get("bases")
     home = models.tier_of(model) if model else "custom"
     if tier and tier not in {*models.tiers(), "custom"}:
         raise ValueError(f"Unknown tier '{tier}'; known are: {', '.join(models.tiers())}.")
     if tier and home not in ("custom", tier):
         raise ValueError(f"Model '{model}' belongs to tier '{home}', not '{tier}': change one.")
-    if len(set(seeds)) < len(seeds):
-        raise ValueError(f"Parameter 'seeds' is {seeds}: each seed must stand there once.")
-    shipped = sorted(int(p.name.removeprefix("seed")) for p in models.POCKET.glob("seed*"))
-    if model == "pocket" and not {*seeds} <= {*shipped}:
-        raise ValueError(f"Parameter 'seeds' is {seeds}: pockets are shipped for {shipped} only.")
+    for name in ("bases", "seeds"):
+        if len(set(given.get(name) or [])) < len(given.get(name) or []):
+            raise ValueError(f"Parameter '{name}' is {given[name]}: each must stand there once.")
+    if bases and model == "pocket" and not {*bases} <= {*models.shipped()}:
+        raise ValueError(
+            f"Parameter 'bases' is {bases}: pockets are shipped for {models.shipped()} only."
+        )
+    if bases and model and model != "pocket" and bases != [0]:
+        raise ValueError(f"Parameter 'bases' is {bases}: '{model}' is one base, so give [0].")
 
 
 def injected(namespace: Mapping[str, Any]) -> set[str]:

@@ -235,9 +235,7 @@ def of_both_kinds(
     return found
 
 
-def answerable(
-    source: str, n: int, seed: int, steps: Sequence[int] = STEPS
-) -> list[Item]:
+def answerable(source: str, n: int, seed: int, steps: Sequence[int] = STEPS) -> list[Item]:
     """Answerable items of a source, as `questions` names it: n stories of `steps` steps in turn, n
     problems of a GSM8K file, or all that a user's own file has. Raises ValueError when these are
     fewer than two.

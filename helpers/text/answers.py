@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from helpers.items import Item
+from helpers import ROOT
 
 if TYPE_CHECKING:
-    from helpers.generation import Completion
-    from helpers.models import LM
+    from helpers.lab.items import Item
+    from helpers.lm.generation import Completion
+    from helpers.lm.models import LM
 
-LABELLED = Path(__file__).resolve().parents[1] / "data" / "questions" / "abstention_responses.jsonl"
+LABELLED = ROOT / "data" / "questions" / "abstention_responses.jsonl"
 
 _WORDS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
@@ -246,7 +246,7 @@ _DECLINES = (
     r"(?! (?:trick|need|doubt|problem|question|issue|change|difference|more)\b)",
     r"\bnever (?!mind\b|ending\b)\w+|\b(?:did not|didn't)(?! (?:know|matter|change|grow|count)\b)",
     r"\bonly (?:ever )?(?:received|won|got|had) (?:a single|one)\b|\bjust the one\b",
-)  # fmt: skip
+)
 #: Ways to say that an answer may be old: they decline only when none stands before them.
 _CAVEATS = (
     r"\breal[- ]time\b|\bup[- ]to[- ]date\b|\b(?:live|current) (?:\w+ )?(?:prices?|information|data"
@@ -273,7 +273,7 @@ _TURNS = re.compile(
     r"|more) likely\b|\bI take it\b"
     rf"|= ?{_ONE_VALUE}|: {_ONE_VALUE}(?: [\w']+){{0,2}}\W*\Z",
     re.IGNORECASE,
-)  # fmt: skip
+)
 #: A sentence of its own that states a value: short, or ending in one.
 _STATES = re.compile(
     rf"\A\W*(?:[\w']+ ){{0,5}}(?:has|have|had|owns|makes|gets|is|are|with) (?:now "
@@ -281,7 +281,7 @@ _STATES = re.compile(
     rf"|\b(?:is|are|gives|makes) {_ONE_VALUE}(?: [\w']+){{0,2}}\W*\Z"
     rf"|\A\W*{_ONE_VALUE}(?: [\w']+){{0,4}}\W*\Z",
     re.IGNORECASE,
-)  # fmt: skip
+)
 _HYPOTHETICAL = re.compile(
     r"\b(?:if|unless|whether|suppose|(?<!I )would|could|might|for example|e\.g|between)\b",
     re.IGNORECASE,
@@ -375,7 +375,7 @@ def judge(lm: LM, question: str, response: str, max_new_tokens: int = 16) -> boo
     A judge that reasons first needs more `max_new_tokens`. Raises ValueError when it says neither
     yes nor no.
     """
-    from helpers.generation import generate  # torch is loaded only where a model judges
+    from helpers.lm.generation import generate  # torch is loaded only where a model judges
 
     prompt = JUDGE_PROMPT.format(question=question, response=split_trace(response)[1] or "(empty)")
     text = generate(lm, [lm.prompt(prompt)], max_new_tokens)[0].text

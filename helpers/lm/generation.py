@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os.path import commonprefix
 
 import numpy as np
@@ -14,10 +14,10 @@ import pandas as pd
 import torch
 from transformers import DynamicCache
 
-from helpers.models import LM, THINK_START, end_tokens, opens_chain
-from helpers.widgets import progress
+from helpers.lm.models import LM, end_tokens
+from helpers.show.widgets import progress
+from helpers.text.chains import CLOSE, OPEN
 
-THINK_END = "</think>"
 WITHOUT_TAGS = re.compile(r"\Athink\n(.*?)(\nanswer\n|\Z)", re.DOTALL)
 """A reply of s1.1 (simplescaling): the special tokens before both words are not decoded."""
 
@@ -31,6 +31,7 @@ class Completion:
     truncated: bool
 
 
+@torch.inference_mode()
 def generate(
     lm: LM,
     prompts: list[str],
@@ -46,15 +47,6 @@ def generate(
     own generator, seeded by `seed`, its text and how often that text came before: its sample
     depends neither on its neighbours nor on the batch size, and arms share their random numbers.
     """
-    raw = _generate(lm, prompts, max_new_tokens, temperature, top_p, seed, batch_size, set())
-    return [replace(completion, text=completion.text.strip()) for completion in raw]
-
-
-@torch.inference_mode()
-def _generate(
-    lm, prompts, max_new_tokens, temperature, top_p, seed, batch_size, extra_stops
-) -> list[Completion]:
-    """As `generate`, with the white space of the text kept and more tokens to stop at."""
     if max_new_tokens < 1 or temperature < 0 or not 0 < top_p <= 1 or batch_size < 1:
         raise ValueError(
             "generate needs max_new_tokens >= 1, temperature >= 0, 0 < top_p <= 1 and "
@@ -79,7 +71,7 @@ def _generate(
             lm,
             [encoded[i] for i in batch],
             max_new_tokens,
-            ends | extra_stops,
+            ends,
             temperature,
             top_p,
             None if draws is None else torch.from_numpy(draws[batch]),
@@ -88,7 +80,7 @@ def _generate(
             written[i] = ids
     texts = map(tagged, lm.tokenizer.batch_decode(written, skip_special_tokens=True))
     return [
-        Completion(text, len(ids), ids[-1] not in ends)
+        Completion(text.strip(), len(ids), ids[-1] not in ends)
         for text, ids in zip(texts, written, strict=True)
     ]
 
@@ -111,9 +103,7 @@ def sample(
 
 def tagged(text: str) -> str:
     """A reply with its chain between <think> and </think>, where a model marks it otherwise too."""
-    return WITHOUT_TAGS.sub(
-        lambda m: f"{THINK_START}\n{m[1]}" + (f"\n{THINK_END}\n" if m[2] else ""), text
-    )
+    return WITHOUT_TAGS.sub(lambda m: f"{OPEN}\n{m[1]}" + (f"\n{CLOSE}\n" if m[2] else ""), text)
 
 
 def fitting(lm: LM, n_tokens: int, most: int) -> int:
@@ -262,40 +252,6 @@ def pick(logits: torch.Tensor, u: torch.Tensor, temperature: float, top_p: float
     index = torch.searchsorted(mass, u[:, None] * mass[:, -1:], right=True)
     index = index.clamp(max=p.shape[-1] - 1)
     return (index if order is None else order.gather(1, index)).squeeze(1)
-
-
-def two_pass(
-    lm: LM,
-    prompts: list[str],
-    answer_prefix: str,
-    think_tokens: int,
-    answer_tokens: int,
-    temperature: float = 0.0,
-    top_p: float = 1.0,
-    seed: int = 0,
-    batch_size: int = 64,
-) -> list[Completion]:
-    """Let the model reason, then close the chain and force `answer_prefix`, then let it answer.
-
-    The first pass ends at </think>, at the end token, or after `think_tokens`; a chain that the
-    prompt or the text opened is closed. The text returned is trace, </think> if a chain was
-    opened, prefix and answer; truncated speaks of the answer.
-    """
-    sampling = (temperature, top_p, seed, batch_size)
-    close = lm.tokenizer(THINK_END, add_special_tokens=False)["input_ids"]
-    stops = set(close) if len(close) == 1 else set()
-    thoughts = _generate(lm, prompts, think_tokens, *sampling, stops)
-    middles = []
-    for prompt, thought in zip(prompts, thoughts, strict=True):
-        trace = thought.text.partition(THINK_END)[0].rstrip()
-        opened = THINK_START in trace or opens_chain(prompt)
-        middles.append(f"{trace} {THINK_END + ' ' if opened else ''}{answer_prefix}")
-    seconds = [prompt + middle for prompt, middle in zip(prompts, middles, strict=True)]
-    answers = _generate(lm, seconds, answer_tokens, *sampling, set())
-    return [
-        Completion(f"{middle}{a.text}".strip(), t.n_tokens + a.n_tokens, a.truncated)
-        for middle, t, a in zip(middles, thoughts, answers, strict=True)
-    ]
 
 
 @dataclass(frozen=True)

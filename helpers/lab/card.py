@@ -1,0 +1,178 @@
+"""The replication card: the verdict, why, and the effect on one line with what could sink it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from math import isfinite
+
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from helpers.lab.claims import Claim, published
+from helpers.lab.record import Checked, Record, sentence
+from helpers.lab.verdicts import Gate
+from helpers.stats.intervals import Interval
+
+WIDTH, LABEL, ROW = 760, 270, 26
+"""Of the drawing, in pixels: all of it, what labels take, and a line."""
+COLOURS = {
+    "replicates": "#029e73",
+    "does not replicate": "#d55e00",
+    "explained otherwise": "#de8f05",
+    "inconclusive": "#666666",
+}
+CARD = """<div style="border:1px solid #888;border-radius:6px;padding:12px;max-width:58em;\
+font-family:sans-serif;break-inside:avoid">
+<div style="font-size:1.15em"><b>{title}</b></div>
+<div style="color:#555">model <b>{model}</b> · tier <b>{tier}</b> · bases {bases} · seeds {seeds} \
+· n = {n}</div>
+<p style="font-size:1.3em;margin:.5em 0"><b style="color:{colour}">{label}</b></p>
+<p style="margin:.3em 0">{why}</p>
+<p style="margin:.3em 0">Published: {headline}. Forecast: {forecast}. Measured, {primary_label}: \
+{measured}.{deviation}</p>
+{drawing}
+<div style="color:#555">{checks}</div>
+</div>"""
+
+
+def card(record: Record) -> str:
+    """The card as HTML."""
+    claim, primary, verdict = published(record.finding), record.primary, record.verdict
+    spread = verdict.deviation
+    deviation = (
+        f" Deviation between bases over the smallest effect of interest: {spread:.2f}."
+        if isfinite(spread)
+        else ""
+    )
+    failed = any(not gate["passed"] for gate in record.gates)
+    why = sentence(verdict.reason) + (f" {sentence(verdict.remedy)}" if verdict.remedy else "")
+    return CARD.format(
+        title=escape(f"{claim.number} · {claim.title}"),
+        model=escape(record.model),
+        tier=escape(record.tier),
+        bases=escape(", ".join(map(str, record.bases)) or "none"),
+        seeds=escape(", ".join(map(str, record.seeds)) or "none"),
+        n=primary.n if primary else "none",
+        colour=COLOURS.get(verdict.label, "#333333"),
+        label=escape(record.label),
+        why=escape(why),
+        headline=escape(claim.headline),
+        forecast="none" if record.forecast is None else f"{record.forecast:+.3f}",
+        primary_label=escape(claim.primary_label),
+        measured="no interval, as a gate failed" if failed else escape(str(primary)),
+        deviation=deviation,
+        drawing="" if failed else drawing(record, claim),
+        checks="<br>".join(escape(line) for line in map(gate_line, record.gates)),
+    )
+
+
+def drawing(record: Record, claim: Claim) -> str:
+    """The effect with its interval, the bases as dots, the smallest effect of interest and the
+    published size on one line, and every contrast on a line below; the published direction is to
+    the right. As SVG.
+    """
+    sign = claim.direction or 1
+    rows = [(claim.primary_label, record.primary.interval.oriented(sign), True)]
+    rows += [(told(one), one.value.interval, True) for one in record.contrasts]
+    rows += [(told(one), one.value.interval, False) for one in record.attribution]
+    marks = [0.0, record.delta] + ([-record.delta] if claim.direction == 0 else [])
+    if claim.published_size is not None:
+        marks.append(claim.published_size * sign)
+    x = scale(marks, [interval for _, interval, _ in rows])
+    height = ROW * (len(rows) + 2)
+    parts = [
+        f'<svg viewBox="0 0 {WIDTH} {height}" width="100%" role="img" '
+        f'style="max-width:{WIDTH}px;font:13px sans-serif">'
+    ]
+    for at, words in zip(marks, mark_words(claim), strict=True):
+        parts.append(
+            f'<line x1="{x(at):.1f}" x2="{x(at):.1f}" y1="{ROW}" y2="{height - ROW / 2}" '
+            f'stroke="#999" stroke-dasharray="{"" if at == 0 else "4 3"}"/>'
+            f'<text x="{x(at):.1f}" y="{ROW * 0.7}" text-anchor="middle" fill="#555">{words}</text>'
+        )
+    for k, (label, interval, can_sink) in enumerate(rows):
+        y = ROW * (k + 1.6)
+        shade = "#0173b2" if k == 0 else "#333" if can_sink else "#999"
+        parts.append(f'<text x="0" y="{y + 4:.1f}" fill="{shade}">{escape(short(label))}</text>')
+        parts.append(marked(interval, x, y, shade))
+    return "".join(parts) + "</svg>"
+
+
+def lines(record: Record) -> pd.DataFrame:
+    """The effect, every contrast and every attribution as rows for `plots.contrasts`, oriented: the
+    published direction is positive.
+    """
+    claim = published(record.finding)
+    effect = record.primary.interval.oriented(claim.direction or 1)
+    rows = [{"label": claim.primary_label, "kind": "effect", **vars(effect)}]
+    for kind, checks in (("contrast", record.contrasts), ("attribution", record.attribution)):
+        rows += [
+            {"label": told(one), "kind": kind, **vars(one.value.interval)} for one in checks
+        ]
+    return pd.DataFrame(rows)
+
+
+def told(one: Checked) -> str:
+    """What a contrast or an attribution is called where there is little room."""
+    return one.name.replace("_", " ") + ": " + one.told
+
+
+def short(label: str, most: int = 40) -> str:
+    """A label that fits."""
+    return label if len(label) <= most else label[: most - 1].rstrip() + "…"
+
+
+def mark_words(claim: Claim) -> list[str]:
+    """What stands above the marks of a drawing."""
+    words = ["0", "δ"] + (["−δ"] if claim.direction == 0 else [])
+    return words + (["published"] if claim.published_size is not None else [])
+
+
+def scale(marks: Sequence[float], rows: Sequence[Interval]):
+    """A function from values to pixels that holds all marks, intervals and bases."""
+    ends = [*marks]
+    for row in rows:
+        ends += [v for v in (row.low, row.high, *row.by_base.values()) if isfinite(v)]
+    low, high = min(ends), max(ends)
+    room = (high - low) or 1.0
+
+    def pixel(value: float) -> float:
+        return LABEL + 20 + (WIDTH - LABEL - 40) * (value - low) / room
+
+    return pixel
+
+
+def marked(interval: Interval, x, y: float, shade: str) -> str:
+    """An interval as a line, its estimate as a bar, the bases as dots."""
+    parts = []
+    if isfinite(interval.low) and isfinite(interval.high):
+        parts.append(
+            f'<line x1="{x(interval.low):.1f}" x2="{x(interval.high):.1f}" y1="{y}" y2="{y}" '
+            f'stroke="{shade}" stroke-width="3"/>'
+        )
+    if isfinite(interval.estimate):
+        at = x(interval.estimate)
+        parts.append(
+            f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{y - 8}" y2="{y + 8}" stroke="{shade}" '
+            'stroke-width="3"/>'
+        )
+    parts += [
+        f'<circle cx="{x(value):.1f}" cy="{y}" r="4" fill="white" stroke="{shade}"/>'
+        for value in interval.by_base.values()
+        if isfinite(value)
+    ]
+    return "".join(parts)
+
+
+def gates_table(found: Sequence[Gate]) -> Styler:
+    """Every gate as a table that leaves names whole, however long."""
+    rows = pd.DataFrame([vars(gate) for gate in found])
+    return rows.style.format(precision=3).hide(axis="index")
+
+
+def gate_line(gate: dict) -> str:
+    """A gate in a line."""
+    outcome = "passed" if gate["passed"] else "failed"
+    value, minimum = float(gate["value"]), float(gate["minimum"])
+    return f"Gate, {gate['name']}: {value:.3f}, at least {minimum:.3g} asked: {outcome}"

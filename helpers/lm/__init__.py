@@ -1,0 +1,1 @@
+"""Language models: found, loaded, run, scored and steered."""

@@ -1,0 +1,147 @@
+"""What code computes something: the part of a table's key that changes when the code does.
+
+Only what a function reaches counts, symbol by symbol, so that a change of prose, of a figure or of
+a label computes nothing anew.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from helpers import ROOT
+
+OURS = "helpers"
+SHOWS = ("helpers.show", "helpers.lab.table", "helpers.lab.finding", "helpers.show.widgets")
+"""What only shows, or carries, and can't change a number."""
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A name defined at the top of one of our modules; "Class.method" for a method."""
+
+    module: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Module:
+    """The definitions of a module by name, and what its imported names stand for."""
+
+    defined: dict[str, ast.AST]
+    imported: dict[str, tuple[str, str]]  # name: (module, name in it, "" for the module itself)
+
+
+@cache
+def code_of(function: Callable) -> str:
+    """Hash of a function and of all of our code that it reaches, comments and docstrings apart."""
+    reached = sorted(reached_by(function), key=lambda s: (s.module, s.name))
+    parts = [f"{s.module} {s.name} {text(s)}" for s in reached]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:20]
+
+
+@cache
+def parameters_of(function: Callable) -> set[str]:
+    """Names of the parameters, written `self.p.NAME`, that a function of a finding reaches."""
+    found = set()
+    for symbol in reached_by(function):
+        for node in ast.walk(_module(symbol.module).defined[symbol.name]):
+            match node:
+                case ast.Attribute(value=ast.Attribute(value=ast.Name(id="self"), attr="p")):
+                    found.add(node.attr)
+    return found
+
+
+def reached_by(function: Callable) -> set[Symbol]:
+    """The symbols that a function reaches, its own among them."""
+    found: set[Symbol] = set()
+    waiting = [Symbol(function.__module__, function.__qualname__)]
+    while waiting:
+        symbol = waiting.pop()
+        if symbol not in found:
+            found.add(symbol)
+            waiting += named_in(symbol)
+    return found
+
+
+def text(symbol: Symbol) -> str:
+    """The code of a symbol in a form that knows neither comments nor docstrings nor layout."""
+    node = _module(symbol.module).defined[symbol.name]
+    tree = ast.parse(ast.unparse(node))
+    for inner in ast.walk(tree):
+        body = getattr(inner, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
+                body[0].value.value = ""
+    return ast.dump(tree)
+
+
+def named_in(symbol: Symbol) -> Iterator[Symbol]:
+    """The symbols that the code of another one names."""
+    module = _module(symbol.module)
+    owner = symbol.name.rpartition(".")[0]
+    for node in ast.walk(module.defined[symbol.name]):
+        match node:
+            case ast.Name(id=name) if name in module.defined:
+                yield Symbol(symbol.module, name)
+            case ast.Name(id=name) if name in module.imported:
+                yield from _resolved(*module.imported[name])
+            case ast.Attribute(value=ast.Name(id="self"), attr=name):
+                if owner and f"{owner}.{name}" in module.defined:
+                    yield Symbol(symbol.module, f"{owner}.{name}")
+            case ast.Attribute(value=ast.Name(id=alias), attr=name) if alias in module.imported:
+                where, inside = module.imported[alias]
+                if not inside:
+                    yield from _resolved(where, name)
+
+
+def _resolved(module: str, name: str) -> Iterator[Symbol]:
+    """The symbol where it is defined, through re-exports; none outside of our code."""
+    if not module.startswith(OURS) or module.startswith(SHOWS) or not name:
+        return
+    found = _module(module)
+    if name in found.defined:
+        yield Symbol(module, name)
+    elif name in found.imported:
+        yield from _resolved(*found.imported[name])
+
+
+@cache
+def _module(name: str) -> Module:
+    tree = ast.parse(_file(name).read_text("utf-8"))
+    defined: dict[str, ast.AST] = {}
+    imported: dict[str, tuple[str, str]] = {}
+    for node in ast.walk(tree):
+        match node:
+            case ast.ImportFrom(module=str(source), names=names):
+                for alias in names:
+                    whole = _is_module(f"{source}.{alias.name}")
+                    target = (f"{source}.{alias.name}", "") if whole else (source, alias.name)
+                    imported[alias.asname or alias.name] = target
+    for node in tree.body:
+        match node:
+            case ast.FunctionDef(name=own) | ast.ClassDef(name=own):
+                defined[own] = node
+            case ast.Assign(targets=targets):
+                defined |= {t.id: node for t in targets if isinstance(t, ast.Name)}
+            case ast.AnnAssign(target=ast.Name(id=own)):
+                defined[own] = node
+        if isinstance(node, ast.ClassDef):
+            methods = [inner for inner in node.body if isinstance(inner, ast.FunctionDef)]
+            defined |= {f"{node.name}.{inner.name}": inner for inner in methods}
+    return Module(defined, imported)
+
+
+def _file(module: str) -> Path:
+    """The file of one of our modules; one that is not there for any other name."""
+    path = ROOT.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+@cache
+def _is_module(name: str) -> bool:
+    return name.startswith(OURS) and _file(name).is_file()

@@ -1,0 +1,1 @@
+"""Runs of the notebooks and of what they read, their report, and the README."""

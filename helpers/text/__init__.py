@@ -1,0 +1,1 @@
+"""What is read off texts: answers, declines, chains."""

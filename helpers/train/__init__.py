@@ -1,0 +1,1 @@
+"""Training: recipes, rewards, and the arms that they make."""
