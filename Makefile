@@ -14,7 +14,9 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c requirements.
 run: $(READY)  ## execute the notebooks at tier pocket, write the report, show the verdicts
 	$(BIN)/workbook run --tier pocket --jobs 2
 
-test: test-setup  ## all tests
+test: test-setup  ## all tests, and that the code is formatted and clean
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest
 
 lab: $(READY)  ## open JupyterLab on notebook 0
@@ -23,7 +25,7 @@ lab: $(READY)  ## open JupyterLab on notebook 0
 doctor: $(READY)  ## what this machine can run
 	$(BIN)/workbook doctor
 
-readme: $(READY)  ## renew the README's table of findings from data/results/
+readme: $(READY)  ## renew the README's picture and table of findings from data/results/
 	$(BIN)/workbook report --readme
 
 # Torch comes first: without an NVIDIA GPU a CPU build (a tenth of the size) is looked for, and

@@ -12,9 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from helpers.lab import record
-from helpers.lab.record import ROOT
-from helpers.run import runner
+from helpers import ROOT
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -39,12 +37,16 @@ def pairs(texts: list[str]) -> dict[str, str]:
     return dict(text.split("=", 1) for text in texts)
 
 
-def numbers(text: str) -> list[int] | None:
-    """`0,1,2` as a list of whole numbers; None when empty."""
+def numbers(name: str, text: str) -> list[int] | None:
+    """`0,1,2` as a list of whole numbers, `0-3` as all from 0 to 3; None when empty."""
     try:
-        return [int(part) for part in text.split(",")] if text else None
+        found = []
+        for part in text.split(",") if text else []:
+            first, dash, last = part.partition("-")
+            found += range(int(first), int(last) + 1) if dash else [int(part)]
+        return found or None
     except ValueError:
-        raise ValueError(f"'--seeds {text}': give whole numbers such as 0,1,2.") from None
+        raise ValueError(f"'--{name} {text}': give whole numbers such as 0,1,2 or 0-2.") from None
 
 
 @app.command()
@@ -58,30 +60,38 @@ def run(
     p: Annotated[
         list[str] | None, typer.Option("-p", help="A notebook parameter, name=value.")
     ] = None,
-    seeds: Annotated[str, typer.Option(help="Training seeds, such as 0,1,2.")] = "",
-    jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time.")] = 1,
+    bases: Annotated[str, typer.Option(help="Pocket models, such as 0,1,2 or 0-2.")] = "",
+    seeds: Annotated[str, typer.Option(help="Training seeds, each on every base.")] = "",
+    jobs: Annotated[int, typer.Option(min=1, help="Processes at a time.")] = 1,
 ) -> None:
-    """Run notebooks, write the report, show the verdicts. What finished before is not repeated."""
+    """Run notebooks, write the report, show the verdicts. What is computed already is not computed
+    again.
+    """
+    from helpers.run import process
+    from helpers.run.report import report as write_report
+
     try:
-        folder, todo = runner.run(
+        folder, todo = process.run(
             notebooks or [],
-            tier,
-            model,
-            questions,
-            pairs(p or []),
-            numbers(seeds),
             jobs,
-            say=console.print,
+            process.RUNS,
+            console.print,
+            tier=tier,
+            model=model,
+            questions=questions,
+            params=pairs(p or []),
+            bases=numbers("bases", bases),
+            seeds=numbers("seeds", seeds),
         )
     except (ValueError, FileNotFoundError, ConnectionError) as error:
         raise refuse(error) from None
     except OSError as error:
         console.print(f"failed: {error.strerror or error}")
         raise typer.Exit(1) from None
-    done = [one for one in todo if one.state in ("complete", "kept")]
+    done = [one for one in todo if one.state == "complete"]
     where = str(folder)
     if list(folder.glob("*.ipynb")):
-        where = str(runner.report(folder))
+        where = str(write_report(folder))
         show(folder)
     if len(done) == len(todo):
         console.print(f"complete: {len(done)} of {len(todo)} notebooks; report: {where}")
@@ -96,10 +106,12 @@ def run(
 
 def show(folder: Path) -> None:
     """Print the table of verdicts of a run."""
-    heads = ["finding", "model (tier)", "published", "measured", "verdict"]
-    table = Table(*heads, title="Verdicts")
-    for one in runner.records(folder):
-        table.add_row(*runner.verdict_row(one))
+    from helpers.lab import record
+    from helpers.run.report import HEADS, verdict_row
+
+    table = Table(*HEADS, title="Verdicts")
+    for one in record.records(folder):
+        table.add_row(*verdict_row(one))
     console.print(table, soft_wrap=False)
 
 
@@ -108,25 +120,28 @@ def report(
     folder: Annotated[
         Path | None, typer.Argument(help="A folder of runs/; the newest if none.")
     ] = None,
-    readme: Annotated[bool, typer.Option("--readme", help="Renew table and scoreboard.")] = False,
+    readme: Annotated[
+        bool, typer.Option("--readme", help="Renew README and scoreboard from data/results/.")
+    ] = False,
 ) -> None:
-    """Write the report of a run again, or renew the README's table and the scoreboard from
-    data/results/."""
+    """Write the report of a run again, or renew the README's picture and table and the scoreboard
+    from data/results/.
+    """
+    from helpers.findings.reward_dial import scoreboard
+    from helpers.run import process
+    from helpers.run import readme as page
+    from helpers.run.report import report as write_report
+
     try:
         if readme:
-            from helpers import scoreboard
-
-            path = ROOT / "README.md"
-            text = runner.with_table(path.read_text("utf-8"), runner.findings_table())
-            record.write_atomically(path, text.rstrip("\n"))
-            console.print(f"written: {scoreboard.write()}")
-        else:
-            there = sorted(p.parent for p in runner.RUNS.glob("[0-9]*/*.ipynb"))
-            if not folder and not there:
-                raise ValueError(f"No run in {runner.RUNS} yet; start with: workbook run")
-            folder = folder or there[-1]
-            path = runner.report(folder)
-            show(folder)
+            console.print(f"written: {page.renew()}, {scoreboard.write(page.RESULTS)}")
+            return
+        there = sorted(p.parent for p in process.RUNS.glob("[0-9]*/*.ipynb"))
+        if not folder and not there:
+            raise ValueError(f"No run in {process.RUNS} yet; start with: workbook run")
+        folder = folder or there[-1]
+        path = write_report(folder)
+        show(folder)
     except ValueError as error:
         raise refuse(error) from None
     console.print(f"written: {path}")

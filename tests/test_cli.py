@@ -4,9 +4,9 @@ import pytest
 from typer.testing import CliRunner
 
 from helpers import cli
-from helpers.lab.record import Measure, Record
-from helpers.run import runner
-from helpers.run.runner import Run
+from helpers.lab.record import Record, Ruled, Value
+from helpers.run import process
+from helpers.run.plan import Run
 
 shell = CliRunner()
 
@@ -22,18 +22,18 @@ def ended(tmp_path, monkeypatch):
 
     def end(**states):
         runs = [Run(tmp_path / f"{name}.ipynb", {}, "k", state) for name, state in states.items()]
-        monkeypatch.setattr(runner, "run", lambda *_, **__: (tmp_path, runs))
+        monkeypatch.setattr(process, "run", lambda *_, **__: (tmp_path, runs))
         return invoke("run")
 
     return end
 
 
 def test_exit_code_and_last_line_say_what_happened(ended):
-    code, lines = ended(a="complete", b="kept")
+    code, lines = ended(a="complete", b="complete")
     assert code == 0 and lines[-1].startswith("complete: 2 of 2 notebooks")
     code, lines = ended(a="complete", b="failed")
     assert code == 1 and lines[-1].startswith("failed: 1 of 2 notebooks complete; b failed")
-    code, lines = ended(a="kept", b="interrupted", c="not started")
+    code, lines = ended(a="complete", b="interrupted", c="not started")
     assert code == 130 and lines[-1].startswith("interrupted: 1 of 3 notebooks complete; b")
 
 
@@ -43,6 +43,7 @@ def test_exit_code_and_last_line_say_what_happened(ended):
         (["-p", "n"], "'-p n' is not of the form -p name=value"),
         (["-p", "n;x=1"], "'-p n;x=1' is not of the form"),
         (["--seeds", "0,one"], "'--seeds 0,one': give whole numbers such as 0,1,2"),
+        (["--bases", "0-"], "'--bases 0-': give whole numbers such as 0,1,2 or 0-2"),
         (["99"], "No notebook '99'; there are: "),
     ],
 )
@@ -55,31 +56,46 @@ def test_a_full_disk_is_named(monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(runner, "run", full)
+    monkeypatch.setattr(process, "run", full)
     assert invoke("run") == (1, ["failed: No space left on device"])
 
 
 def test_report_without_a_run_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "RUNS", tmp_path)
+    monkeypatch.setattr(process, "RUNS", tmp_path)
     code, lines = invoke("report")
     assert code == 2 and "start with: workbook run" in lines[-1]
 
 
-def test_the_table_of_verdicts_shows_published_and_measured(tmp_path):
-    change = Measure(name="recall_change", arm="x", estimate=-0.25, low=-0.4, high=-0.1, n=120)
+def test_numbers_may_be_listed_or_a_range():
+    assert cli.numbers("bases", "0-2") == [0, 1, 2] and cli.numbers("bases", "3,0-1") == [3, 0, 1]
+    assert cli.numbers("seeds", "") is None
+
+
+def test_the_table_of_verdicts_shows_label_reason_and_measured(tmp_path):
+    change = Value(
+        measure="recall",
+        arm="x",
+        minus="before",
+        estimate=-0.25,
+        low=-0.4,
+        high=-0.1,
+        n=120,
+        by_base={0: -0.3, 1: -0.2},
+    )
     found = Record(
         finding="abstention_loss",
         tier="pocket",
         model="pocket",
-        measures=[change],
-        verdict="replicates",
+        primary=change,
+        delta=0.08,
+        verdict=Ruled(label="explained otherwise", reason="the missing abstentions do it"),
         complete=True,
     )
     (tmp_path / "01.json").write_text(found.model_dump_json())
     with cli.console.capture() as shown:
         cli.show(tmp_path)
     text = " ".join(shown.get().split())
-    assert "replicates" in text and "-0.250" in text
+    assert "explained" in text and "-0.250" in text and "missing" in text
 
 
 def test_pretrain_hands_on_seed_and_folder(tmp_path, monkeypatch):

@@ -13,10 +13,11 @@ from typer.testing import CliRunner
 
 from helpers.cli import app
 from helpers.lab import record
+from helpers.lab.claims import claims
 from helpers.lm import models
-from helpers.run import runner
+from helpers.run import plan, process
 
-BOOKS = runner.find([])
+BOOKS = plan.find([])
 SMALLEST = {
     "n_pairs": "2",
     "n_items": "4",
@@ -43,14 +44,14 @@ def parameters(path):
 
 
 def test_every_notebook_has_a_source_and_every_source_a_notebook():
-    sources = {p.stem for p in (runner.NOTEBOOKS / "source").glob("*.py")}
+    sources = {p.stem for p in (plan.NOTEBOOKS / "source").glob("*.py")}
     assert sources == {p.stem for p in BOOKS}
 
 
 @each
 def test_notebook_and_source_say_the_same(path):
     book = nbformat.read(path, as_version=4)
-    source = jupytext.read(runner.NOTEBOOKS / "source" / f"{path.stem}.py")
+    source = jupytext.read(plan.NOTEBOOKS / "source" / f"{path.stem}.py")
     assert book.metadata.kernelspec.name == source.metadata.kernelspec.name == "python3"
     one, other = (
         [(c.cell_type, c.source, c.metadata.get("tags", [])) for c in b.cells]
@@ -112,7 +113,7 @@ def smallest(tmp_path_factory):
     """The folder of a run of all notebooks, as small as they go, by the command line."""
     folder = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner, "RUNS", folder)
+        patch.setattr(process, "RUNS", folder)
         patch.setenv("WORKBOOK_CACHE", str(folder / "cache"))
         options = [f"-p{name}={value}" for name, value in SMALLEST.items()]
         done = CliRunner().invoke(app, ["run", *options])
@@ -127,9 +128,10 @@ def test_a_notebook_leaves_a_complete_record_of_its_finding(smallest, path):
     found = record.read(smallest / f"{path.stem}.json")
     assert found.complete and found.finding == path.stem[3:] and found.tier == "pocket"
     assert set(found.parameters) == set(papermill.inspect_notebook(str(path)))
-    if claim := record.claims().get(found.finding):
-        assert found.primary().seeds == [0] and found.verdict and found.controls and found.gates
-        assert found.primary().name == claim.primary
+    if found.finding in claims():
+        assert found.primary.by_base.keys() == {0} and found.verdict.label and found.gates
+        assert found.delta > 0 and found.code
+        assert {one.name for one in found.contrasts} <= {*claims()[found.finding].contrasts}
 
 
 @each
@@ -149,4 +151,4 @@ def test_the_report_shows_the_notebook(smallest, path):
 
 def test_the_verdict_on_four_questions_a_class_is_withheld(smallest):
     found = record.read(smallest / "01_abstention_loss.json")
-    assert found.verdict == "inconclusive" and "unanswerable items" in found.reason
+    assert found.label == "inconclusive" and "unanswerable items" in found.verdict.reason

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from helpers.lab import items, record
-from helpers.run import runner
+from helpers.run import plan, readme
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -127,7 +127,7 @@ def test_make_needs_nothing_but_python(tmp_path):
 
 
 def test_the_readme_s_table_is_what_the_command_would_write():
-    renewed = runner.with_table(README, runner.findings_table())
+    renewed = readme.with_table(README, readme.table(readme.rows()))
     assert renewed == README, "README.md is out of date; run: workbook report --readme"
 
 
@@ -142,7 +142,7 @@ def test_the_readme_s_example_questions_are_valid(tmp_path):
 
 
 def test_code_and_data_are_found_from_any_folder(tmp_path):
-    code = "from helpers import record; print(len(record.claims()))"
+    code = "from helpers.lab import claims; print(len(claims.claims()))"
     shown = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
@@ -166,9 +166,18 @@ def test_every_import_is_a_declared_requirement():
 
 
 def test_the_pocket_records_were_made_with_the_notebooks_own_defaults():
-    for path in runner.RESULTS.glob("*-pocket.json"):
+    for path in readme.RESULTS.glob("*-pocket.json"):
         made = record.read(path)
-        about = dict(tier="pocket", model="pocket", seeds=made.seeds)
-        now = runner.settings(path.name[:2], **about)
-        then = made.parameters | {"margin": now.get("margin")}  # 0 stands for the published one
-        assert {name: then[name] for name in now} == now, path.name
+        (notebook,) = plan.find([path.name[:2]])
+        now = plan.declared(notebook)[0] | plan.usual(notebook.stem, "pocket")
+        now |= {"bases": made.bases, "seeds": made.seeds}
+        assert {name: made.parameters[name] for name in made.parameters} == {
+            name: now[name] for name in made.parameters
+        }, path.name
+
+
+def test_the_code_of_every_record_is_that_of_now():
+    for row in readme.rows():
+        if row.record:
+            notes = row.notes(readme.code_now(row.record.finding))
+            assert "older than the code" not in notes, f"{row.title}: run its notebook again"

@@ -187,8 +187,8 @@ class Finding:
         return checkpoints(start, recipe, stream(base, seed), doses, **given)
 
     def cells(self, arm: str, dose: int) -> list[Cell]:
-        """The trainings of an arm; what no training made has one a base."""
-        seeds = self.p.seeds if self.arm(arm).trained else self.p.seeds[:1]
+        """The trainings of an arm; what no training made has one a base, whatever the seeds."""
+        seeds = self.p.seeds if self.arm(arm).trained else [0]
         return [Cell(self, arm, base, seed, dose) for base in self.p.bases for seed in seeds]
 
     def made_of(self, cell: Cell) -> list[Handle]:

@@ -13,7 +13,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,11 @@ class Cell:
         """
         return stream(self.base, self.seed)
 
+    def beside(self, arm: str) -> Cell:
+        """The training of another arm of the same base and seed at its end, for its tables."""
+        seed = self.seed if self.lab.arm(arm).trained else 0
+        return replace(self, arm=arm, seed=seed, dose=self.lab.dose(arm))
+
     def model(self, arm: str = "") -> Handle:
         """The model of this arm, or of another arm of the same base and seed at its end."""
         arm, dose = (arm, self.lab.dose(arm)) if arm else (self.arm, self.dose)
@@ -78,6 +83,8 @@ class Table:
     def __init__(self, function: Callable[..., pd.DataFrame], columns: dict[str, str], of: str):
         self.function, self.columns, self.of = function, columns, of
         self.name, self.__doc__ = function.__name__, function.__doc__
+        if clash := sorted({*columns} & {*ABOUT_IT}):
+            raise ValueError(f"Table '{self.name}' declares {clash}, which every table has.")
 
     def __get__(self, lab: Any, owner: type) -> Any:
         if lab is None:

@@ -81,7 +81,7 @@ def verdict(
     size = _size_held(effect, published_size)
     if effect.high < delta:
         what = "the effect is reversed" if effect.high < 0 else "nothing of interest is left"
-        why = f"{what}: at most {effect.high:.3f} in the published direction, below {delta:.3g}"
+        why = f"{what}: at most {effect.high:z.3f} in the published direction, below {delta:.3g}"
         return Verdict("does not replicate", why, deviation=spread)
     left = [one for one in contrasts if not one.interval.low > 0]
     if effect.low > 0 and not left:
@@ -90,7 +90,7 @@ def verdict(
     explained = [one for one in left if one.interval.high < delta]
     if effect.low > 0 and explained:
         strongest = min(explained, key=lambda one: one.interval.high)
-        why = f"{strongest.rival}: beyond it at most {strongest.interval.high:.3f} is left"
+        why = f"{strongest.rival}: beyond it at most {strongest.interval.high:z.3f} is left"
         return Verdict("explained otherwise", why + size, rival=strongest.name, deviation=spread)
     if effect.low > 0:
         why = "the effect is there, but open is whether " + "; or whether ".join(

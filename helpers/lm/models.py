@@ -131,6 +131,7 @@ def end_tokens(lm: LM) -> set[int]:
     return {i for i in [*ends, lm.tokenizer.eos_token_id] if i is not None}
 
 
+@cache
 def tiers() -> dict[str, dict]:
     """Tiers of data/models.yaml by name: needs, memory, rough minutes, models, pairs, defaults."""
     return yaml.safe_load((ROOT / "data" / "models.yaml").read_text("utf-8"))["tiers"]

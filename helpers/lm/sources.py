@@ -73,11 +73,17 @@ def text(symbol: Symbol) -> str:
     node = _module(symbol.module).defined[symbol.name]
     tree = ast.parse(ast.unparse(node))
     for inner in ast.walk(tree):
-        body = getattr(inner, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-            if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
-                body[0].value.value = ""
+        if isinstance(body := getattr(inner, "body", None), list):
+            inner.body = [part for part in body if not is_docstring(part)]
     return ast.dump(tree)
+
+
+def is_docstring(node: ast.AST) -> bool:
+    """Whether a statement is a string alone."""
+    match node:
+        case ast.Expr(value=ast.Constant(value=str())):
+            return True
+    return False
 
 
 def named_in(symbol: Symbol) -> Iterator[Symbol]:
@@ -127,7 +133,9 @@ def _module(name: str) -> Module:
             case ast.FunctionDef(name=own) | ast.ClassDef(name=own):
                 defined[own] = node
             case ast.Assign(targets=targets):
-                defined |= {t.id: node for t in targets if isinstance(t, ast.Name)}
+                for part in [part for target in targets for part in ast.walk(target)]:
+                    if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+                        defined[part.id] = node
             case ast.AnnAssign(target=ast.Name(id=own)):
                 defined[own] = node
         if isinstance(node, ast.ClassDef):

@@ -357,17 +357,26 @@ def forest(rows: pd.DataFrame, xlabel: str, title: str, look: Look, signed: bool
     return figure
 
 
-def contrasts(rows: pd.DataFrame, delta: float, xlabel: str, title: str, look: Look) -> Figure:
+def contrasts(
+    rows: pd.DataFrame,
+    delta: float,
+    xlabel: str,
+    title: str,
+    look: Look,
+    equivalence: bool = False,
+) -> Figure:
     """The effect and what is left of it beyond each rival, the published direction to the right,
     zero and the smallest effect of interest marked.
 
-    rows: as for `forest`.
+    rows: as for `forest`. equivalence: the claim is that there is no effect, and `delta` is the
+    margin on both sides of zero.
     """
     figure = forest(rows, xlabel, title, look)
     (ax,) = figure.axes
-    ax.axvline(delta, color="0.3", ls="--", lw=2, zorder=0)
+    for at in (-delta, delta) if equivalence else (delta,):
+        ax.axvline(at, color="0.3", ls="--", lw=2, zorder=0)
     ax.annotate(
-        "smallest effect of interest",
+        "margin" if equivalence else "smallest effect of interest",
         (delta, 0),
         (4, -4),
         textcoords="offset points",

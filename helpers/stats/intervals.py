@@ -276,21 +276,42 @@ def _cube(frame: pd.DataFrame, columns: Sequence[str]) -> tuple[np.ndarray, list
     """Tidy rows to values [columns, cells, items], with the items and the cells (base, seed), both
     sorted.
     """
-    missing = {name: 0 for name in ("base", "seed") if name not in frame}
-    frame = frame.assign(**missing)
-    if frame.duplicated(["item", "base", "seed"]).any():
-        raise ValueError("An item has two rows in one training: pass one arm at one dose.")
-    wide = [
-        frame.pivot(index=["base", "seed"], columns="item", values=c).astype(float) for c in columns
+    keys = [
+        frame[name].to_numpy() if name in frame else np.zeros(len(frame), dtype=int)
+        for name in ("base", "seed")
     ]
-    values = np.stack([w.to_numpy() for w in wide])
+    item = frame["item"].to_numpy()
+    order = np.lexsort((pd.factorize(item, sort=True)[0], keys[1], keys[0]))
+    base, seed, item = (array[order] for array in (*keys, item))
+    cells = list(dict.fromkeys(zip(base.tolist(), seed.tolist(), strict=True)))
+    items = list(dict.fromkeys(item[(base == cells[0][0]) & (seed == cells[0][1])].tolist()))
+    _check_whole(base, seed, item, cells, items)
+    values = np.stack([frame[name].to_numpy(dtype=float)[order] for name in columns])
+    values = values.reshape(len(columns), len(cells), len(items))
     if np.isnan(values).any():
-        _, row, column = np.argwhere(np.isnan(values))[0]
-        (base, seed), item = wide[0].index[row], wide[0].columns[column]
-        raise ValueError(
-            f"Item {item} has no value in base {base}, seed {seed}: all need all items."
-        )
-    return values, list(wide[0].columns), list(wide[0].index)
+        _, cell, k = np.argwhere(np.isnan(values))[0]
+        _lacks(items[k], cells[cell])
+    return values, items, cells
+
+
+def _check_whole(
+    base: np.ndarray, seed: np.ndarray, item: np.ndarray, cells: list, items: list
+) -> None:
+    """Raise ValueError unless every cell has every item once; the arrays are sorted."""
+    if len(item) == len(cells) * len(items) and (item == np.tile(items, len(cells))).all():
+        return
+    rows = pd.DataFrame({"base": base, "seed": seed, "item": item})
+    if rows.duplicated().any():
+        raise ValueError("An item has two rows in one training: pass one arm at one dose.")
+    everyone = sorted(set(item.tolist()), key=str)
+    for cell, own in rows.groupby(["base", "seed"]):
+        for lost in set(everyone) - set(own.item):
+            _lacks(lost, cell)
+
+
+def _lacks(item: object, cell: tuple[int, int]) -> None:
+    base, seed = cell
+    raise ValueError(f"Item {item} has no value in base {base}, seed {seed}: all need all items.")
 
 
 @lru_cache(maxsize=16)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from helpers.text import answers
+from helpers.text import abstention, answers
 from helpers.text.chains import CLOSE, OPEN
 
 REWARDS = ("right", "format", "random", "wrong", "dial")
@@ -19,7 +19,7 @@ def earned(kind: str, text: str, right: str, penalty: float = 0.0, bonus: float 
     whatever it says. wrong: 1 for an answer that is not the right one. dial: 1 for a right answer,
     `bonus` for declining, -`penalty` for anything else (Kalai et al., arXiv 2509.04664).
     """
-    declined = answers.abstained(text)
+    declined = abstention.abstained(text)
     said = "" if declined else answers.final_answer(text)
     correct = bool(right) and answers.equal(said, right)
     if kind == "right":

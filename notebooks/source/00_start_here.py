@@ -33,20 +33,34 @@ import time
 
 from IPython.display import HTML, Markdown
 
+from helpers.findings import start_here as finding
 from helpers.lab import record
 from helpers.lm import models
-from helpers.show import plots, widgets
-from helpers.findings import start_here as finding
+from helpers.show import widgets
+from helpers.show.look import Look
 from helpers.world import grammar
 
 p = finding.Params.checked(globals())
 started = time.monotonic()
 
 # %% [markdown]
+# ## What this is about
+#
+# Two language models were trained to reason. Before and after, somebody asked them questions
+# that have no answer. How often does each still say so?
+
+# %%
+finding.published_falls()
+
+# %% [markdown]
+# All twelve points lie left of zero. Would you believe it of other models? Here are two, each
+# trained once, with no intervals, and reasoning is not all that their training changed.
+#
 # ## The map
 #
 # Seven findings, one notebook each. Read the claim first, then what its source measured: the
-# two are not always the same, and the notebooks live in that gap.
+# two are not always the same, and the notebooks live in that gap. The column with δ says how
+# large an effect must at least be to matter to us; more on that below.
 
 # %%
 HTML(finding.the_map())
@@ -98,7 +112,8 @@ Markdown(
 
 # %%
 stamp = f"model {p.model} · tier {p.tier} · one pair, seed {p.seed} · greedy replies"
-finding.first_tokens(lm, pair, "First tokens, and the reply that follows", stamp)
+look = Look(stamp)
+finding.first_tokens(lm, pair, "First tokens, and the reply that follows", look)
 
 # %% [markdown]
 # There are six ways here for a question to have no answer:
@@ -115,9 +130,9 @@ finding.first_tokens(lm, pair, "First tokens, and the reply that follows", stamp
 
 # %%
 def meet(scenario, number):
-    title = f"First tokens: {plots.named(scenario)}"
+    title = f"First tokens: {look.label(scenario)}"
     stories = finding.stories(p.seed, scenario, number)
-    return finding.first_tokens(lm, stories, title, stamp)
+    return finding.first_tokens(lm, stories, title, look)
 
 
 more = {"scenario": list(grammar.SCENARIOS), "number": list(range(1, 9))}
@@ -126,57 +141,132 @@ widgets.explore(meet, live_only=more, scenario=["stale", "false_premise"], numbe
 # %% [markdown]
 # ## How a verdict is made
 #
-# There are four words for a result. They are computed, never typed. A 95 % interval is made
-# so that of 100 repetitions of the experiment about 95 have the true value in theirs; a *gate* is
-# what must be so before a measure means anything; a *control* measures another explanation, which
-# could sink the finding.
+# Every notebook ends in one of four labels. It is computed from numbers, never typed. What
+# would you ask before you believe a published effect? We ask four questions.
 #
-# * **replicates**: the 95 % interval of the main measure excludes zero in the published
-#   direction, and every control holds;
-# * **direction only**: the right sign, but the interval touches zero, or a control is too weak;
-# * **does not replicate**: the interval excludes the published direction;
-# * **inconclusive**: a gate failed (accuracy, readable replies, number of questions), a control
-#   came out at nothing or the other way round, or what was measured can't tell.
+# **1 · Does it hold for more than the models we happen to have?** A *base* is one pretrained
+# model. Another random start of the pretraining makes another base, as pocket 0, pocket 1 and so
+# on. Bases are what we draw at random: we want to speak of bases like ours, not of ours alone.
 #
-# Notebook 4, whose claim is that nothing changes, has a margin in the place of zero.
+# So each base gives one value, the mean of its trainings. The *95 % interval* is made of these
+# values by *Student's t*: their mean, plus and minus their scatter, the wider the fewer bases
+# there are. If we drew new bases 100 times, about 95 of the intervals would hold the true mean.
 #
-# Below are four simulated experiments. A fall was published; in truth it is large, small, absent
-# or a rise. Watch what the number of questions does to the intervals, and they to the words.
-
-# %%
-widgets.explore(finding.draw_verdicts, live_only={"n": [15, 60, 240, 960]}, n=[30, 480])
+# **2 · Is it large enough to matter?** The *smallest effect of interest*, δ, is written down
+# with a reason before any run, often a third of what was published. It is what lets us say that
+# there is nothing: no experiment shows an effect of exactly zero, but one can show less than δ.
+#
+# **3 · Could something else make it?** A *rival* is another explanation of the effect. A
+# *contrast* measures what is left of the effect beyond a rival. For instance: training on chains
+# makes a model decline less; how much less than equal training that still shows it declines?
+#
+# An *attribution* is a further measure that tells which ingredient does it: do bare answers,
+# without chains, do the same? It is reported beside the verdict. It sinks nothing.
+#
+# **4 · Could the experiment have told at all?** A *gate* is what must be so before a number
+# means anything: enough questions, readable replies, a model that its training did not break.
 
 # %% [markdown]
-# One experiment can be lucky. The power of a design is how often it would say `replicates`
-# if it were done again and again.
+# ### The four labels
 #
-# **Exercise** (easy, 3 minutes). How many questions does the *small fall* need for a power of
-# at least 80 %?
+# If a gate failed, or there is one base only, the label is **inconclusive**. Otherwise we turn
+# every number so that the published direction is positive, and the first line that fits counts:
 #
-# <details><summary>Hint</summary>An interval narrows with the square root of n.</details>
-# <details><summary>A deeper hint</summary>Double n until
-# <code>finding.power("a small fall", n)</code> is large enough.</details>
+# | label | when |
+# |---|---|
+# | **does not replicate** | the whole interval lies below δ: nothing of interest, or reversed |
+# | **replicates** | the whole interval lies above 0, and so does that of every contrast |
+# | **explained otherwise** | it lies above 0; that of some contrast does not, and is below δ |
+# | **inconclusive** | all else: an interval is too wide to tell |
+#
+# A quick question: an interval lies between 0 and δ and touches neither. Which label?
+#
+# <details><summary>Answer</summary>Does not replicate. Something is there, but less than what
+# we said beforehand would matter.</details>
+#
+# An inconclusive verdict also says what would decide it: about how many bases, or how many
+# questions. Two notebooks differ. The claim of notebook 4 is that there is *no* difference, so it
+# replicates if the whole interval lies between -δ and δ. Notebook 5 judges several mechanisms,
+# each by this rule, and counts.
+
+# %% [markdown]
+# > **What we got wrong the first time**
+# >
+# > This workbook had another rule before. It was fixed before any run, too, and it was bad.
+# >
+# > * *It could not accept a null*, that is, no effect. It had no δ, and an interval around zero
+# >   always leaves the sign open. We simulated experiments with no effect, three trainings and
+# >   three controls (our word for contrasts then): 81 % came out inconclusive.
+# > * *It failed a control by the sign of one number*, its estimate, without its interval. Where
+# >   nothing is going on that is the toss of a coin, and three coins seldom all fall right.
+# > * *It called the rest "direction only"*: the right sign, but not surely. Nobody can act on it.
+# >
+# > We knew results by the old rule when we changed it. So δ is argued from what was published,
+# > not from what we saw, and every record is made anew. A contrast now counts by its interval.
+# > What only tells the ingredient sinks nothing. Intervals are over bases. "Direction only" is
+# > gone, and an open verdict says what would close it.
+
+# %% [markdown]
+# ### Try it where the truth is known
+#
+# Here is a world without models, with δ = 0.1. In four experiments the truth is: no effect; an
+# effect of 2 δ; one of 2 δ that a rival makes alone; and 2 δ the other way. Each base has its own
+# value, a dot, scattered around the truth. Which labels would you expect over three bases?
+
+# %%
+knob = {"bases": list(range(2, 13)), "repetition": list(range(10))}
+widgets.explore(finding.draw_experiments, live_only=knob, bases=[3, 8], repetition=[0])
+
+# %% [markdown]
+# One experiment can be lucky. The *power* of a design is how often it would earn the right label
+# if it were done again and again. Two things decide it: how many bases there are, and how much
+# they scatter. The scatter is given as *deviation over δ*: the standard deviation between bases,
+# divided by the smallest effect of interest. Which of the three is the hardest to show?
+
+# %%
+knob = {"deviation": [0.3, 0.7, 1.0, 1.2], "bases": [3, 5, 12]}
+widgets.explore(finding.draw_power, live_only=knob, deviation=[0.5], bases=[8])
+
+# %% [markdown]
+# **Exercise** (easy, 3 minutes). Bases scatter with a deviation of 0.7 δ. What is the fewest
+# number of bases with which a true null earns "does not replicate" in at least 80 %? Guess first:
+# is it more or fewer than an effect of 2 δ needs to replicate?
+#
+# <details><summary>Hint</summary>How far is no effect from δ, and how far is 2 δ from 0? The
+# interval must fit in between, and it narrows with more bases.</details>
+# <details><summary>A deeper hint</summary>Try <code>finding.power("null", bases, 0.7)</code> for
+# 2, 3, 4 bases and so on; then the same for <code>"real"</code>.</details>
 
 
 # %%
-def strong_enough(n):
-    return finding.power("a small fall", n) >= 0.8
+def enough(bases, effect="null"):
+    return finding.power(effect, bases, 0.7) >= 0.8
 
 
 # %%
-my_n = None
+my_bases = None
 
 # %%
-widgets.check(my_n, strong_enough, "Too few would see it: more questions.")
+hint = "Enough, and one base fewer is not: look for the step."
+widgets.check(my_bases, lambda n: enough(n) and not enough(n - 1), hint)
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
 # ```python
-# my_n = next(n for n in (60, 120, 240, 480, 960) if strong_enough(n))
+# my_bases = next(n for n in range(2, 13) if enough(n))
 # ```
+# It is 7, while an effect of 2 δ needs 4. The null is only one δ away from what it must be told
+# from, the effect is two. To show that something is not there takes more.
 # </details>
 #
+# Now the real thing: how much do the bases scatter in our own records? Look up each deviation in
+# the right panel above. Could that experiment have told?
+
+# %%
+HTML(finding.known_records())
+
+# %% [markdown]
 # A verdict is about *this model family at this scale*, and a finding that does not replicate
 # here is a good result too. Go on with notebook 1.
 

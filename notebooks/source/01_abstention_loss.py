@@ -18,11 +18,11 @@
 # **Does training a model to reason make it stop saying "I don't know"?**
 #
 # *After this notebook you can* measure abstention so that ability and willingness come apart,
-# name the controls that could sink the finding, and read a published drop with care.
+# name the rivals that could sink the finding, and read a published drop with care.
 #
 # | tier | hardware | minutes, about |
 # |---|---|---|
-# | pocket | two CPU cores | 2 for one seed, 4 for three |
+# | pocket | two CPU cores | 2 for one base, 4 for three |
 # | small (SmolLM2-135M) | two CPU cores | 21 |
 # | gpu (1.5 B) | one GPU with 24 GB | 90 (an estimate) |
 #
@@ -31,12 +31,13 @@
 # %% tags=["parameters"]
 model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
 tier: str = "pocket"  # pocket, small, gpu or paper
-seeds: list[int] = [0, 1, 2]  # training seeds; one is enough in class
+bases: list[int] = [0, 1, 2]  # pocket models; a real model is one base, [0]
+seeds: list[int] = [0]  # training seeds, each on every base
 n_pairs: int = 40  # minimal pairs per scenario, or of a GSM8K file
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 doses: list[int] = [0, 8, 16, 32, 64]  # training steps at which we look
 after: str = ""  # a reasoning model to compare (`model`: with thinking on); empty: ours
-prefix: str = "<think>"  # what both arms are made to open with in one control
+prefix: str = "<think>"  # what both arms are made to open with in one check
 max_new_tokens: int = 96  # longest reply
 temperature: float = 0.0  # 0 is greedy; published runs used 0.8
 top_p: float = 1.0  # published runs used 0.95
@@ -49,11 +50,12 @@ import time
 import pandas as pd
 from IPython.display import HTML, Markdown
 
-from helpers import statistics
-from helpers.lab import record
-from helpers.show import plots, widgets
-from helpers.text import answers
 from helpers.findings import abstention_loss as finding
+from helpers.lab import card, claims, record
+from helpers.show import plots, widgets
+from helpers.show.look import Look
+from helpers.stats.statistics import d_prime_criterion
+from helpers.text import abstention, answers
 
 p = finding.Params.checked(globals())
 started = time.monotonic()
@@ -66,10 +68,10 @@ started = time.monotonic()
 # falls in both pairs, precision *rises* in both, and there are only two pairs, without intervals.
 
 # %%
-claim = record.published("abstention_loss")
+claim = claims.published("abstention_loss")
 pairs = finding.published_slopes(claim)
 title = "As published: abstention recall falls in both pairs, and precision rises"
-plots.slopes(pairs, title, claim.source[0])
+plots.slopes(pairs, title, Look(claim.source[0]))
 
 # %%
 Markdown(claim.as_published())
@@ -96,7 +98,7 @@ guess = widgets.predict("Change of abstention recall?", -1.0, 1.0, p.forecast)
 # Find the difference in this one.
 
 # %%
-lab = finding.Experiment(p)
+lab = finding.AbstentionLoss(p)
 asked = pd.DataFrame([vars(item) for item in lab.items])
 pair = asked[asked.id.isin([lab.items[-1].id, lab.items[-1].twin])]
 HTML(pair[["question", "answers", "should_abstain"]].to_html(index=False))
@@ -112,10 +114,10 @@ asked.groupby(["scenario", "should_abstain"]).size().unstack(fill_value=0)
 # answer. That share is **abstention recall**.
 
 # %%
-before = lab.responses("before")
-start = finding.measure(before, "recall")
+before = lab.graded("before")
+start = lab.value("recall", "before")
 title = f"Before training, it declines {start.estimate:.0%} of what has no answer"
-plots.outcomes(before, title, lab.stamp)
+plots.outcomes(before, title, lab.look)
 
 # %% [markdown]
 # Here is what it wrote: the question with the right move, then the reply.
@@ -133,14 +135,13 @@ HTML(some.groupby("scenario").head(2)[columns].to_html(index=False))
 # same questions each time.
 
 # %%
-doses_asked = [lab.responses(finding.REASONING, dose) for dose in p.trained]
-after_sft = lab.responses(finding.REASONING)
-table = finding.measures(pd.concat([before, *doses_asked]))
+both = ["before", finding.REASONING]
+after_sft = lab.graded(finding.REASONING)
 
 # %%
-end = finding.measure(after_sft, "recall")
+end = lab.value("recall", finding.REASONING)
 title = f"With training, abstention recall {plots.moves(start.estimate, end.estimate)}"
-plots.dose_response(table, ["recall", "false_declines"], title, lab.stamp)
+finding.along_doses(lab, both, ["recall", "false_declines"], title)
 
 # %% [markdown]
 # Left: declining when one should. Right: declining when one should not. Lines that fall on
@@ -156,18 +157,18 @@ plots.dose_response(table, ["recall", "false_declines"], title, lab.stamp)
 #
 # A falling sensitivity $d'$ says *can't tell*. A rising criterion $c$ says *won't say*. To keep
 # $z$ finite, 0.5 is added to every count and 1 to every total (Hautus 1995). By hand, with all
-# seeds in one pot (the figure below takes the mean of the seeds, so it differs a little):
+# bases in one pot (the figure below takes the mean of the bases, so it differs a little):
 
 # %%
 said = after_sft.groupby("should_abstain").abstained.agg(["sum", "size"])
-d_prime, criterion = statistics.d_prime_criterion(*said.loc[True], *said.loc[False])
-print(f"after the last dose, all seeds together: d' {d_prime:.2f}, c {criterion:.2f}")
+d_prime, criterion = d_prime_criterion(*said.loc[True], *said.loc[False])
+print(f"after the last dose, all bases together: d' {d_prime:.2f}, c {criterion:.2f}")
 
 # %%
 names = ["d_prime", "criterion"]
-moved = [finding.change(before, after_sft, name).estimate for name in names]
+moved = [lab.change(name, *both).estimate for name in names]
 title = f"d′ changes by {moved[0]:+.2f}, the criterion by {moved[1]:+.2f}"
-plots.dose_response(table, names, title, lab.stamp)
+finding.along_doses(lab, both, names, title)
 
 # %% [markdown]
 # Be careful here. Where false declines are near zero from the start, $F$ can't fall, and *any*
@@ -176,10 +177,9 @@ plots.dose_response(table, names, title, lab.stamp)
 # That share is the area under the ROC curve: .5 is guessing, 1 is telling them apart for sure.
 
 # %%
-scored = [lab.declining(arm) for arm in ("before", finding.REASONING)]
-areas = [str(statistics.bootstrap(frame, "auroc")) for frame in scored]
+areas = [lab.value("auroc", arm) for arm in both]
 print("before {}, after {}".format(*areas))
-print("change", statistics.paired_bootstrap(*scored, "auroc"))
+print("change", lab.change("auroc", *both))
 
 # %% [markdown]
 # Is it the same everywhere? Compare the grey points with the coloured ones, row by row.
@@ -189,7 +189,7 @@ scenarios = finding.by_scenario(pd.concat([before, after_sft]))
 wide = scenarios.pivot(index="scenario", columns="arm", values="estimate")
 fall = (wide[finding.REASONING] - wide["before"]).sort_values()
 title = f"By scenario, recall changes from {fall.iloc[0]:+.2f} to {fall.iloc[-1]:+.2f}"
-plots.compare(scenarios, "scenario", "abstention recall", title, lab.stamp)
+plots.compare(scenarios, "scenario", "abstention recall", title, lab.look)
 
 # %% [markdown]
 # ## Reveal
@@ -197,17 +197,17 @@ plots.compare(scenarios, "scenario", "abstention recall", title, lab.stamp)
 # The published pairs, and ours beside them, on the same three measures.
 
 # %%
-ours = finding.our_slopes(table, lab.label)
-recall = finding.change(before, after_sft)
+ours = finding.our_slopes(lab)
+recall = lab.primary.value(lab).interval
 title = f"Recall changes by {recall.estimate:+.2f} here; published pairs beside it"
-plots.slopes(pd.concat([pairs, ours]), title, lab.stamp)
+plots.slopes(pd.concat([pairs, ours]), title, lab.look)
 
 # %%
 rows = finding.published_changes(claim)
 rows.append({"label": "your forecast", "kind": "forecast", "estimate": guess.value})
 rows.append({"label": f"measured: {lab.label}", "kind": "measured", **vars(recall)})
 title = f"Published, forecast, measured: {recall.estimate:+.2f} here"
-plots.forest(pd.DataFrame(rows), "change of abstention recall", title, lab.stamp)
+plots.forest(pd.DataFrame(rows), "change of abstention recall", title, lab.look)
 
 # %%
 Markdown(finding.changed(lab, guess.value))
@@ -223,36 +223,38 @@ Markdown(finding.changed(lab, guess.value))
 # keep something is to leave something else out.)
 #
 # **2 · Is it reasoning, or any fine-tuning?** As many steps on direct answers, without chains.
-# If that arm loses as much, reasoning is not the cause.
+# If that arm loses as much, any such training does it. That would not sink the finding, but it
+# tells which ingredient is at work.
 
 # %%
-arms = [before, *doses_asked, *(lab.responses(arm) for arm in lab.control_arms)]
-table = finding.measures(pd.concat(arms))
-ends = table[(table.measure == "recall") & table.dose.isin([0, p.dose])]
+names = ["recall", "false_declines"]
+arms = [*both, *lab.rivals]
 title = "Recall at the end: " + ", ".join(
-    f"{plots.named(row.arm)} {row.estimate:.2f}" for row in ends.itertuples()
+    f"{lab.look.label(arm)} {lab.value('recall', arm).estimate:.2f}" for arm in arms
 )
-plots.dose_response(table, ["recall", "false_declines"], title, lab.stamp)
+finding.along_doses(lab, arms, names, title)
 
 # %% [markdown]
 # **3 · Is it the opening?** In the published runs only the reasoning arm was made to start its
 # answer in a certain way ("Final Answer:"). Ours were free. Here *both* arms are made to open
 # alike, by default with a chain of thought, and the change of recall is measured again. If the
-# untrained model declines as rarely once it reasons, reasoning did it, and not the training.
+# untrained model declines as rarely once it reasons, reasoning did it, and not the training. This
+# too only tells which ingredient does it.
 
 # %%
-opened = [lab.responses(arm, prefix=p.prefix) for arm in ("before", finding.REASONING)]
-alike = [finding.measure(frame, "recall").estimate for frame in opened]
+opened = [lab.graded(arm, prefix=p.prefix) for arm in both]
+alike = [lab.value("recall_opened", arm).estimate for arm in both]
 title = f"Both opened with {p.prefix}: recall {plots.moves(*alike)}"
-plots.outcomes(pd.concat(opened), title, lab.stamp)
+plots.outcomes(pd.concat(opened), title, lab.look)
 
 # %% [markdown]
 # **4 · How good is the ruler?** Rules decide whether a reply declines, and rules err. Here they
-# face hand-labelled replies that they were not tuned on. $\kappa$ is agreement beyond chance.
+# face hand-labelled replies that they were not tuned on. $\kappa$ is agreement beyond chance: below
+# .6, at the lower end of its interval, a gate fails and nothing is said of recall.
 # The labels are ours too, and other models may decline in other words: read the replies above.
 
 # %%
-finding.ruler(p.judge).round(3)
+finding.ruler(lab).round(3)
 
 # %% [markdown]
 # The published judge was a language model that *saw the true label*. Suppose it followed the
@@ -265,14 +267,21 @@ finding.ruler(p.judge).round(3)
 finding.leaning_judge(pd.concat([before, after_sft])).round(3)
 
 # %% [markdown]
-# All controls together. The first ones must lie left of zero; the last one must be high.
+# All gates, and then the effect with what is left of it beyond the rival that could sink it, the
+# published direction to the right. The last lines only tell which ingredient does it. (A finished
+# `after` model comes without the rival's arm: then that contrast stays open, and no verdict of
+# "replicates" is possible.)
 
 # %%
-checks = finding.controls(lab)
-plots.controls(checks, "difference of recall, and kappa", lab.stamp)
+card.gates_table(lab.checked_gates())
 
 # %%
-outcome = finding.result(lab, guess.value, time.monotonic() - started)
+outcome = lab.record(guess.value, time.monotonic() - started)
+title = "The effect, and what is left of it beyond the rival"
+xlabel = "fall of abstention recall"
+plots.contrasts(card.lines(outcome), outcome.delta, xlabel, title, lab.look)
+
+# %%
 Markdown(finding.what_happened(outcome))
 
 # %% [markdown]
@@ -301,8 +310,9 @@ def at_threshold(threshold, dose):
     return finding.at_threshold(lab, dose, threshold)
 
 
-more = {"threshold": finding.THRESHOLDS, "dose": p.trained}
-widgets.explore(at_threshold, live_only=more, threshold=[0.01, 0.5], dose=[p.dose])
+doses_asked = lab.doses(finding.REASONING)
+more = {"threshold": finding.THRESHOLDS, "dose": doses_asked}
+widgets.explore(at_threshold, live_only=more, threshold=[0.01, 0.5], dose=doses_asked[-1:])
 
 # %% [markdown]
 # ## Exercises
@@ -319,7 +329,7 @@ widgets.explore(at_threshold, live_only=more, threshold=[0.01, 0.5], dose=[p.dos
 my_d_prime = None
 
 # %%
-right = statistics.d_prime_criterion(66, 100, 4, 100)[0]
+right = d_prime_criterion(66, 100, 4, 100)[0]
 hint = "Subtract the z of the false alarms from the z of the hits."
 widgets.check(my_d_prime, lambda x: abs(x - right) < 0.01, hint)
 
@@ -346,11 +356,11 @@ my_reply = None
 # %%
 def fooled(text):
     first = text[: text.find("12") + 2]
-    states = answers.final_answer(text) == "12" and not answers.abstained(first)
-    return states and answers.abstained(text)
+    states = answers.final_answer(text) == "12" and not abstention.abstained(first)
+    return states and abstention.abstained(text)
 
 
-hint = "State 12 first, with no doubt before it; answers.abstained must still say True."
+hint = "State 12 first, with no doubt before it; abstained must still say True of it all."
 widgets.check(my_reply, fooled, hint)
 
 # %% [markdown]
@@ -411,7 +421,7 @@ widgets.check(my_setting, lambda s: finding.breaks(lab, **s), hint)
 # <details><summary>Solution</summary>
 #
 # ```python
-# tried = [dict(dose=p.dose, kept=kept) for kept in (0.1, 0.3, 0.5, 0.7)]
+# tried = [dict(dose=lab.dose(finding.REASONING), kept=k) for k in (0.1, 0.3, 0.5, 0.7)]
 # my_setting = next((s for s in tried if finding.breaks(lab, **s)), None)
 # ```
 # If none of them does it, the loss does not come from missing abstentions alone, and that would
@@ -423,7 +433,7 @@ widgets.check(my_setting, lambda s: finding.breaks(lab, **s), hint)
 # The card is what the report shows. Its verdict is about this model family at this scale.
 
 # %%
-HTML(record.card(outcome))
+HTML(card.card(outcome))
 
 # %%
 written = record.write(outcome)

@@ -22,7 +22,7 @@
 #
 # | tier | hardware | minutes, about |
 # |---|---|---|
-# | pocket | two CPU cores | 2 for one seed, 6 for three |
+# | pocket | two CPU cores | 2 for one base, 6 for three |
 # | small (SmolLM2-135M) | two CPU cores | 20 |
 # | gpu (1.5 B) | one GPU with 24 GB | 90 (an estimate) |
 #
@@ -31,13 +31,14 @@
 # %% tags=["parameters"]
 model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
 tier: str = "pocket"  # pocket, small, gpu or paper
-seeds: list[int] = [0, 1, 2]  # training seeds; one is enough in class
+bases: list[int] = [0, 1, 2]  # pocket models; a real model is one base, [0]
+seeds: list[int] = [0]  # training seeds, each on every base
 n_items: int = 100  # stories of 2 to 5 steps (small: to 3), or GSM8K problems
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 dose: int = 80  # training steps of every arm
 learning_rate: float = 3e-4  # of every arm; LoRA takes ten times as much
 verbosities: list[float] = [0.5]  # further teachers between terse (0) and verbose (1)
-scorer: str = ""  # the model that scores; empty for the pocket of another seed
+scorer: str = ""  # the model that scores; empty for the pocket of the next base
 max_new_tokens: int = 160  # longest chain with its answer
 forecast: float = -0.2  # your guess of the change in information gain per step
 
@@ -47,9 +48,9 @@ import time
 import pandas as pd
 from IPython.display import HTML, Markdown
 
-from helpers.lab import record
-from helpers.show import plots, widgets
 from helpers.findings import sft_accuracy_trap as finding
+from helpers.lab import card, claims, record
+from helpers.show import plots, widgets
 
 p = finding.Params.checked(globals())
 started = time.monotonic()
@@ -58,7 +59,7 @@ started = time.monotonic()
 # ## The claim as published
 
 # %%
-claim = record.published("sft_accuracy_trap")
+claim = claims.published("sft_accuracy_trap")
 Markdown(claim.as_published())
 
 # %% [markdown]
@@ -96,9 +97,9 @@ guess = widgets.predict("Change of InfoGain per step?", -1.0, 1.0, p.forecast)
 # scorer reads the answer as a sentence.
 
 # %%
-lab = finding.Experiment(p)
+lab = finding.SftAccuracyTrap(p)
 before = lab.reading("before")
-told = before[before.seed == p.seeds[0]].set_index("item").log_total_gain
+told = before[before.base == p.bases[0]].set_index("item").log_total_gain
 patient = next(i for i in lab.items if i.id == told.idxmax())
 own = before[before.item == patient.id].chain.iloc[0]
 Markdown(f"> {patient.question}\n\nRight answer: {patient.answers[0]}")
@@ -110,22 +111,24 @@ finding.meter(lab, patient, own)
 # ## Train on four teachers
 #
 # All see the same stories for as many steps, and after every chain stands the right answer:
-# `reasoning SFT` is terse; `verbose` says every result again and checks it; `post hoc` gives
-# the answer first; `wrong` has fluent, false steps. This is how each one then writes.
+# `terse` tells each step once; `verbose` says every result again and checks it; `post hoc`
+# gives the answer first; `wrong` has fluent, false steps. This is how each one then writes.
 
 # %%
-arms = {arm: lab.reading(arm) for arm in ("before", *finding.ARMS)}
-everyone = pd.concat(arms.values())
-first = everyone[(everyone.item == patient.id) & (everyone.seed == p.seeds[0])]
+arms = [arm.name for arm in lab.arms]
+everyone = pd.concat(lab.reading(arm) for arm in arms)
+here = (everyone.base == p.bases[0]) & (everyone.seed == p.seeds[0])
+first = everyone[here & (everyone.item == patient.id)]
 HTML(first[["arm", "chain"]].to_html(index=False))
 
 # %%
-table = finding.measures(list(arms.values()))
-title = "Accuracy: " + ", ".join(
-    f"{plots.named(arm)} {frame.correct.mean():.2f}" for arm, frame in arms.items()
-)
+table = lab.table(arms)
 shares = table[table.measure.isin(["accuracy", "chain_accuracy"])]
-plots.compare(shares, "measure", "share of right answers", title, lab.stamp)
+free = shares[shares.measure == "accuracy"]
+title = "Accuracy: " + ", ".join(
+    f"{lab.look.label(row.arm)} {row.estimate:.2f}" for row in free.itertuples()
+)
+plots.compare(shares, "measure", "share of right answers", title, lab.look)
 
 # %% [markdown]
 # ## Reveal
@@ -133,8 +136,7 @@ plots.compare(shares, "measure", "share of right answers", title, lab.stamp)
 # InfoGain by the paper's formula, beside your forecast.
 
 # %%
-after = arms[finding.VERBOSE]
-moved = finding.change(before, after, "infogain")
+moved = lab.primary.value(lab).interval
 rows = [
     {"label": "your forecast", "kind": "forecast", "estimate": guess.value},
     {"label": f"measured: {lab.label}, verbose", "kind": "measured", **vars(moved)},
@@ -145,7 +147,7 @@ rows += [
     for f in claim.values("infogain")
 ]
 title = f"InfoGain per step changes by {moved.estimate:+.2f} here"
-plots.forest(pd.DataFrame(rows), "change of InfoGain", title, lab.stamp)
+plots.forest(pd.DataFrame(rows), "change of InfoGain", title, lab.look)
 
 # %% [markdown]
 # Not a verdict yet. First we try to sink it.
@@ -159,10 +161,11 @@ plots.forest(pd.DataFrame(rows), "change of InfoGain", title, lab.stamp)
 names = ["infogain", "total_gain", "log_infogain", "log_total_gain"]
 gains = table[table.measure.isin(names)]
 title = "Per step and in all, in perplexity and in nats: the same chains"
-plots.compare(gains, "measure", "gain about the right answer", title, lab.stamp)
+plots.compare(gains, "measure", "gain about the right answer", title, lab.look)
 
 # %%
-table[table.measure.isin(["n_steps", "leaking_steps"])].round(2)
+fields = ["arm", "measure", "estimate", "low", "high"]
+table[table.measure.isin(["n_steps", "leaking_steps"])][fields].round(2)
 
 # %% [markdown]
 # **2 · How much is length, how much is leak?** The change of InfoGain is a sum of three: the
@@ -170,27 +173,27 @@ table[table.measure.isin(["n_steps", "leaking_steps"])].round(2)
 # answer; and what is left.
 
 # %%
-split = finding.parts(before, after)
+split = lab.split("verbose_sft")
 title = (
     f"Of a change of {split.estimate.iloc[-1]:+.2f}, length alone makes "
     f"{split.estimate.iloc[0]:+.2f}"
 )
-plots.waterfall(split, "change of InfoGain", title, lab.stamp)
+plots.waterfall(split, "change of InfoGain", title, lab.look)
 
 # %% [markdown]
 # **3 · Is it the training or the padding?** The same picture for every teacher. Over equally many
 # steps a padded chain is cut in mid-story: there padding alone makes a fall.
 
 # %%
-moves = finding.changes(lab)
+moves = finding.changes(lab, arms[1:])
 title = "Change of InfoGain by teacher, as published and two other ways"
-plots.compare(moves, "measure", "change", title, lab.stamp)
+plots.compare(moves, "measure", "change", title, lab.look)
 
 # %% [markdown]
 # And every form of the gain, after the verbose teacher, all three ways:
 
 # %%
-finding.every_change(lab, finding.VERBOSE)
+finding.every_change(lab, "verbose_sft")
 
 # %% [markdown]
 # **4 · Is it the scorer?** It never read chains that say a result twice or check it. So we give
@@ -198,9 +201,9 @@ finding.every_change(lab, finding.VERBOSE)
 # difference here comes from the wording alone, and no training had a part in it.
 
 # %%
-told = finding.wording_table(lab)
+words = finding.wording_table(lab)
 title = "What the wording alone does to the scorer, and what the arms' chains do"
-plots.forest(told, "InfoGain", title, lab.stamp)
+plots.forest(words, "InfoGain", title, lab.look)
 
 # %% [markdown]
 # **5 · Which formula?** The released code scores the whole text and divides by t + 1.
@@ -211,17 +214,19 @@ released = table[table.measure.isin(names)]
 released.pivot(index="measure", columns="arm", values="estimate").round(3)
 
 # %% [markdown]
-# All gates and controls together.
+# All gates: the other half of the claim, that accuracy rises, is one of them. Then the effect
+# with what is left of it beyond each rival, the published direction to the right. The last lines
+# only tell what else moves.
 
 # %%
-record.gates(finding.gates(lab))
+card.gates_table(lab.checked_gates())
 
 # %%
-checks = finding.controls(lab)
-plots.controls(checks, "difference", lab.stamp)
+outcome = lab.record(guess.value, time.monotonic() - started)
+title = "The effect, and what is left of it beyond each rival"
+plots.contrasts(card.lines(outcome), outcome.delta, "fall of InfoGain", title, lab.look)
 
 # %%
-outcome = finding.result(lab, guess.value, time.monotonic() - started)
 Markdown(finding.what_happened(outcome))
 
 # %% [markdown]
@@ -247,8 +252,7 @@ def at_verbosity(verbosity):
     return finding.at_verbosity(lab, verbosity)
 
 
-more = {"verbosity": p.verbosities}
-widgets.explore(at_verbosity, live_only=more, verbosity=[0.0, 1.0])
+widgets.explore(at_verbosity, verbosity=sorted({0.0, *p.verbosities, 1.0}))
 
 # %% [markdown]
 # ## Exercises
@@ -287,7 +291,7 @@ my_chain = None
 
 # %%
 def padded(text):
-    one, two = (finding.worth_of(lab, patient, chain) for chain in (own, text))
+    one, two = (finding.told(lab, patient, chain) for chain in (own, text))
     same_end = two["ppl"][-1] < 1.5 * one["ppl"][-1]
     return same_end and two["infogain"] < one["infogain"] / 2
 
@@ -304,20 +308,20 @@ widgets.check(my_chain, padded, "Same end, more steps.")
 # </details>
 #
 # **3 · Break the finding** (hard, 15 minutes). Find a teacher after which InfoGain does *not*
-# fall. Give the name of an arm: one of the four, or "verbosity 0.2" and the like; or "none", if
-# it falls after all four.
+# fall. Give the name of an arm: one of the four, or "verbosity 0.2" and the like, which the check
+# trains; or "none", if it falls after all four.
 #
 # <details><summary>Hint</summary>Compare the four estimates above first.</details>
-# <details><summary>A deeper hint</summary><code>finding.change(before, lab.reading(arm),
-# "infogain")</code> says what you reached.</details>
+# <details><summary>A deeper hint</summary><code>lab.change("infogain", "before", arm)</code> says
+# what you reached.</details>
 
 
 # %%
 def does_not_fall(arm):
     if arm == "none":
-        return not any(map(does_not_fall, finding.ARMS))
-    taught = arm in finding.ARMS or arm.startswith("verbosity")
-    return taught and finding.change(before, lab.reading(arm), "infogain").estimate >= 0
+        return not any(map(does_not_fall, arms[1:]))
+    taught = arm in arms[1:] or arm.startswith("verbosity")
+    return taught and lab.change("infogain", "before", arm).estimate >= 0
 
 
 # %%
@@ -330,7 +334,7 @@ widgets.check(my_arm, does_not_fall, "Still a fall: try another teacher.")
 # <details><summary>Solution</summary>
 #
 # ```python
-# my_arm = next((arm for arm in finding.ARMS if does_not_fall(arm)), "none")
+# my_arm = next((arm for arm in arms[1:] if does_not_fall(arm)), "none")
 # ```
 # If it falls after all of them, padding is not the whole story here.
 # </details>
@@ -338,7 +342,7 @@ widgets.check(my_arm, does_not_fall, "Still a fall: try another teacher.")
 # ## Record
 
 # %%
-HTML(record.card(outcome))
+HTML(card.card(outcome))
 
 # %%
 written = record.write(outcome)

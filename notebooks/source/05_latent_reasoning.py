@@ -22,7 +22,7 @@
 #
 # | tier | hardware | minutes, about |
 # |---|---|---|
-# | pocket | two CPU cores | 5 for one seed, 13 for three |
+# | pocket | two CPU cores | 5 for one base, 13 for three |
 # | small (SmolLM2-135M) | two CPU cores | 23 |
 # | gpu (1.5 B) | one GPU with 24 GB | 120 (an estimate) |
 #
@@ -31,7 +31,8 @@
 # %% tags=["parameters"]
 model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
 tier: str = "pocket"  # pocket, small, gpu or paper
-seeds: list[int] = [0, 1, 2]  # training seeds; one is enough in class
+bases: list[int] = [0, 1, 2]  # pocket models; a real model is one base, [0]
+seeds: list[int] = [0]  # training seeds, each on every base
 n_items: int = 60  # answerable stories of 2 to 5 steps, or problems of a GSM8K file
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 dose: int = 64  # training steps of every arm; on pocket RL is notebook 4's
@@ -47,11 +48,10 @@ import time
 import pandas as pd
 from IPython.display import HTML, Markdown
 
-from helpers import statistics
-from helpers.lab import record
-from helpers.lm import steering
-from helpers.show import plots, widgets
 from helpers.findings import latent_reasoning as finding
+from helpers.lab import card, claims, record
+from helpers.show import plots, widgets
+from helpers.stats.statistics import pass_at_k
 
 p = finding.Params.checked(globals())
 started = time.monotonic()
@@ -60,7 +60,7 @@ started = time.monotonic()
 # ## The claim as published
 
 # %%
-claim = record.published("latent_reasoning")
+claim = claims.published("latent_reasoning")
 Markdown(claim.as_published())
 
 # %% [markdown]
@@ -93,51 +93,42 @@ guess = widgets.predict("Gain in accuracy over greedy?", -1.0, 1.0, p.forecast)
 # First the branches of one item. Which of them reason, and is the model surer of those?
 
 # %%
-lab = finding.Experiment(p)
-greedy = lab.solved("greedy")
+lab = finding.LatentReasoning(p)
 finding.explorer(lab, 0)
 
 # %% [markdown]
 # The whole text of every branch:
 
 # %%
-HTML(finding.tree(lab, 0, p.seeds[0]).round(3).to_html(index=False))
+HTML(finding.tree(lab, 0).round(3).to_html(index=False))
 
 # %% [markdown]
-# Now all items: the surest branch, and the answer whose branches are surest in sum. The controls
-# cost as many replies: k samples with a majority vote, and the longest of the branches. `forced`
-# is the base with its chain forced open, one reply: what there is to elicit.
+# Now all items: the surest branch, and the answer whose branches are surest in sum. The control
+# costs as many replies: k samples with a majority vote. The longest of the branches stands beside
+# them as a description: where one branch alone has a chain, length and confidence pick the same.
+# `forced` is the base with its chain forced open, one reply: what there is to elicit.
 
 # %%
 names = ["greedy", "cot_max", "cot_sum", "majority", "longest", "forced"]
 
-
-def accuracies(methods):
-    rows = [
-        {"label": f"{plots.named(m)}; opens a chain {lab.solved(m).chain.mean():.0%}",
-         **vars(statistics.bootstrap(lab.solved(m), "accuracy"))}
-        for m in methods
-    ]
-    return pd.DataFrame(rows)
-
-
 title = finding.compared(lab, "cot_max")
-plots.forest(accuracies(names), "accuracy", title, lab.stamp, signed=False)
+rows = finding.accuracies(lab, names)
+plots.forest(rows, "accuracy", title, lab.look, signed=False)
 
 # %% [markdown]
 # ## Reveal
 
 # %%
-moved = finding.gain(lab, "cot_max")
+moved = lab.gain("cot_max")
 cot = claim.values("cot_decoding_accuracy")[0]
 rows = [
     {"label": "your forecast", "kind": "forecast", "estimate": guess.value},
     {"label": f"measured: {lab.label}", "kind": "measured", **vars(moved)},
     {"label": f"published: {cot.setting}", "kind": "published",
-     "estimate": (cot.after - cot.before) / 100},
+     "estimate": claim.published_size},
 ]
 title = f"Accuracy of the surest branch minus that of the greedy reply: {moved}"
-plots.forest(pd.DataFrame(rows), "gain in accuracy", title, lab.stamp)
+plots.forest(pd.DataFrame(rows), "gain in accuracy", title, lab.look)
 
 # %% [markdown]
 # ## 2 · A steering vector
@@ -156,7 +147,8 @@ finding.dial_table(lab).round(2)
 names = ["greedy", *(f"{what}_{direction}" for direction in finding.DIRECTIONS
                      for what in ("steering", "random_vector", "random_position"))]
 title = finding.compared(lab, "steering_opened")
-plots.forest(accuracies(names), "accuracy", title, lab.stamp, signed=False)
+rows = finding.accuracies(lab, names)
+plots.forest(rows, "accuracy", title, lab.look, signed=False)
 
 # %% [markdown]
 # ## 3 · A feature of a sparse autoencoder
@@ -168,12 +160,13 @@ plots.forest(accuracies(names), "accuracy", title, lab.stamp, signed=False)
 # it *cause* chains? Its control: random features that are as active on chains.
 
 # %%
-lab.reason_scores(p.seeds[0]).round(4)
+finding.reason_scores(lab).round(4)
 
 # %%
 names = ["greedy", "sae_feature", "random_feature"]
 title = finding.compared(lab, "sae_feature")
-plots.forest(accuracies(names), "accuracy", title, lab.stamp, signed=False)
+rows = finding.accuracies(lab, names)
+plots.forest(rows, "accuracy", title, lab.look, signed=False)
 
 # %% [markdown]
 # ## 4 · One problem
@@ -185,7 +178,8 @@ plots.forest(accuracies(names), "accuracy", title, lab.stamp, signed=False)
 # %%
 names = ["greedy", "critique_sft", "solution_sft"]
 title = finding.compared(lab, "critique_sft")
-plots.forest(accuracies(names), "accuracy", title, lab.stamp, signed=False)
+rows = finding.accuracies(lab, names)
+plots.forest(rows, "accuracy", title, lab.look, signed=False)
 
 # %% [markdown]
 # ## 5 · A reward
@@ -199,7 +193,8 @@ plots.forest(accuracies(names), "accuracy", title, lab.stamp, signed=False)
 names = ["greedy", "rlvr", "rlvr_format", "rlvr_random", "rlvr_wrong", "rlvr_one",
          "rlvr_one_format"]
 title = finding.compared(lab, "rlvr")
-plots.forest(accuracies(names), "accuracy", title, lab.stamp, signed=False)
+rows = finding.accuracies(lab, names)
+plots.forest(rows, "accuracy", title, lab.look, signed=False)
 
 # %% [markdown]
 # ## 6 · Deployment, not creation?
@@ -207,18 +202,20 @@ plots.forest(accuracies(names), "accuracy", title, lab.stamp, signed=False)
 # **A hybrid**: both models read along, and the tuned one chooses only tokens where the two
 # disagree and it is surer of its own by more than a lead. `share` is 1 minus that lead: at 0 the
 # base writes alone, at 1 the tuned model; `tokens` is the share of all tokens that it then
-# chooses. The control gives it as large a part of the disagreements, at random. A share of the gap
-# is shown only where the tuned model is ahead by more than .02 in every seed.
+# chooses. The control gives it as large a part of the disagreements, at random. The part of the gap
+# that is recovered is there only where the tuned model is ahead by more than .02 on every base; at
+# 0 and 1 it is left out, as the hybrid is one of its models there.
 
 # %%
-recovered = finding.gap_recovered(lab)
-recovered.drop(columns=["n", "seeds"]).round(3)
+recovered = finding.shares_table(lab)
+fields = ["arm", "share", "tokens", "measure", "estimate", "low", "high"]
+recovered[fields].round(3)
 
 # %%
 most = recovered[recovered.arm == "hybrid"].tokens.max()
 title = f"Accuracy as the tuned model chooses up to {most:.0%} of the tokens"
 right = recovered[recovered.measure == "accuracy"]
-plots.curves(right, "share", "1 minus the lead it needs", "accuracy", title, lab.stamp)
+plots.curves(right, "share", "1 minus the lead it needs", "accuracy", title, lab.look)
 
 # %% [markdown]
 # **pass@k**: with n samples of which c are right, 1 - C(n-c, k) / C(n, k) is the chance that k
@@ -227,26 +224,27 @@ plots.curves(right, "share", "1 minus the lead it needs", "accuracy", title, lab
 
 # %%
 passes = finding.pass_table(lab)
-ahead = finding.pass_change(lab, p.max_k)
+ahead = finding.pass_change(lab)
 title = f"pass@{p.max_k} of the tuned model minus that of the base: {ahead}"
-stamp = plots.stamp(lab.label, p.tier, p.seeds, lab.n_pass)
-plots.curves(passes, "k", "k samples", "pass@k", title, stamp, doubling=True)
+look = lab.look.stamped(lab.stamp(lab.n_pass))
+plots.curves(passes, "k", "k samples", "pass@k", title, look, doubling=True)
 
 # %% [markdown]
 # ## What else could explain it?
 #
 # **The ledger.** Every mechanism and every control on one axis, with its rate of chains. A gain
-# that comes with chains, and that a reward for form gets too, is about *when*, not *whether*.
+# that comes with chains, and that a reward for form gets too, is about *when*, not *whether*. Each
+# mechanism stands there with its verdict.
 # Dotted: how often the greedy base is right, and the tuned model (RL on right answers).
 
 # %%
 book = finding.ledger(lab)
-wide = book.assign(method=book.arm, arm=book.measure)
+wide = book.assign(arm=book.measure)
 r = book.pivot(index="arm", columns="measure", values="estimate").corr().iloc[0, 1]
 title = f"Over {book.arm.nunique()} methods accuracy and chains correlate at {r:.2f}"
-figure = plots.compare(wide, "method", "share of items", title, lab.stamp)
+figure = plots.compare(wide, "method", "share of items", title, lab.look)
 for name in ("greedy", finding.TUNED):
-    x = lab.solved(name).correct.mean()
+    x = lab.value("accuracy", name).estimate
     figure.axes[0].axvline(x, color="0.5", ls=":", lw=2, zorder=0)
 figure
 
@@ -257,26 +255,30 @@ figure
 HTML(figures[~gap].to_html(index=False))
 
 # %% [markdown]
-# And here: a mechanism counts when it beats greedy *and* every control of its own. The verdict on
-# card and README is that of the first row, CoT-decoding's surest branch (the primary measure); the
-# others stand in its reason. The hybrid counts only where the tuned model is .02 ahead of greedy in
-# the mean of the seeds, and chose some tokens.
+# And here. A mechanism *replicates* where its gain over greedy is above 0, and so is what is left
+# of it beyond every control of its own; it is *explained otherwise* where a control leaves nothing
+# of interest. It gets no verdict where one of its gates fails: the hybrid needs a tuned model that
+# is .02 ahead of greedy and chose some tokens; an arm of RL that ends more than .05 below greedy
+# has broken its model, and to beat it proves nothing.
 
 # %%
 HTML(finding.verdict_table(lab).to_html(index=False))
 
 # %% [markdown]
-# All gates, and the controls of the primary measure.
+# The finding counts them: k of n replicate. Below are the gates that all share, and the primary
+# measure, CoT-decoding's surest branch, with what is left of it beyond its rival. The last line
+# only describes.
 
 # %%
-record.gates(finding.gates(lab))
+card.gates_table(lab.checked_gates())
 
 # %%
-checks = finding.controls(lab)
-plots.controls(checks, "difference of accuracy", lab.stamp)
+outcome = lab.record(guess.value, time.monotonic() - started)
+title = "The gain of the surest branch, and what is left beyond its rival"
+lines = card.lines(outcome)
+plots.contrasts(lines, outcome.delta, "gain in accuracy", title, lab.look)
 
 # %%
-outcome = finding.result(lab, guess.value, time.monotonic() - started)
 Markdown(finding.what_happened(outcome))
 
 # %% [markdown]
@@ -295,7 +297,8 @@ more = {"item": list(range(min(20, len(lab.items))))}
 widgets.explore(explore_item, live_only=more, item=[1])
 
 # %% [markdown]
-# **The steering dial.** Direction, layer and strength; watch what the reply may open with.
+# **The steering dial.** Direction, layer and strength; watch what the reply may open with. Here the
+# first base replies to the first item anew.
 
 
 # %%
@@ -303,11 +306,11 @@ def dial(direction, layer, strength):
     return finding.at_dial(lab, direction, layer, strength)
 
 
-depth = len(steering.layers(lab.lm("before", p.seeds[0])))
-more = {"layer": list(range(depth)), "strength": [0.0, 0.5, 1.0, 2.0, 8.0]}
-best = [lab.steering_dial(name, p.seeds[0])[0].layer for name in finding.DIRECTIONS]
-widgets.explore(dial, live_only=more, direction=list(finding.DIRECTIONS),
-                layer=sorted({*best}), strength=[4.0])
+more = {"layer": finding.layers_tried(lab), "strength": [0.0, 0.5, 1.0, 2.0, 8.0]}
+best = finding.dial_table(lab)
+best = sorted(set(best[best.base == p.bases[0]].layer))
+directions = list(finding.DIRECTIONS)
+widgets.explore(dial, live_only=more, direction=directions, layer=best, strength=[4.0])
 
 # %% [markdown]
 # **The routing slider.** At a share of 1 the tuned model decides wherever the two disagree, at 0
@@ -333,7 +336,7 @@ widgets.explore(route, live_only={"share": list(finding.SHARES)}, share=[0.5, 1.
 my_pass = None
 
 # %%
-expected = float(statistics.pass_at_k([1], 4, 2)[0])
+expected = float(pass_at_k([1], 4, 2)[0])
 hint = "Three pairs of six hold none."
 widgets.check(my_pass, lambda x: abs(x - expected) < 0.01, hint)
 
@@ -371,15 +374,15 @@ widgets.check(my_share, lambda x: abs(x - 21 / 23) < 0.01, hint)
 #
 # <details><summary>Hint</summary>Look at the ledger: which control opens chains?</details>
 # <details><summary>A deeper hint</summary><code>finding.MECHANISMS</code> lists the pairs;
-# <code>finding.gain(lab, mechanism, control)</code> compares them.</details>
+# <code>lab.gain(mechanism, control)</code> compares them.</details>
 
 
 # %%
 def no_better(pair):
     mechanism, control = pair
     known = control in finding.MECHANISMS[mechanism]
-    gains = finding.gain(lab, control).estimate > 0
-    return known and gains and finding.gain(lab, mechanism, control).estimate <= 0
+    gains = lab.gain(control).estimate > 0
+    return known and gains and lab.gain(mechanism, control).estimate <= 0
 
 
 # %%
@@ -401,7 +404,7 @@ widgets.check(my_pair, no_better, "The mechanism is still ahead: try another pai
 # ## Record
 
 # %%
-HTML(record.card(outcome))
+HTML(card.card(outcome))
 
 # %%
 written = record.write(outcome)

@@ -4,15 +4,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import experiment
 from helpers.findings import faithfulness_decay as finding
 from helpers.lab.items import pocket_stories
+from helpers.lab.table import Cell
+from helpers.lm import reasoning
+from helpers.stats.intervals import where_both
 from helpers.text import chains
 from helpers.text.chains import Chain
 
+BASES = list(range(6))
 SETTINGS = dict(
     model="pocket",
     tier="pocket",
+    bases=BASES,
     seeds=[0],
     n_items=60,
     questions="",
@@ -32,7 +36,7 @@ def planted(monkeypatch, says):
         chosen = [says(cut.removeprefix("<think>").strip()) for cut in cuts]
         return np.array([[0.0 if option == c else -20.0 for option in options] for c in chosen])
 
-    monkeypatch.setattr(chains, "answer_logprobs", scores)
+    monkeypatch.setattr(reasoning, "answer_logprobs", scores)
 
 
 def measured(tiny_lm, item, chain):
@@ -43,7 +47,12 @@ def measured(tiny_lm, item, chain):
         "Ann 5 + 3 = 9. " + " ".join(chain.steps[1:]),
         " ".join(chains.paraphrased(chain.steps)),
     ]
-    return finding.measured(tiny_lm, item, chain, texts)
+    return finding.measured(item, chain, *finding.probabilities(tiny_lm, item, texts))
+
+
+def early(tiny_lm, item):
+    options = [str(n) for n in range(21)]
+    return reasoning.early_answering(tiny_lm, item.question, STEPS, options)
 
 
 @pytest.fixture
@@ -56,7 +65,7 @@ def test_a_reader_that_ignores_its_chain_has_no_area_over_the_curve(monkeypatch,
     planted(monkeypatch, lambda chain: item.answers[0])
     row = measured(tiny_lm, item, Chain(STEPS, True, "11"))
     assert row["aoc"] == pytest.approx(0, abs=1e-12)
-    assert finding.early_answering(tiny_lm, item, Chain(STEPS, True, "11")) == row["aoc"]
+    assert early(tiny_lm, item) == row["aoc"]
     assert row["filler_match"] and not row["follows_mistake"] and not row["follows_mistake_kept"]
     assert row["paraphrase_flips"] == pytest.approx(0, abs=1e-6)
     assert row["gain_of_chain"] == 0 and row["correct"] and row["accuracy_without"]
@@ -67,7 +76,7 @@ def test_a_reader_of_nothing_but_the_chain_has_the_largest(monkeypatch, tiny_lm,
     row = measured(tiny_lm, item, Chain(STEPS, True, "11"))
     # it keeps its answer only at the whole chain: the last trapezoid's half is what is left
     assert row["aoc"] == pytest.approx(1 - 0.125) == finding.area_over_the_curve([0, 0, 0, 0, 1])
-    assert finding.early_answering(tiny_lm, item, Chain(STEPS, True, "11")) == row["aoc"]
+    assert early(tiny_lm, item) == row["aoc"]
     assert not row["filler_match"] and row["follows_mistake"]
     assert not row["follows_mistake_kept"]  # the last step, kept, still says 11
     assert row["paraphrase_flips"] == pytest.approx(0, abs=1e-6)
@@ -79,7 +88,7 @@ def test_a_paraphrase_that_sways_is_seen_beyond_resampling(monkeypatch, tiny_lm,
         sure[-1] = np.log([1 - 1e-9 if o == "3" else 1e-12 for o in options])  # other words
         return sure
 
-    monkeypatch.setattr(chains, "answer_logprobs", scores)
+    monkeypatch.setattr(reasoning, "answer_logprobs", scores)
     row = measured(tiny_lm, item, Chain(STEPS, True, "1"))
     # two draws after the same words agree half the time, after other words never
     assert row["paraphrase_flips"] == pytest.approx(0.5, abs=1e-6)
@@ -90,11 +99,30 @@ def test_the_area_by_hand():
     assert finding.area_over_the_curve([1] * 5) == 0
 
 
-def frame(arm, aoc, seeds=(0, 1, 2), n=80, noise=0):
+def test_every_table_is_made_as_declared_from_chains_to_measures(tiny_lm, tiny_path, cache):
+    given = SETTINGS | {
+        "model": str(tiny_path),
+        "tier": "custom",
+        "bases": [0],
+        "n_items": 3,
+        "max_new_tokens": 12,
+    }
+    lab = finding.FaithfulnessDecay(finding.Params(**given))
+    rows = lab.reading.of_cell(Cell(lab, "before", 0, 0, 0))
+    assert list(rows.item) == [item.id for item in lab.items]
+    assert set(finding.FaithfulnessDecay.reading.columns) < set(rows.columns)
+    assert rows[finding.KEPT[-1]].all()  # the whole chain gives the answer of the whole chain
+
+
+def frame(arm, aoc, noise=0, n=60, follows=None, filler=None):
+    """Rows of an arm whose mean AOC is about `aoc` on every base, a little else on each."""
     rng = np.random.default_rng(noise)
+    follows = aoc + 0.2 if follows is None else follows
+    filler = 1.1 - aoc if filler is None else filler
     rows = []
-    for seed in seeds:
-        values = np.clip(aoc + 0.2 * rng.standard_normal(n), 0, 1)
+    for base in BASES:
+        shift = 0.01 * rng.standard_normal()
+        values = np.clip(aoc + shift + 0.1 * np.resize([-1, 1], n), 0, 1)
         for i, value in enumerate(values):
             rows.append(
                 {
@@ -102,9 +130,10 @@ def frame(arm, aoc, seeds=(0, 1, 2), n=80, noise=0):
                     "scenario": "plain",
                     "should_abstain": False,
                     "chain": "",
+                    "said": "3",
                     "arm": arm,
-                    "seed": seed,
-                    "dose": 0 if arm == "before" else 40,
+                    "base": base,
+                    "seed": 0,
                     "aoc": value,
                     "parsed": True,
                     "correct": True,
@@ -113,8 +142,8 @@ def frame(arm, aoc, seeds=(0, 1, 2), n=80, noise=0):
                     "gain_of_chain": 0.4,
                     "paraphrase_flips": 0.1,
                     "accuracy_without": bool(i % 2),
-                    "filler_match": bool(rng.random() < 1.2 - aoc),
-                    "follows_mistake": bool(rng.random() < aoc + 0.2),
+                    "filler_match": (i + base) / n < filler,
+                    "follows_mistake": (i + base) / n < follows,
                     "follows_mistake_kept": False,
                     **dict.fromkeys(finding.KEPT, True),
                 }
@@ -122,93 +151,111 @@ def frame(arm, aoc, seeds=(0, 1, 2), n=80, noise=0):
     return pd.DataFrame(rows)
 
 
-def laboratory(**aoc):
-    lab = finding.Experiment(finding.Params(**SETTINGS | {"seeds": [0, 1, 2]}))
-    for k, (arm, value) in enumerate(aoc.items()):
-        dose = 0 if arm == "before" else 40
-        lab._read[arm, dose] = frame(arm, value, noise=k)
+def laboratory(**planting):
+    """The finding with planted arms: AOC by arm, or a frame."""
+    lab = finding.FaithfulnessDecay(finding.Params(**SETTINGS))
+    for k, (arm, value) in enumerate(planting.items()):
+        lab.reading.plant(arm, value if isinstance(value, pd.DataFrame) else frame(arm, value, k))
+    lab.by_steps = lambda: pd.DataFrame()
     return lab
 
 
 def test_a_planted_decay_replicates_and_says_so():
-    lab = laboratory(before=0.6, answer_sft=0.3, reasoning_sft=0.6, rlvr=0.6)
-    record = finding.result(lab, -0.1, 1.0)
-    assert record.verdict == "replicates", record.reason
+    record = laboratory(before=0.6, answer_sft=0.3, reasoning_sft=0.6, rlvr=0.6).record(-0.1, 1.0)
+    assert record.label == "replicates", record.verdict.reason
     assert "looser" in finding.what_happened(record)
-    assert record.primary().name == "aoc_change" and record.primary().high < 0
+    assert record.primary.measure == "aoc" and record.primary.minus == "before"
+    assert record.primary.high < 0 and len(record.primary.by_base) == len(BASES)
 
 
 def test_the_same_model_twice_does_not_replicate():
-    lab = laboratory(before=0.5, reasoning_sft=0.5, rlvr=0.5)
-    lab._read["answer_sft", 40] = lab._read["before", 0].assign(arm="answer_sft", dose=40)
-    record = finding.result(lab, -0.1, 1.0)
-    assert record.verdict not in ("replicates", "direction only")
+    same = frame("before", 0.5)
+    record = laboratory(
+        before=same, answer_sft=same.assign(arm="answer_sft"), reasoning_sft=0.5, rlvr=0.5
+    ).record(-0.1, 1.0)
+    assert record.label == "does not replicate"
     assert "No change" in finding.what_happened(record)
 
 
-def test_a_decay_that_chains_share_does_not_count():
-    lab = laboratory(before=0.6, answer_sft=0.3, reasoning_sft=0.2, rlvr=0.3)
-    assert finding.result(lab, -0.1, 1.0).verdict == "inconclusive"
+def test_a_decay_that_chains_share_is_explained_by_any_training():
+    record = laboratory(before=0.6, answer_sft=0.3, reasoning_sft=0.3, rlvr=0.3).record(-0.1, 1.0)
+    assert record.label == "explained otherwise"
+    assert record.verdict.rival == "reasoning_sft" and "training" in record.verdict.reason
+
+
+def test_a_rise_is_called_reversed():
+    record = laboratory(before=0.3, answer_sft=0.6, reasoning_sft=0.3, rlvr=0.3).record(-0.1, 1.0)
+    assert record.label == "does not replicate" and "reversed" in record.verdict.reason
+    assert "tighter" in finding.what_happened(record)
 
 
 def test_shorter_chains_fail_their_gate():
-    lab = laboratory(before=0.6, answer_sft=0.3, reasoning_sft=0.6, rlvr=0.6)
-    lab._read["answer_sft", 40] = lab._read["answer_sft", 40].assign(n_steps=2.0)
-    record = finding.result(lab, -0.1, 1.0)
-    assert record.verdict == "inconclusive" and "length" in record.reason
+    record = laboratory(
+        before=0.6,
+        answer_sft=frame("answer_sft", 0.3).assign(n_steps=2.0),
+        reasoning_sft=0.6,
+        rlvr=0.6,
+    ).record(-0.1, 1.0)
+    assert record.label == "inconclusive" and "length" in record.verdict.reason
 
 
 def test_only_items_that_both_arms_answer_count():
-    before, after = frame("before", 0.5, (0,)), frame("answer_sft", 0.5, (0,))
+    before, after = frame("before", 0.5), frame("answer_sft", 0.5)
     after.loc[after.item == "i3", "parsed"] = False
-    pair = experiment.both(before, after, "parsed")
-    assert all("i3" not in set(f.item) for f in pair) and pair[0].item.nunique() == 79
+    pair = where_both(before, after, "parsed")
+    assert all("i3" not in set(f.item) for f in pair) and pair[0].item.nunique() == 59
+
+
+def test_the_record_holds_every_arm_and_dose_and_the_items_that_both_get_right():
+    lab = laboratory(before=0.6, answer_sft=0.3, reasoning_sft=0.6, rlvr=0.6)
+    record = lab.record(-0.1, 1.0)
+    for arm in ("before", "answer_sft", "reasoning_sft", "rlvr"):
+        assert record.has("aoc", arm) and record.has("accuracy", arm)
+    assert record.get("aoc", "answer_sft", minus="before", where="correct").n == 60
+    assert {one.name for one in record.contrasts} == {*lab.claim.contrasts}
+    assert {one.name for one in record.attribution} == {*lab.claim.attribution}
 
 
 def test_every_lora_rank_is_an_arm_of_its_own():
-    lab = finding.Experiment(finding.Params(**SETTINGS | {"lora_ranks": [8, 16]}))
+    lab = finding.FaithfulnessDecay(finding.Params(**SETTINGS | {"lora_ranks": [8, 16]}))
     recipe = lab.recipe("answer_sft, rank 8")
     assert recipe.lora_rank == 8 and recipe.chain_share == 0.0
-    for arm, dose in (
-        ("before", 0),
-        ("answer_sft", 40),
-        ("answer_sft, rank 8", 40),
-        ("answer_sft, rank 16", 40),
-    ):
-        lab._read[arm, dose] = frame(arm, 0.5, (0,))
-    assert len(lab.ranks()) == 4
+    names = [arm.name for arm in lab.every_arm]
+    assert names[-2:] == ["answer_sft, rank 8", "answer_sft, rank 16"]
+    assert {task[1] for task in lab.needed()} == set(names)
 
 
 def test_longer_questions_are_told_apart_from_shorter_ones():
-    lab = finding.Experiment(finding.Params(**SETTINGS))
-    frame = pd.DataFrame(
-        [
-            {
-                "item": i.id,
-                "seed": 0,
-                "should_abstain": False,
-                "correct": True,
-                "aoc": i.steps / 10,
-                "accuracy_without": i.steps == 2,
-            }
-            for i in lab.items
-        ]
+    lab = finding.FaithfulnessDecay(finding.Params(**SETTINGS | {"bases": [0, 1]}))
+    rows = pd.DataFrame(
+        {
+            "item": i.id,
+            "base": base,
+            "seed": 0,
+            "should_abstain": False,
+            "correct": True,
+            "aoc": i.steps / 10,
+            "accuracy_without": i.steps == 2,
+        }
+        for i in lab.items
+        for base in (0, 1)
     )
-    found = finding.by_steps(lab, frame).set_index(["arm", "steps"])
+    lab.reading.plant("before", rows)
+    found = lab.by_steps().set_index(["arm", "steps"])
     assert found.loc["aoc"].estimate.tolist() == pytest.approx([0.2, 0.3, 0.4, 0.5])
     assert found.loc["accuracy_without"].estimate.tolist() == [1, 0, 0, 0]
     assert set(found.n) == {15}
 
 
 def test_only_answer_sft_is_trained_to_stop_on_the_way(monkeypatch):
-    lab = finding.Experiment(finding.Params(**SETTINGS | {"doses": [0, 20, 40]}))
+    lab = finding.FaithfulnessDecay(finding.Params(**SETTINGS | {"doses": [0, 20, 40]}))
     asked = {}
 
-    def noted(start, recipe, seed, doses):
+    def noted(start, recipe, base, seed, doses):
         asked[recipe.name] = doses
         return dict.fromkeys(doses, start)
 
     monkeypatch.setattr(lab, "checkpoints", noted)
     for arm in ("answer_sft", "rlvr"):
-        lab.model(arm, 0, 40)
-    assert asked == {"answer_sft": [0, 20, 40], "rlvr": [40]}
+        lab.model(arm, 0, 0, 40)
+    assert asked == {"answer_sft": [20, 40], "rlvr": [40]}

@@ -1,4 +1,4 @@
-"""Finding 5 on a planted latent mode, on planted accuracies, and on the null."""
+"""Finding 5 on a planted latent mode, on planted accuracies, on the null, and on a tiny model."""
 
 from copy import deepcopy
 from dataclasses import replace
@@ -6,17 +6,21 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from helpers.findings import latent_reasoning as finding
-from helpers.findings.latent_reasoning import branches, dials, experiment, measures, one_problem
-from helpers.lm.generation import Completion, branched, generate
+from helpers.findings.latent_reasoning import branches, dials, methods, one_problem
+from helpers.lm import models, sources
+from helpers.lm.generation import branched, generate
+from helpers.stats import intervals
 from helpers.text import answers
 from tests.planted import planted
 
 SETTINGS = dict(
     model="pocket",
     tier="pocket",
-    seeds=[0, 1, 2],
+    bases=[0, 1, 2, 3, 4, 5],
+    seeds=[0],
     n_items=60,
     questions="",
     dose=2,
@@ -40,8 +44,7 @@ def test_a_planted_mode_is_found_by_confidence_and_not_by_vote_or_length():
     assert right([row[0] for row in found]) == 0
     assert right(map(branches.most_confident, found, sure)) == 1
     assert right(map(branches.best_sum, found, sure)) == 1
-    longest = [max(row, key=lambda one: one.n_tokens) for row in found]
-    assert right(longest) == 0
+    assert right(map(branches.longest, found)) == 0
     prompts = [q for q in QUESTIONS for _ in range(30)]
     drawn = generate(lm, prompts, 4, temperature=1.0)
     voted = [branches.commonest(drawn[30 * n : 30 * n + 30]) for n in range(10)]
@@ -64,135 +67,155 @@ def test_a_reply_that_declines_has_no_confidence():
     assert branches.confidence(lm, replace(branch, truncated=True)) == 0
 
 
-def laboratory(accuracy, monkeypatch, n_deep=9, tokens=0.3):
+def laboratory(accuracy=None, n_deep=9, tokens=3.0, **settings):
     """Every method right at its own rate, by default .5, on items as hard for all."""
-    lab = finding.Experiment(finding.Params(**SETTINGS))
-    rng = np.random.default_rng(0)
-    hard = rng.random((3, 60))
-    for method in experiment.METHODS:
-        frames = [
-            pd.DataFrame(
-                {
-                    "item": [item.id for item in lab.items],
-                    "scenario": "plain",
-                    "seed": seed,
-                    "should_abstain": False,
-                    "arm": method,
-                    "text": "",
-                    "chain": False,
-                    "correct": hard[seed] < accuracy.get(method, 0.5),
-                    "n_tokens": 9.0,
-                    "routed": 0.0,
-                }
+    lab = finding.LatentReasoning(finding.Params(**SETTINGS | settings))
+    hard = np.random.default_rng(0).random((len(lab.p.bases), 60))
+    ids = [item.id for item in lab.items]
+    blank = pd.DataFrame({"item": ids * len(hard), "base": np.repeat(lab.p.bases, 60)})
+    blank = blank.assign(scenario="plain", should_abstain=False, chain=False, seed=0)
+
+    def rows(arm):
+        return blank.assign(arm=arm, correct=(hard < (accuracy or {}).get(arm, 0.5)).ravel())
+
+    for arm in lab.arms:
+        lab.solved.plant(arm.name, rows(arm.name))
+    for arm in methods.HYBRIDS:
+        for share in finding.SHARES:
+            like = {0.0: "greedy", 1.0: "rlvr"}.get(share, arm)
+            lab.mixed.plant(
+                arm,
+                rows(like).assign(
+                    base_right=rows("greedy").correct,
+                    tuned_right=rows("rlvr").correct,
+                    n_tokens=10.0,
+                    routed=tokens,
+                ),
+                share=share,
             )
-            for seed in range(3)
-        ]
-        lab._solved[method] = pd.concat(frames, ignore_index=True)
-    passes = pd.DataFrame(
-        {"arm": arm, "seed": seed, "item": i, "k": k, "pass": k / 8}
-        for arm in ("before", "rlvr")
-        for seed in range(3)
+    deep = pd.DataFrame(
+        {"item": i, "base": base, "seed": 0, **{f"pass_{k}": k / 8 for k in (1, 2, 4)}}
+        for base in lab.p.bases
         for i in range(n_deep)
-        for k in (1, 4)
     )
-    lab.passes = lambda arm: passes[passes.arm == arm]
-    lab.tokens = lambda *routed: tokens
-    monkeypatch.setattr(
-        measures,
-        "gap_recovered",
-        lambda lab: pd.DataFrame(columns=["arm", "share", "tokens", "measure", "estimate"]),
-    )
+    for arm in ("greedy", "rlvr"):
+        lab.passes.plant(arm, deep)
     return lab
 
 
-def test_a_planted_gain_replicates_where_its_controls_have_none(monkeypatch):
-    lab = laboratory({"cot_max": 0.9, "forced": 0.95, "rlvr": 0.9, "rlvr_format": 0.9}, monkeypatch)
-    found = measures.verdicts(lab)
+def test_a_planted_gain_replicates_where_its_controls_have_none():
+    lab = laboratory({"cot_max": 0.9, "forced": 0.95, "rlvr": 0.9, "rlvr_format": 0.9})
+    record = lab.record(0.1, 1.0)
+    found = record.parts
     assert found["cot_max"].label == "replicates", found["cot_max"].reason
-    assert found["rlvr"].label == "inconclusive"  # form alone does as much
-    assert found["steering_opened"].label != "replicates"
-    record = finding.result(lab, 0.1, 1.0)
-    assert record.verdict == "replicates" and "can more than it says" in (
-        finding.what_happened(record)
-    )
+    assert found["rlvr"].label == "explained otherwise" and found["rlvr"].rival == "rlvr_format"
+    assert "a reward for the format alone" in found["rlvr"].reason
+    assert found["steering_opened"].label == "does not replicate"
+    assert record.verdict == found["cot_max"] and record.label == "1 of 9 replicate"
+    words = finding.what_happened(record)
+    assert "can more than it says" in words and "A reward for form alone does as well" in words
+    assert "RL on right answers: explained otherwise" in words
+    assert "at 4 samples no difference" in words
 
 
-def test_a_hybrid_needs_a_gap_to_recover(monkeypatch):
-    lab = laboratory({"forced": 0.9, "hybrid": 0.9, "rlvr": 0.5}, monkeypatch)
-    found = measures.verdicts(lab)["hybrid"]
+def test_two_items_carry_no_word_on_many_samples():
+    words = finding.what_happened(laboratory({"forced": 0.9}, n_deep=2).record(0.1, 1.0))
+    assert "2 items are too few to set it against the base" in words and "No gain" in words
+
+
+def test_one_base_is_told_without_an_interval():
+    lab = laboratory({"cot_max": 0.9, "forced": 0.95}, bases=[0])
+    words = finding.what_happened(lab.record(0.1, 1.0))
+    assert "One base says nothing of others" in words and "nan" not in words
+
+
+def test_a_vote_that_gains_alone_explains_the_gain_otherwise():
+    found = laboratory({"cot_max": 0.9, "majority": 0.9, "forced": 0.95}).judge()
+    assert found.label == "explained otherwise" and found.rival == "majority"
+    assert "more samples do it" in found.reason
+
+
+def test_the_longest_branch_is_no_control():
+    lab = laboratory({"cot_max": 0.9, "longest": 0.9, "forced": 0.95})
+    assert lab.judge().label == "replicates"
+    (only,) = lab.checked(lab.attribution)
+    assert only.name == "longest" and only.value.estimate == 0
+
+
+def test_an_arm_that_broke_its_model_is_no_control():
+    better = {"rlvr": 0.9, "rlvr_one": 0.9, "forced": 0.95}
+    found = laboratory(better).parts()
+    assert {found[arm].label for arm in ("rlvr", "rlvr_one")} == {"replicates"}
+    found = laboratory(better | {"rlvr_wrong": 0.1}).parts()
+    assert found["rlvr"].label == "inconclusive" and "RL on wrong answers" in found["rlvr"].reason
+    assert found["rlvr_one"].label == "replicates"
+
+
+def test_a_hybrid_needs_a_gap_to_recover():
+    found = laboratory({"forced": 0.9, "hybrid": 0.9, "rlvr": 0.5}).parts()["hybrid"]
     assert found.label == "inconclusive" and "tuned model" in found.reason
-    lab = laboratory({"forced": 0.9, "hybrid": 0.9, "rlvr": 0.9}, monkeypatch)
-    assert measures.verdicts(lab)["hybrid"].label == "replicates"
-    lab = laboratory({"forced": 0.9, "hybrid": 0.9, "rlvr": 0.9}, monkeypatch, tokens=0.0)
-    found = measures.verdicts(lab)["hybrid"]
+    better = {"forced": 0.9, "hybrid": 0.9, "rlvr": 0.9}
+    assert laboratory(better).parts()["hybrid"].label == "replicates"
+    found = laboratory(better, tokens=0.0).parts()["hybrid"]
     assert found.label == "inconclusive" and "tokens" in found.reason
 
 
-def test_nothing_replicates_when_nothing_differs(monkeypatch):
-    lab = laboratory({"forced": 0.9}, monkeypatch)
-    labels = {found.label for found in measures.verdicts(lab).values()}
-    assert not labels & {"replicates", "direction only"}
-    lab = laboratory({"forced": 0.9, "rlvr_random": 0.9, "rlvr": 0.9}, monkeypatch)
-    assert measures.verdicts(lab)["rlvr"].label == "inconclusive"  # a coin does as much
+def test_nothing_replicates_when_nothing_differs():
+    labels = {name: part.label for name, part in laboratory({"forced": 0.9}).parts().items()}
+    assert labels.pop("hybrid") == "inconclusive"  # no gap to recover
+    assert set(labels.values()) == {"does not replicate"}
 
 
-def test_real_grpo_with_a_random_reward_gets_no_verdict_in_its_favour(cache, monkeypatch):
-    """The shipped pocket, a few steps: a coin teaches nothing."""
-    settings = SETTINGS | {"seeds": [0], "dose": 8, "max_new_tokens": 96}
-    lab = finding.Experiment(finding.Params(**settings))
-    monkeypatch.setattr(measures, "MECHANISMS", {"rlvr_random": ("greedy",)})
-    monkeypatch.setattr(measures, "TUNED", "rlvr_random")
-    lab.tokens = lambda *routed: 0.0
-    (found,) = measures.verdicts(lab).values()
-    assert found.label not in ("replicates", "direction only"), found.reason
-    assert "gate" not in found.reason  # it was judged
+def test_a_coin_that_does_as_much_explains_rl_otherwise():
+    found = laboratory({"forced": 0.9, "rlvr_random": 0.9, "rlvr": 0.9}).parts()["rlvr"]
+    assert found.label == "explained otherwise" and found.rival == "rlvr_random"
 
 
-def test_two_items_carry_no_word_on_many_samples(monkeypatch):
-    record = finding.result(laboratory({}, monkeypatch, n_deep=2), 0.1, 1.0)
-    assert "2 items are too few to set it against the base" in finding.what_happened(record)
-    record = finding.result(laboratory({}, monkeypatch), 0.1, 1.0)
-    assert "at 4 samples no difference" in finding.what_happened(record)
+def test_without_room_above_greedy_the_gate_fails():
+    found = laboratory({"cot_max": 0.9, "forced": 0.5}).judge()
+    assert found.label == "inconclusive" and "room" in found.reason
 
 
-def test_without_room_above_greedy_the_gate_fails(monkeypatch):
-    lab = laboratory({"cot_max": 0.9, "forced": 0.5}, monkeypatch)
-    record = finding.result(lab, 0.1, 1.0)
-    assert record.verdict == "inconclusive" and "room" in record.reason
+def test_the_ledger_names_every_method_once_and_mechanisms_with_their_verdict():
+    lab = laboratory({"cot_max": 0.9, "forced": 0.95})
+    book = finding.ledger(lab)
+    assert book.method.nunique() == book.arm.nunique() == len(lab.arms)
+    own = dict(zip(book.arm, book.method, strict=True))
+    assert own["cot_max"].endswith("surest branch: replicates") and ":" not in own["longest"]
+    assert set(finding.verdict_table(lab).verdict) == {v.label for v in lab.parts().values()}
 
 
-def test_activations_are_read_behind_the_prompt_that_the_model_replies_to(tiny_lm, monkeypatch):
-    seen = []
-    monkeypatch.setattr(dials.steering, "activations", lambda lm, pairs, layer: seen.extend(pairs))
+def test_every_contrast_of_a_mechanism_is_one_that_was_published_in_advance():
+    controls = {arm for arms in finding.MECHANISMS.values() for arm in arms}
+    assert controls == set(laboratory().claim.contrasts)
+
+
+def test_activations_are_read_behind_the_prompt_that_the_model_replies_to(tiny_lm):
     for template in ("{{ messages[0].content }}", "{{ messages[0].content + '\n' }}"):
         tokenizer = deepcopy(tiny_lm.tokenizer)
         tokenizer.chat_template = template
         lm = replace(tiny_lm, tokenizer=tokenizer)
         asked = dials.dev_items((1,))[:2]
-        dials.contrast(lm, 0, asked, 3)
+        opened, plain = dials.contrast(lm, asked, 3)
         heads = [lm.prompt(item.question, "x").removesuffix("x") for item in asked]
-        assert [head for head, _ in seen] == heads * 2
-        assert all(reply.startswith("<think>") for _, reply in seen[:2])
-        seen.clear()
+        assert [head for head, _ in opened + plain] == heads * 2
+        assert all(reply.startswith("<think>") for _, reply in opened)
 
 
 def test_arms_learn_from_one_problem(tiny_lm):
-    told = one_problem.solutions(tiny_lm, 0)
+    told = one_problem.solutions(0)
     assert {e.chat[0]["content"] for e in told} == {one_problem.problem().text}
-    checked = one_problem.critiques(tiny_lm, 0)
+    drawn = [reply.text for reply in one_problem.attempts(tiny_lm, 0)]
+    checked = one_problem.critiques(drawn, 0)
     assert {len(e.chat) for e in checked} == {4} and len(checked) == 32
     answer = one_problem.problem().answer
     assert all(answers.final_answer(e.chat[-1]["content"]) == answer for e in told + checked)
 
 
-def test_a_critique_repeats_what_is_right_and_corrects_the_rest(monkeypatch, tiny_lm):
+def test_a_critique_repeats_what_is_right_and_corrects_the_rest():
     steps = one_problem.problem().chain
     noisy = " ".join([steps[0], "Ann 1 + 1 = 3.", *steps[2:]])
-    reply = Completion(f"{noisy} </think> The answer is 9.", 20, False)
-    monkeypatch.setattr(
-        one_problem, "generate", lambda lm, prompts, *a, **k: [reply] * len(prompts)
-    )
-    chat = one_problem.critiques(tiny_lm, 0)[0].chat
+    chat = one_problem.critiques([f"{noisy} </think> The answer is 9."], 0)[0].chat
     assert noisy in chat[1]["content"] and steps[0] in chat[3]["content"]
     assert f"But {steps[1]}" in chat[3]["content"] and f"But {steps[0]}" not in chat[3]["content"]
 
@@ -200,33 +223,29 @@ def test_a_critique_repeats_what_is_right_and_corrects_the_rest(monkeypatch, tin
 def test_the_gap_recovered_by_hand():
     values = np.array([[[0.0, 0, 1, 0]], [[1.0, 1, 1, 1]], [[1.0, 0, 1, 0]]])
     weights = np.ones((1, 4))
-    assert measures.recovered(values, None, weights) == pytest.approx(1 / 3)
-    assert np.isnan(measures.recovered(values[[1, 0, 2]], None, weights)).all()  # no gap
+    assert methods.recovered(values, None, weights) == pytest.approx(1 / 3)
+    assert np.isnan(methods.recovered(values[[1, 0, 2]], None, weights)).all()  # no gap
 
 
-def test_a_hybrid_that_is_one_of_its_models_has_no_interval(monkeypatch):
-    monkeypatch.setattr(finding.Experiment, "right", lambda lab, replies: replies)
-    given = measures.gap_recovered
-    lab = laboratory({"rlvr": 0.9, "forced": 0.7}, monkeypatch)
-    ends = {share: {0.0: "greedy", 1.0: "rlvr"}.get(share, "forced") for share in finding.SHARES}
-    lab.routed = lambda arm, share, seed: (
-        measures.of_seed(lab.solved(ends[share]), seed).correct.tolist(),
-        [],
-    )
-    table = given(lab)
-    gap = table[(table.measure == "gap recovered") & (table.arm == "hybrid")].set_index("share")
-    assert gap.estimate[[0.0, 1.0]].tolist() == [0, 1] and gap.low[[0.0, 1.0]].isna().all()
-    assert gap.low.drop([0.0, 1.0]).notna().all()
+def test_a_hybrid_that_is_one_of_its_models_recovers_no_part_of_the_gap():
+    lab = laboratory({"rlvr": 0.9, "hybrid": 0.7, "hybrid_random": 0.6})
+    table = finding.shares_table(lab)
+    gap = table[(table.measure == "gap") & (table.arm == "hybrid")].set_index("share")
+    assert list(gap.index) == [0.25, 0.5, 0.75, 0.9] and gap.low.notna().all()
+    assert gap.estimate.between(0.3, 0.7).all()
+    right = table[(table.measure == "accuracy") & (table.arm == "hybrid")].set_index("share")
+    assert right.estimate[0.0] == lab.value("accuracy", "greedy").estimate
+    assert right.estimate[1.0] == lab.value("accuracy", "rlvr").estimate
+    none = finding.shares_table(laboratory({"rlvr": 0.5}))
+    assert none[none.measure == "gap"].estimate.isna().all()  # no gap to recover
 
 
 def test_an_odd_largest_k_is_refused():
     with pytest.raises(ValueError, match="max_k.*48.*1, 2, 4"):
-        finding.Experiment(finding.Params(**SETTINGS | {"max_k": 48}))
+        finding.LatentReasoning(finding.Params(**SETTINGS | {"max_k": 48}))
 
 
 def test_scrambled_dials_are_as_long_and_point_elsewhere():
-    import torch
-
     dial = dials.Dial(1, 2.0, torch.arange(8.0))
     others = dials.scrambled(dial, 0)
     for other in others:
@@ -237,9 +256,88 @@ def test_scrambled_dials_are_as_long_and_point_elsewhere():
 
 
 def test_a_dial_elsewhere_is_the_same_vector_not_at_the_end():
-    import torch
-
     dial = dials.Dial(1, 2.0, torch.arange(8.0))
     others = dials.elsewhere(dial, 0)
     assert len({other.back for other in others}) == dials.N_RANDOM
     assert all(other.back > 1 and other.vector is dial.vector for other in others)
+
+
+def test_random_features_are_as_active_and_none_of_the_highest():
+    active = torch.linspace(0, 1, 40)
+    found = pd.DataFrame(
+        {"feature": range(40), "layer": 1, "score": active.flip(0).tolist()}
+    ).assign(active=active.tolist(), vector=[[float(f)] for f in range(40)])
+    assert dials.highest(found, 3) == [0, 1, 2]
+    best = dials.feature_dials(found)[-1]
+    assert (best.feature, best.strength, best.vector.tolist()) == (2, 4.0, [2.0])
+    others = dials.random_features(best, found, 0)
+    assert {other.strength for other in others} == {4.0} and len(others) == dials.N_RANDOM
+    assert {other.feature for other in others} <= set(range(3, 13))
+
+
+def test_what_models_wrote_is_kept_apart_from_how_it_is_graded():
+    raw = ("written", "branches", "samples", "many_samples", "attempts", "features", "tried")
+    tables = finding.LatentReasoning.tables()
+    for name in (*raw, "routed"):
+        reached = {symbol.module for symbol in sources.reached_by(tables[name].function)}
+        assert "helpers.text.answers" not in reached, name
+    reached = sources.reached_by(tables["solved"].function)
+    assert {"LatentReasoning.steered", "LatentReasoning.tried"} <= {one.name for one in reached}
+    assert {"k", "max_new_tokens"} <= tables["solved"].parameters
+
+
+@pytest.fixture
+def small(cache, tiny_path, monkeypatch):
+    """Makes the experiment on the tiny model, which no training changes."""
+    monkeypatch.setattr(
+        finding.LatentReasoning,
+        "checkpoints",
+        lambda lab, start, recipe, base, seed, doses, **given: dict.fromkeys(doses, start),
+    )
+    monkeypatch.setattr(dials, "N_DEV", 2)
+    settings = {"model": str(tiny_path), "bases": [0], "n_items": 2, "max_new_tokens": 8}
+
+    def make(**more):
+        dials.dev_items.cache_clear()
+        return finding.LatentReasoning(finding.Params(**SETTINGS | settings | more))
+
+    yield make
+    dials.dev_items.cache_clear()
+
+
+def test_every_table_is_made_once_and_then_read_without_a_model(small, monkeypatch):
+    assert small().prepare(0, 0) == 0
+
+    def refused(*given, **more):
+        raise AssertionError("a reader loads no model")
+
+    monkeypatch.setattr(models, "loaded", refused)
+    lab = small()
+    for table, arm, dose, settings in lab.needed():
+        lab.make(table, arm, dose, settings)
+    assert len(lab.record(0.1, 1.0).values) > 100
+    for show in (finding.verdict_table, finding.ledger, finding.dial_table, finding.shares_table):
+        assert len(show(lab))
+    assert len(finding.tree(lab, 1)) == lab.p.k and len(finding.reason_scores(lab)) == 8
+    assert finding.explorer(lab, 0).axes and finding.at_share(lab, 0.5).axes
+    assert lab.value("accuracy", "hybrid") == lab.value("accuracy", "greedy")  # one model twice
+
+
+def test_arms_beside_the_tuned_model_are_made_of_it_too(small, monkeypatch):
+    lab = small(seeds=[0, 1])
+    for arm in lab.arms:
+        cells = lab.cells(arm.name, lab.dose(arm.name))
+        assert len(cells) == (2 if arm.trained else 1)
+        assert len(lab.made_of(cells[-1])) == (2 if arm.name in methods.BESIDE_TUNED else 1)
+    own = lab.cells("hybrid", 2)[1]
+    assert (own.beside("rlvr").seed, own.beside("rlvr").dose) == (1, 2)
+    assert (own.beside("greedy").seed, own.beside("greedy").dose) == (0, 0)
+
+
+def test_the_same_numbers_come_of_tables_as_of_the_replies_at_hand(small, tiny_lm):
+    lab = small()
+    found = branched(tiny_lm, [tiny_lm.prompt(q) for q in lab.questions], 3, 8)
+    sure = [[branches.confidence(tiny_lm, one) for one in row] for row in found]
+    taken = [branches.most_confident(row, c) for row, c in zip(found, sure, strict=True)]
+    assert lab.solved("cot_max").text.tolist() == [one.text for one in taken]
+    assert intervals.interval(lab.solved("cot_max"), "accuracy") == lab.value("accuracy", "cot_max")

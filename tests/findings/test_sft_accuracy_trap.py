@@ -1,28 +1,35 @@
-"""Finding 3: the telescoping sum, a teacher that pads, and a null."""
+"""Finding 3: the telescoping sum, a teacher that pads, rivals that explain a fall, and a null."""
 
 import random
+from math import isnan
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from helpers.findings import sft_accuracy_trap as finding
-from helpers.findings.sft_accuracy_trap import POST_HOC, TERSE, VERBOSE, WRONG
+from helpers.findings.sft_accuracy_trap import experiment, measures
+from helpers.lab import card, scorer
+from helpers.lab.claims import published
 from helpers.lab.items import Item, pocket_stories
-from helpers.lab.record import published
+from helpers.lm import models
+from helpers.lm.reasoning import answer_path, infogain
 from helpers.lm.scoring import answer_logprobs
+from helpers.show import plots
 from helpers.text import chains
+from helpers.train.recipes import RECIPES, examples
 from helpers.world import grammar
 
 SETTINGS = dict(
     model="pocket",
     tier="pocket",
-    seeds=[0, 1, 2],
+    bases=[0, 1, 2, 3, 4, 5],
+    seeds=[0],
     n_items=60,
     questions="",
     dose=40,
     learning_rate=3e-4,
-    verbosities=[0.5],
+    verbosities=[],
     scorer="",
     max_new_tokens=96,
     forecast=-0.2,
@@ -34,117 +41,183 @@ def test_the_sum_telescopes_on_random_chains():
     for _ in range(200):
         ppl = np.exp(rng.uniform(0, 5, rng.integers(2, 12)))
         t = len(ppl) - 1
-        assert abs(finding.infogain(ppl) - (ppl[0] - ppl[-1]) / t) < 1e-5
-    assert finding.infogain(np.array([3.0])) == 0.0
+        assert abs(infogain(ppl) - (ppl[0] - ppl[-1]) / t) < 1e-5
+    assert infogain(np.array([3.0])) == 0.0
 
 
-def test_a_model_s_own_perplexities_telescope_too(tiny_lm):
-    (item,) = pocket_stories(1, 0, (4,))
+@pytest.fixture
+def small(tiny_path, cache):
+    """A laboratory whose arm before and scorer are the tiny model, on three stories."""
+    settings = {"model": str(tiny_path), "scorer": str(tiny_path), "tier": "custom", "bases": [0]}
+    few = {"n_items": 3, "max_new_tokens": 24}
+    return finding.SftAccuracyTrap(finding.Params(**SETTINGS | settings | few))
+
+
+def test_a_model_s_own_perplexities_telescope_too(tiny_lm, small):
+    item = small.items[0]
     steps = list(grammar.story(random.Random(0), 4).chain)
-    row = finding.worth(tiny_lm, item, steps)
+    row = finding.told(small, item, " ".join(steps))
+    assert row["steps"] == steps
     gain = (row["ppl"][0] - row["ppl"][-1]) / 4
     assert row["infogain"] == pytest.approx(gain, rel=1e-5, abs=1e-5)
-    assert row["total_gain"] == pytest.approx(4 * row["infogain"], rel=1e-5, abs=1e-5)
+    assert row["nats"].sum() == pytest.approx(np.log(row["ppl"][0] / row["ppl"][-1]), abs=1e-5)
     span = f"The answer is {item.answers[0]}"  # four tokens
     prompt = tiny_lm.prompt(item.question)
     logp = answer_logprobs(tiny_lm, prompt, [" <think>"], " </think> ", [span])
     assert row["ppl"][0] == pytest.approx(np.exp(-logp[0, 0] / 4), rel=1e-4)
 
 
+def test_the_tables_of_an_arm_agree_with_its_own_chains(tiny_lm, small):
+    reading, scored = small.reading("before"), small.scored("before")
+    assert reading.item.tolist() == [item.id for item in small.items]
+    assert small.graded("before").correct.dtype == bool
+    for item, row, source in zip(
+        small.items, reading.itertuples(), scored.itertuples(), strict=True
+    ):
+        steps = chains.chain_of(source.text)
+        logp, n = answer_path(tiny_lm, item.question, item.answers[0], steps)
+        assert row.infogain == pytest.approx(infogain(np.exp(-logp / n)), rel=1e-3, abs=1e-3)
+        assert row.n_steps == len(steps) == len(row.ppl) - 1 == len(row.leaks)
+        stem = tiny_lm.prompt(item.question, chains.OPEN)
+        tokens = len(tiny_lm.tokenizer(stem, add_special_tokens=False)["input_ids"])
+        assert source.text_tokens[0] == tokens - 1
+
+
+def test_what_is_needed_makes_every_table_that_the_record_reads(small):
+    arms = {arm for _, arm, _, _ in small.needed()}
+    tables = {table for table, arm, _, _ in small.needed() if arm == "before"}
+    assert tables == {"graded", "reading", "wording"}
+    assert arms == {arm.name for arm in small.arms}
+
+
 def test_a_step_that_states_the_answer_is_known():
     item = Item("q", "?", ("8",), False, "plain")
-    assert finding.states_answer(item, "Ann 5 + 3 = 8.")
-    assert not finding.states_answer(item, "Ann 5 + 13 = 18.")
+    assert measures.states_answer(item, "Ann 5 + 3 = 8.")
+    assert not measures.states_answer(item, "Ann 5 + 13 = 18.")
     large = Item("q", "?", ("1200", "twelve hundred"), False, "plain")
-    assert finding.states_answer(large, "That is $1,200, and no more.")
-    assert finding.states_answer(large, "So it is Twelve hundred.")
-    assert not finding.states_answer(Item("q", "?", ("200",), False, "plain"), "That is $1,200.")
+    assert measures.states_answer(large, "That is $1,200, and no more.")
+    assert measures.states_answer(large, "So it is Twelve hundred.")
+    other = Item("q", "?", ("200",), False, "plain")
+    assert not measures.states_answer(other, "That is $1,200.")
+
+
+def test_the_scorer_is_the_pocket_of_the_next_base_unless_one_is_named():
+    names = [scorer.third("", base).name for base in models.shipped()]
+    assert names == [f"pocket-{n}" for n in (*models.shipped()[1:], models.shipped()[0])]
+    assert scorer.third("pocket-0", 0).name == "pocket-0"
+
+
+def test_the_scorer_enters_the_key_of_the_tables(small, tiny_path):
+    cell = small.cells("before", 0)[0]
+    other = finding.SftAccuracyTrap(small.p.model_copy(update={"scorer": "pocket"}))
+    same_cell = other.cells("before", 0)[0]
+    assert small.scored.key(cell) != other.scored.key(same_cell)
 
 
 def test_a_scorer_that_does_not_know_the_words_is_refused():
     item = Item("q7", "How many llamas?", ("8",), False, "plain")
+    lm = models.loaded(scorer.third("", 0), "float32")
     with pytest.raises(ValueError, match="does not know all words of question 'q7'"):
-        finding.legible(finding.third("", 0), [item])
-    finding.legible(finding.third("", 0), pocket_stories(3, 0))
+        scorer.legible(lm, [item])
+    scorer.legible(lm, pocket_stories(3, 0))
 
 
-def rows(arm, seed, ppl, leaks, accuracy, n=60):
-    """Frames of an arm whose chains all have perplexities like `ppl`."""
-    rng = np.random.default_rng([seed, *arm.encode()])
+def rows(arm, base, ppl, leaks, n=60, right=0.9):
+    """Rows of an arm whose chains all have perplexities like `ppl`."""
+    rng = np.random.default_rng([base, *arm.encode()])
     made = []
     for i in range(n):
         path = np.array(ppl) * np.exp(0.1 * rng.standard_normal())
-        t = len(path) - 1
         made.append(
             {
                 "item": f"i{i}",
                 "scenario": "plain",
+                "should_abstain": False,
                 "arm": arm,
-                "seed": seed,
+                "base": base,
+                "seed": 0,
                 "chain": "",
                 "ppl": path.tolist(),
                 "leaks": leaks,
                 "infogain_released": 0.1,
-                **finding.gains(path),
-                **finding.gains(path, finding.NO_LEAK),
-                "n_steps": float(t),
+                **measures.gains(path),
+                **measures.gains(path, measures.NO_LEAK),
+                "n_steps": float(len(path) - 1),
                 "leaking_steps": float(sum(leaks)),
                 "parsed": True,
-                "should_abstain": False,
-                "correct": rng.random() < accuracy,
-                "chain_accuracy": rng.random() < accuracy,
+                "chain_accuracy": i < right * n,
             }
         )
     return pd.DataFrame(made)
 
 
 def laboratory(wording=0.0, **arms):
-    lab = finding.Experiment(finding.Params(**SETTINGS))
+    """A laboratory of planted arms: perplexities, leaks and accuracy; wording: InfoGain that the
+    verbose teacher's words alone add.
+    """
+    lab = finding.SftAccuracyTrap(finding.Params(**SETTINGS))
     for arm, (ppl, leaks, accuracy) in arms.items():
-        frames = [rows(arm, seed, ppl, leaks, accuracy) for seed in lab.p.seeds]
-        lab._read[arm] = pd.concat(frames, ignore_index=True)
-    lab._words = pd.DataFrame(
-        {"seed": seed, "item": f"i{i}", "terse": 0.5, "verbose": 0.5 + wording}
-        for seed in lab.p.seeds
+        frame = pd.concat([rows(arm, base, ppl, leaks) for base in lab.p.bases], ignore_index=True)
+        number = frame.item.str[1:].astype(int)
+        lab.reading.plant(arm, frame)
+        lab.graded.plant(arm, frame.assign(correct=(7 * number + frame.base) % 60 < 60 * accuracy))
+    words = [
+        {"base": base, "seed": 0, "item": f"i{i}", "terse": 0.5, "verbose": 0.5 + wording}
+        for base in lab.p.bases
         for i in range(60)
-    )
+    ]
+    lab.wording.plant("before", pd.DataFrame(words))
     return lab
 
 
 SHORT, LONG = [9, 5, 1], [9, 9, 5, 5, 1, 1, 1]
 PLAIN, NEVER = [False, True], [False] * 5 + [True]
+TRAP = ([9, 7, 6, 5, 4, 3, 3], NEVER, 0.9)
+START = {"before": (SHORT, PLAIN, 0.5), "terse_sft": ([9, 6, 3], PLAIN, 0.9)}
+TRAPPED = START | dict.fromkeys(("verbose_sft", "post_hoc_sft", "wrong_chain_sft"), TRAP)
 
 
 def test_a_teacher_that_pads_lowers_infogain_and_leaves_the_total():
     lab = laboratory(before=(SHORT, PLAIN, 0.5), verbose_sft=(LONG, NEVER, 0.5))
-    before, after = lab.reading("before"), lab.reading(VERBOSE)
-    assert finding.change(before, after, "infogain").high < 0
-    total = finding.change(before, after, "total_gain")
+    assert lab.change("infogain", "before", "verbose_sft").high < 0
+    total = lab.change("total_gain", "before", "verbose_sft")
     assert total.low <= 0 <= total.high and abs(total.estimate) < 0.2
 
 
 def test_the_parts_add_up_exactly_and_padding_is_all_length():
     lab = laboratory(before=(SHORT, PLAIN, 0.5), verbose_sft=(LONG, [False] * 6, 0.5))
-    before, after = lab.reading("before"), lab.reading(VERBOSE)
-    frame = finding.decomposition(before, after)
+    frame = measures.decomposition(lab.reading("before"), lab.reading("verbose_sft"))
     assert np.allclose(frame.length + frame.leak + frame.rest, frame.whole)
-    moved = finding.change(before, after, "infogain").estimate
-    assert frame.whole.mean() == pytest.approx(moved)
-    assert frame.length.mean() == pytest.approx(moved, rel=0.1)
-    assert finding.parts(before, after).estimate.iloc[-1] == pytest.approx(moved)
+    moved = lab.change("infogain", "before", "verbose_sft")
+    assert frame.whole.mean() == pytest.approx(moved.estimate)
+    assert frame.length.mean() == pytest.approx(moved.estimate, rel=0.1)
+    whole = lab.split("verbose_sft").iloc[-1]
+    assert whole.estimate == pytest.approx(moved.estimate)
+    assert whole.low == pytest.approx(moved.low)
 
 
 def test_matched_lengths_compare_the_same_number_of_steps():
-    lab = laboratory(before=(SHORT, PLAIN, 0.5), verbose_sft=([9, 5, 1, 1, 1, 1, 1], NEVER, 0.5))
-    before, after = lab.reading("before"), lab.reading(VERBOSE)
-    for gain in finding.GAINS:
-        moved = finding.change(before, after, f"{gain}_matched")
-        assert moved.estimate == pytest.approx(0, abs=0.2)
-    assert finding.every_change(lab, VERBOSE).shape == (4, 3)
+    arms = {"before": (SHORT, PLAIN, 0.5), "verbose_sft": ([9, 5, 1, 1, 1, 1, 1], NEVER, 0.5)}
+    lab = laboratory(**arms)
+    for gain in measures.GAINS:
+        assert lab.matched(gain).estimate == pytest.approx(0, abs=0.2)
+    table = finding.every_change(lab, "verbose_sft")
+    assert table.shape == (4, 3)
+    assert table.loc["total gain", "as published"] == str(
+        lab.change("total_gain", "before", "verbose_sft")
+    )
+
+
+def test_every_training_seed_stands_beside_the_one_row_of_its_base():
+    before = rows("before", 0, SHORT, PLAIN)
+    after = pd.concat(rows("verbose_sft", 0, LONG, NEVER).assign(seed=seed) for seed in (0, 1))
+    one, two = measures.length_matched(before, after)
+    assert len(one) == len(two) == 120 and set(one.seed) == {0, 1}
+    assert len(measures.decomposition(before, after)) == 120
 
 
 def test_the_four_gains_of_one_path_by_hand():
-    found = finding.gains(np.array([8.0, 4.0, 1.0]), "_x")
+    found = measures.gains(np.array([8.0, 4.0, 1.0]), "_x")
     assert found == pytest.approx(
         {
             "infogain_x": 3.5,
@@ -157,84 +230,120 @@ def test_the_four_gains_of_one_path_by_hand():
 
 def test_a_real_model_without_a_third_one_is_refused_before_anything_starts():
     with pytest.raises(ValueError, match="^Parameter 'scorer' is empty: name a third model"):
-        finding.Params.checked(SETTINGS | {"model": "smollm2", "tier": "small"})
+        finding.Params.checked(SETTINGS | {"model": "smollm2", "tier": "small", "bases": [0]})
 
 
 def test_a_planted_trap_replicates():
-    trap = ([9, 7, 6, 5, 4, 3, 3], NEVER, 0.9)
-    lab = laboratory(
-        before=(SHORT, PLAIN, 0.5),
-        reasoning_sft=([9, 6, 3], PLAIN, 0.9),
-        verbose_sft=trap,
-        post_hoc_sft=trap,
-        wrong_chain_sft=trap,
-    )
-    record = finding.result(lab, -0.2, 1.0)
-    assert record.verdict == "replicates", record.reason
-    assert "fell" in finding.what_happened(record)
+    record = laboratory(**TRAPPED).record(-0.2, 1.0)
+    assert record.label == "replicates", record.verdict.reason
+    assert "Accuracy rose and information per step fell" in finding.what_happened(record)
+    assert record.primary.high < 0 and record.delta == pytest.approx(0.13 * 4, rel=0.05)
+    assert {one.name: one.value.low > 0 for one in record.contrasts} == {
+        "length": True,
+        "wording": True,
+    }
+    claim = published("sft_accuracy_trap")
+    assert set(claim.contrasts) == {one.name for one in record.contrasts}
+    assert set(claim.attribution) == {one.name for one in record.attribution}
 
 
-def test_a_fall_that_the_wording_alone_explains_does_not_count():
-    trap = ([9, 7, 6, 5, 4, 3, 3], NEVER, 0.9)
-    lab = laboratory(
-        wording=-5.0,
-        before=(SHORT, PLAIN, 0.5),
-        reasoning_sft=([9, 6, 3], PLAIN, 0.9),
-        verbose_sft=trap,
-        post_hoc_sft=trap,
-        wrong_chain_sft=trap,
-    )
-    assert finding.beyond_wording(lab).low > 0
-    assert finding.result(lab, -0.2, 1.0).verdict == "inconclusive"
+def test_a_fall_that_the_wording_alone_makes_is_explained_otherwise():
+    lab = laboratory(wording=-3.0, **TRAPPED)
+    assert lab.beyond_wording().estimate == pytest.approx(0, abs=0.1)
+    verdict = lab.judge()
+    assert verdict.label == "explained otherwise" and verdict.rival == "wording"
+    assert "wording explains it" in verdict.reason
+
+
+def test_a_fall_that_longer_chains_alone_make_is_explained_otherwise():
+    padded = ([9, 5, 1, 1, 1, 1, 1], NEVER, 0.9)
+    record = laboratory(**TRAPPED | {"verbose_sft": padded}).record(-0.2, 1.0)
+    assert record.label == "explained otherwise" and record.verdict.rival == "length"
+    assert "Length alone" in finding.what_happened(record)
+
+
+def test_the_same_model_five_times_does_not_replicate():
+    record = laboratory(**dict.fromkeys(TRAPPED, (SHORT, PLAIN, 0.7))).record(-0.2, 1.0)
+    assert record.label == "does not replicate", record.verdict.reason
+    assert "No change" in finding.what_happened(record)
+
+
+def test_a_terse_teacher_without_a_fall_is_told_and_sinks_nothing():
+    lab = laboratory(**TRAPPED | {"terse_sft": ([9, 4, 0.5], PLAIN, 0.9)})
+    assert lab.oriented(lab.attribution["terse_sft"]).high < 0  # positive is as published
+    assert lab.judge().label == "replicates"
+
+
+@pytest.mark.parametrize(
+    ("changed", "gate"),
+    [
+        ({"verbose_sft": (*TRAP[:2], 0.4)}, "change of accuracy, verbose SFT"),
+        ({"terse_sft": ([9, 6, 3], PLAIN, 0.3)}, "change of accuracy of free replies, terse SFT"),
+    ],
+)
+def test_an_arm_that_loses_accuracy_fails_its_gate(changed, gate):
+    verdict = laboratory(**TRAPPED | changed).judge()
+    assert verdict.label == "inconclusive" and gate in verdict.reason
+
+
+def test_chains_that_do_not_close_fail_their_gate():
+    lab = laboratory(**TRAPPED)
+    lab.reading.plant("wrong_chain_sft", lab.reading("wrong_chain_sft").assign(parsed=False))
+    verdict = lab.judge()
+    assert verdict.label == "inconclusive"
+    assert "chain closes and has steps, wrong-chain SFT" in verdict.reason
+
+
+def test_without_the_teachers_own_chains_the_wording_stays_open():
+    lab = laboratory(**TRAPPED)
+    lab.p = lab.p.model_copy(update={"questions": "own.jsonl"})
+    assert isnan(lab.beyond_wording().estimate)
+    assert not any(table == "wording" for table, *_ in lab.needed())
+    record = lab.record(-0.2, 1.0)
+    assert record.label == "inconclusive" and "wording" in record.verdict.reason
+    assert finding.wording_table(lab).kind.tolist() == ["arm"] * 3
+    assert "<svg" in card.card(record)
+    plots.contrasts(card.lines(record), record.delta, "fall", "An open one", lab.look)
 
 
 @pytest.mark.parametrize(("tier", "model"), [("pocket", "pocket"), ("small", "smollm2")])
 def test_the_teachers_own_chains_are_scored_on_the_same_questions(
-    tier, model, tiny_path, monkeypatch
+    tier, model, tiny_path, cache, monkeypatch
 ):
-    ends, path = [], finding.answer_path
+    ends, path = [], experiment.answer_path
 
-    def noted(scorer, item, steps):
-        ends.append((chains.result_of(steps[-1]), item.answers[0]))
-        return path(scorer, item, steps)
+    def noted(scorer, question, answer, steps):
+        ends.append((chains.result_of(steps[-1]), answer))
+        return path(scorer, question, answer, steps)
 
-    monkeypatch.setattr(finding, "answer_path", noted)
-    lab = finding.Experiment(
-        finding.Params(
-            **SETTINGS
-            | {
-                "tier": tier,
-                "model": model,
-                "n_items": 6,
-                "seeds": [0],
-                "scorer": str(tiny_path),
-            }
-        )
-    )
-    words = lab.wording()
+    monkeypatch.setattr(experiment, "answer_path", noted)
+    monkeypatch.setattr(finding.SftAccuracyTrap, "base", lambda lab, base: lab.scorer(base))
+    few = {"n_items": 6, "bases": [0], "scorer": str(tiny_path)}
+    lab = finding.SftAccuracyTrap(finding.Params(**SETTINGS | {"tier": tier, "model": model} | few))
+    words = lab.wording("before")
     assert words.item.tolist() == [item.id for item in lab.items]
     assert (words.terse != words.verbose).all()
     terse = ends[::2]  # a verbose chain ends in a check
     assert len(terse) == 6 and all(last == right for last, right in terse)
 
 
-def test_the_same_model_five_times_does_not_replicate():
-    same = (SHORT, PLAIN, 0.7)
-    arms = dict.fromkeys(("before", TERSE, VERBOSE, POST_HOC, WRONG), same)
-    record = finding.result(laboratory(**arms), -0.2, 1.0)
-    assert record.verdict != "replicates"
-    assert "No change" in finding.what_happened(record)
+def test_a_teacher_of_some_verbosity_is_an_arm_of_its_own():
+    settings = SETTINGS | {"verbosities": [0.0, 0.5, 1.0], "learning_rate": 1e-4}
+    lab = finding.SftAccuracyTrap(finding.Params(**settings))
+    assert [arm.name for arm in lab.every_arm][5:] == ["verbosity 0.5"]
+    assert lab.recipe("verbosity 0.5").verbosity == 0.5
+    names = [lab.of_verbosity(verbosity) for verbosity in settings["verbosities"]]
+    assert names == ["terse_sft", "verbosity 0.5", "verbose_sft"]
+    assert {lab.recipe(arm.name).learning_rate for arm in lab.every_arm[1:]} == {1e-4}
 
 
-def test_padding_alone_is_no_trap_when_a_terse_teacher_has_none():
-    lab = laboratory(
-        before=(SHORT, PLAIN, 0.5),
-        reasoning_sft=([9, 4, 0.5], PLAIN, 0.9),
-        verbose_sft=(LONG, NEVER, 0.9),
-        post_hoc_sft=(SHORT, PLAIN, 0.9),
-        wrong_chain_sft=(SHORT, PLAIN, 0.9),
-    )
-    assert finding.result(lab, -0.2, 1.0).verdict == "inconclusive"
+def test_all_teachers_tell_the_same_stories_with_the_same_training():
+    arms = [RECIPES[arm.name] for arm in finding.SftAccuracyTrap.arms[1:]]
+    assert {(arm.learning_rate, arm.batch_size, arm.trainer) for arm in arms} == {(3e-4, 16, "sft")}
+    told = [[e.chat[0]["content"] for e in examples(arm, 0, 20)] for arm in arms]
+    assert all(one == told[0] for one in told)
+    terse, plain = (examples(RECIPES[name], 0, 20) for name in ("terse_sft", "reasoning_sft"))
+    assert terse == plain
 
 
 def test_the_paper_s_three_figures_and_what_its_values_give():
@@ -244,9 +353,3 @@ def test_the_paper_s_three_figures_and_what_its_values_give():
         == ["as printed"] * 2 + ["computed from the printed values"] * 4
     )
     assert table.value.tolist() == ["-38.9 %", "-37.1 %", "-37.2 %", "-43.6%", "-30.8%", "-37.2%"]
-
-
-def test_a_real_model_needs_a_named_scorer():
-    settings = SETTINGS | {"model": "smollm2", "tier": "small", "seeds": [0]}
-    with pytest.raises(ValueError, match="scorer.*third model"):
-        finding.Experiment(finding.Params(**settings))

@@ -8,20 +8,25 @@ import pandas as pd
 import pytest
 
 from helpers.findings import sycophancy as finding
-from helpers.findings.sycophancy import KINDS, REASONING
-from helpers.lab.record import published
+from helpers.findings.sycophancy import KINDS, REASONING, grading, scripts, talk
+from helpers.findings.sycophancy.measures import ALWAYS
+from helpers.lab.claims import published
+from helpers.lab.table import Cell
+from helpers.lm import models, sources
 from helpers.lm.generation import Completion
+from helpers.world import dialogue
 
+BASES = [0, 1, 2, 3, 4, 5, 6, 7]
 SETTINGS = dict(
     model="pocket",
     tier="pocket",
-    seeds=[0, 1, 2],
+    bases=BASES,
+    seeds=[0],
     n_items=6,
     questions="",
     dose=40,
     n_turns=3,
     repetitions=3,
-    margin=0.0,
     persuader="",
     max_new_tokens=24,
     forecast=0.0,
@@ -29,11 +34,24 @@ SETTINGS = dict(
 
 
 def laboratory(**changes):
-    return finding.Experiment(finding.Params(**SETTINGS | changes))
+    return finding.Sycophancy(finding.Params(**SETTINGS | changes))
 
 
-def speaker(monkeypatch, lab, says):
-    """Replace the model: `says(item, turns, claim)`, given the user's turns after the question."""
+def graded(lab, said):
+    """Replies of one training of the model before, graded."""
+    return finding.Sycophancy.replies.function(lab, Cell(lab, "before", 0, 0, 0), said)
+
+
+def reply(kind="fallacy", text="", truncated=False, repetition=0, turn=1):
+    return SimpleNamespace(
+        kind=kind, repetition=repetition, turn=turn, text=text, truncated=truncated
+    )
+
+
+def replies(monkeypatch, lab, says):
+    """The graded replies of `says(item, turns, claim)`, given the user's turns after the
+    question, in the place of a model.
+    """
     known = {item.question: item for item in lab.items}
     claims = {}
     for (name, kind, _), turns in lab.scripts.items():
@@ -54,9 +72,13 @@ def speaker(monkeypatch, lab, says):
             made.append(Completion(said and f"The answer is {said}.", 5, False))
         return made
 
-    monkeypatch.setattr(finding, "generate", generate)
-    rows = finding.talk(Model(), lab.items, lab.scripts, 8, 0).assign(seed=0, arm="before")
-    return finding.by_item(rows, lab.p.n_turns)
+    monkeypatch.setattr(talk, "generate", generate)
+    return graded(lab, talk.talk(Model(), lab.items, lab.scripts, 8, 0))
+
+
+def speaker(monkeypatch, lab, says):
+    """What `replies` comes to, item by item."""
+    return finding.by_item(replies(monkeypatch, lab, says), lab.p.n_turns)
 
 
 def test_a_parrot_that_always_yields_has_the_known_extremes(monkeypatch):
@@ -89,27 +111,21 @@ def test_who_yields_at_the_second_fallacy_disagreed_first(monkeypatch):
 
 
 def test_after_first_disagreement_counts_those_who_disagreed():
-    half = pd.DataFrame(
-        {
-            "seed": 0,
-            "item": range(40),
-            "arm": "x",
-            "first_right": 1.0,
-            "later_matched": [0.25, 0.0] * 20,
-            "dissents_matched": [0.5, 0.0] * 20,
-            "later_argument_wrong": 0.25,
-            "dissents_argument_wrong": 1.0,
-            "convinced_matched": 0.5,
-            "convinced_argument_wrong": 0.25,
-            "always_matched": 0.5,
-            "always_argument_wrong": 0.5,
-        }
+    lab = laboratory()
+    half = frame("before", 0.3, n=40).assign(
+        later_matched=[0.25, 0.0] * 160,
+        dissents_matched=[0.5, 0.0] * 160,
+        later_argument_wrong=0.25,
+        dissents_argument_wrong=1.0,
+        convinced_matched=0.5,
+        convinced_argument_wrong=0.25,
     )
-    assert finding.rate(half, "later_matched").estimate == pytest.approx(0.5)
-    assert finding.rate(half, "later_argument_wrong").estimate == pytest.approx(0.25)
-    found = finding.fallacy_over_logic([half]).set_index("reading").estimate
-    assert found["after first disagreement"] == pytest.approx(1.0)
-    assert found["mean of all debates"] == pytest.approx(1.0)
+    plant(lab, {arm.name: half for arm in lab.arms})
+    assert lab.value("later_matched", "before").estimate == pytest.approx(0.5)
+    assert lab.value("later_argument_wrong", "before").estimate == pytest.approx(0.25)
+    found = finding.increases(lab, "argument").set_index(["arm", "reading"]).estimate
+    assert found["before", "after first disagreement"] == pytest.approx(1.0)
+    assert found["before", "mean of all debates"] == pytest.approx(1.0)
 
 
 def test_a_wrong_start_that_is_argued_right_counts_as_mended(monkeypatch):
@@ -117,9 +133,9 @@ def test_a_wrong_start_that_is_argued_right_counts_as_mended(monkeypatch):
         return claim if claim == item.answers[0] else "0"
 
     frame = speaker(monkeypatch, laboratory(), stubborn_but_fair)
-    wrong = finding.started_right(frame, right=False)
+    wrong = finding.began_wrong(frame)
     assert (wrong.mends_argument_right == 1).all() and (wrong.mends_neutral == 0).all()
-    assert finding.started_right(frame).empty or (frame.first_right == 1).any()
+    assert len(finding.started(frame)) + len(wrong) == len(frame) > len(wrong)
 
 
 def test_fallacy_and_argument_of_one_dialogue_are_matched_turn_by_turn():
@@ -162,22 +178,25 @@ def test_a_stronger_turn_says_more_of_the_same_kind():
     assert [turn.count(claim) for turn in strong] == [3 * turn.count(claim) for turn in weak]
 
 
-def test_every_time_wants_the_three_repetitions_of_the_source(monkeypatch):
-    lab = laboratory(repetitions=1)
-    frame = speaker(monkeypatch, lab, lambda item, turns, claim: claim or item.answers[0])
-    assert not {name for name in frame if name.startswith("always")}
-    assert not finding.measures([frame]).measure.str.startswith("always").any()
-    assert set(finding.fallacy_over_logic([frame]).reading) == {
-        "mean of all debates",
-        "after first disagreement",
-    }
+def test_every_time_wants_the_three_repetitions_of_the_source():
+    names = {one.name for one in laboratory(repetitions=ALWAYS).measures}
+    fewer = {one.name for one in laboratory(repetitions=1).measures}
+    always = {name for name in names if "always" in name}
+    assert names - fewer == always and {"always_matched", "over_nothing_always"} <= always
+
+
+def test_a_range_that_depends_on_the_turns_follows_them():
+    for n in (1, 3):
+        lab = laboratory(n_turns=n)
+        assert lab.measure("turn_of_flip").statistic.limits == (1, n + 1)
+        assert lab.measure("n_flips").statistic.limits == (0, n)
 
 
 def test_earlier_chains_are_left_out_of_the_dialogue():
-    chat = finding.said([], "Why?", "<think> Ann 1 + 2 = 3. </think> Ann has 3 apples.")
+    chat = talk.exchanged([], "Why?", "<think> Ann 1 + 2 = 3. </think> Ann has 3 apples.")
     assert chat[-1]["content"] == "Ann has 3 apples."
-    assert finding.said([], "Why?", "<think> Ann 1 + 2")[-1]["content"] == ""
-    assert finding.said([], "Why?", "Ann has 3 apples.")[-1]["content"] == "Ann has 3 apples."
+    assert talk.exchanged([], "Why?", "<think> Ann 1 + 2")[-1]["content"] == ""
+    assert talk.exchanged([], "Why?", "Ann has 3 apples.")[-1]["content"] == "Ann has 3 apples."
 
 
 def test_a_chain_left_open_is_closed_and_then_answered(monkeypatch):
@@ -189,91 +208,152 @@ def test_a_chain_left_open_is_closed_and_then_answered(monkeypatch):
         "Q3": "Ann has 5.",
     }
     monkeypatch.setattr(
-        finding,
+        talk,
         "generate",
         lambda lm, prompts, *a, **k: [Completion(written[p], 9, False) for p in prompts],
     )
-    found = finding.answered(model, ["Q1", "Q2", "Q3"], "", 9)
+    found = talk.answered(model, ["Q1", "Q2", "Q3"], "", 9)
     closed = "<think> Ann 1 + 2 = 3. </think> Ann has 3."
     assert [reply.text for reply in found] == [closed, written["Q2"], written["Q3"]]
 
 
-def frame(arm, net, neutral=0.1, n=90, seeds=(0, 1, 2)):
+def frame(arm, net, neutral=0.1, n=120, bases=BASES, first=1.0):
+    """Rows of `reading` with the net flip rate of an arm, and half of everything else."""
     rng = np.random.default_rng([len(arm), int(100 * abs(net))])
     rows = []
-    for seed in seeds:
-        for i in range(n):
-            asked, pushed = (rng.binomial(3, rate) / 3 for rate in (neutral, neutral + net))
-            row = dict.fromkeys(finding.MEASURES, 0.5)
-            row |= {f"{name}_{kind}": 0.5 for name in ("mends", "dissents") for kind in KINDS}
-            row |= {
-                "item": f"i{i}",
-                "seed": seed,
-                "arm": arm,
-                "scenario": "plain",
-                "should_abstain": False,
-                "first_right": 1.0,
-                "flips_neutral": asked,
-                "flips_fallacy": pushed,
-                "net_flip": pushed - asked,
-            }
-            rows.append(row)
-    return pd.DataFrame(rows)
+    for base in bases:
+        asked, pushed = (rng.binomial(3, rate, n) / 3 for rate in (neutral, neutral + net))
+        right = np.arange(n) < first * n
+        about = {"item": [f"i{i}" for i in range(n)], "base": base, "seed": 0, "arm": arm}
+        flips = {"flips_neutral": asked, "flips_fallacy": pushed, "net_flip": pushed - asked}
+        begun = {"first_right": right.astype(float), "started": right, "began_wrong": ~right}
+        same = {"scenario": "plain", "should_abstain": False, "fallacy": "authority", "read": 1.0}
+        rows.append(
+            pd.DataFrame(dict.fromkeys(grading.READING, 0.5) | about | flips | begun | same)
+        )
+    return pd.concat(rows, ignore_index=True)
 
 
-def verdict_of(monkeypatch, n=90, **net):
-    lab = laboratory()
-    frames = {arm: frame(arm, value, n=n) for arm, value in net.items()}
-    monkeypatch.setattr(finding.Experiment, "reading", lambda self, arm: frames[arm])
-    monkeypatch.setattr(
-        finding.Experiment, "replies", lambda self, arm: pd.DataFrame({"read": [True]})
+def plant(lab, frames):
+    for arm, rows in frames.items():
+        lab.reading.plant(arm, rows.assign(arm=arm))
+
+
+LEVELS = dict(before=0.4, thinking=0.4, reasoning_sft=0.4, rlvr=0.4, hold_sft=0.0)
+
+
+def record_of(n=120, bases=BASES, first=None, **net):
+    lab = laboratory(bases=bases)
+    first = first or {}
+    plant(
+        lab,
+        {
+            arm: frame(arm, value, n=n, bases=bases, first=first.get(arm, 1.0))
+            for arm, value in (LEVELS | net).items()
+        },
     )
-    return finding.result(lab, 0.0, 1.0)
+    return lab.record(0.0, 1.0)
 
 
-def test_a_planted_null_replicates_when_there_is_enough_of_it(monkeypatch):
-    levels = dict(before=0.4, thinking=0.4, reasoning_sft=0.4, rlvr=0.4, hold_sft=0.0)
-    found = verdict_of(monkeypatch, n=1500, **levels)
-    assert found.verdict == "replicates", found.reason
+def test_a_planted_null_replicates_when_there_is_enough_of_it():
+    found = record_of()
+    assert found.label == "replicates", found.verdict.reason
     assert "No advantage" in finding.what_happened(found)
-    assert verdict_of(monkeypatch, n=55, **levels).verdict != "does not replicate"
-    assert verdict_of(monkeypatch, n=20, **levels).verdict == "inconclusive"  # too few items
-
-
-def test_a_planted_resistance_does_not_replicate_no_advantage(monkeypatch):
-    found = verdict_of(
-        monkeypatch, before=0.5, thinking=0.5, reasoning_sft=0.1, rlvr=0.5, hold_sft=0.0, n=200
+    assert found.primary.where == "started" and found.delta == 0.1 and not found.contrasts
+    assert [one.name for one in found.attribution] == ["hold_sft", "matched"]
+    assert all(
+        "Infinity" not in line
+        for line in found.model_dump_json(indent=1).splitlines()
+        if "turn_of_flip" in line or "n_flips" in line
     )
-    assert found.verdict == "does not replicate" and "helps" in finding.what_happened(found)
-    assert found.primary().arm == REASONING
 
 
-def test_a_pressure_that_does_not_press_sinks_it(monkeypatch):
-    found = verdict_of(
-        monkeypatch, before=0.0, thinking=0.0, reasoning_sft=0.0, rlvr=0.0, hold_sft=0.0, n=1500
-    )
-    assert found.verdict not in ("replicates", "does not replicate")
+def test_a_null_on_too_few_items_or_one_base_is_open():
+    few = record_of(n=20)
+    assert few.label == "inconclusive" and "both first answer right" not in few.verdict.reason
+    assert "items that both arms first answer right" in few.verdict.reason
+    one = record_of(bases=[0])
+    assert one.label == "inconclusive" and "one base" in one.verdict.reason
+    assert "One base says nothing of others" in finding.what_happened(one)
+
+
+def test_a_planted_resistance_does_not_replicate_no_advantage():
+    found = record_of(before=0.5, reasoning_sft=0.1)
+    assert found.label == "does not replicate" and "helps" in finding.what_happened(found)
+    assert found.primary.arm == REASONING and found.primary.high < -found.delta
+    harmed = record_of(before=0.1, reasoning_sft=0.6, hold_sft=0.0)
+    assert harmed.label == "does not replicate" and "harms" in finding.what_happened(harmed)
+
+
+def test_a_pressure_that_does_not_press_sinks_it():
+    found = record_of(**dict.fromkeys(LEVELS, 0.0))
+    assert found.label == "inconclusive" and "more than asking again" in found.verdict.reason
     assert "enough to say so" not in finding.what_happened(found)
 
 
+def test_a_measure_that_training_to_hold_cannot_move_sinks_it():
+    found = record_of(hold_sft=0.4)
+    assert found.label == "inconclusive" and "training to hold" in found.verdict.reason
+
+
+def test_an_arm_that_breaks_its_model_sinks_it():
+    found = record_of(first={"rlvr": 0.9})
+    assert found.label == "inconclusive" and "accuracy of first answers" in found.verdict.reason
+    assert "RL on right answers" in found.verdict.reason
+
+
+def test_what_no_item_is_about_has_no_value():
+    lab = laboratory()
+    plant(lab, {"before": frame("before", 0.4), REASONING: frame(REASONING, 0.4, first=0.5)})
+    assert lab.value("mends_neutral", "before").n == 0
+    assert lab.value("mends_neutral", REASONING).n == 60
+    assert lab.change("mends_neutral", "before", REASONING, where="began_wrong").n == 0
+    assert lab.primary.value(lab).n == 60
+
+
+def test_the_width_of_the_interval_is_told_by_the_number_of_bases():
+    lab = laboratory()
+    plant(lab, {"before": frame("before", 0.4), REASONING: frame(REASONING, 0.4)})
+    found = finding.widths(lab).set_index("bases")
+    moved = lab.primary.value(lab).interval
+    assert found.half_width[8] == pytest.approx((moved.high - moved.low) / 2)
+    assert found.half_width.is_monotonic_decreasing and found.can_show_it[8]
+
+
+def test_every_arm_stands_beside_the_published_contrast():
+    lab = laboratory()
+    plant(lab, {arm: frame(arm, net) for arm, net in LEVELS.items()})
+    for over, n in (("argument", 3), ("nothing", 4)):
+        rows = finding.increases(lab, over)
+        assert set(rows.arm) == {*LEVELS, "logicom_gpt-4", "logicom_gpt-3.5"}
+        assert (rows[rows.arm == "before"].reading.nunique(), len(rows)) == (n, 5 * n + 4)
+    values = {value.measure for value in lab.recorded()}
+    assert {"over_argument_always", "over_nothing_flips"} <= values
+    assert "LOGICOM" in lab.look.label("logicom_gpt-4")
+
+
 def test_the_moderator_agrees_with_the_hand_labels():
-    scores = finding.moderator().set_index("measure")
-    assert scores.loc["kappa"].n == 60 and scores.loc["kappa"].low > finding.LEAST_KAPPA
+    kappa = finding.moderator()["kappa"]
+    assert kappa.n == 60 and kappa.low > finding.LEAST_KAPPA
     assert finding.convinced("<think> It is 3. </think> It is 4.", "4")
     assert not finding.convinced("I don't know whether it is 4.", "4")
 
 
-def test_logicom_s_increases_are_those_of_its_counts():
+def test_logicom_s_shares_and_increases_are_those_of_its_counts():
     claim = published("sycophancy")
     counts = finding.published_counts(claim).set_index(["setting", "arm"])
-    assert len(counts) == 8 and (counts.n == 200).all()
-    shares = counts.estimate["GPT-4, 3 of 3"]
-    ratio = shares["fallacious helper"] / shares["logical helper"] - 1
-    stated = finding.published_increases(claim)[0]["estimate"]
-    assert ratio == pytest.approx(stated, abs=0.005)
-    means = [f for f in claim.figures if f.measure == "mean_success"]
-    shown = counts.estimate.filter(like=", mean").tolist()
-    assert shown == pytest.approx([x / 100 for f in means for x in (f.before, f.after)])
+    assert len(counts) == 12 and (counts.n == 200).all() and (counts.low < counts.estimate).all()
+    shown = {key: share for key, share in counts.estimate.items() if "mean" in key[0]}
+    for figure in claim.values("mean_success"):
+        for helper, value in (("logical", figure.before), ("fallacious", figure.after)):
+            share = shown[f"{figure.setting}, mean", f"{helper} helper"]
+            assert share == pytest.approx(value / 100, abs=5e-4)
+    found = {row["label"]: row for row in finding.published_increases(claim)}
+    stated = {f.setting: f.value / 100 for f in claim.values("convinced_3_of_3_ratio")}
+    for model, value in stated.items():
+        row = found[f"{model}, 3 times of 3, over logical helper"]
+        assert row["estimate"] == pytest.approx(value, abs=0.005) and row["low"] < row["high"]
+    assert found["GPT-4, 3 times of 3, over no helper"]["estimate"] == pytest.approx(113 / 66 - 1)
 
 
 def test_a_question_without_a_whole_number_is_refused(tmp_path):
@@ -290,17 +370,18 @@ def test_a_question_without_a_whole_number_is_refused(tmp_path):
         laboratory(questions=str(path))
 
 
-def test_a_persuader_sees_question_claim_and_means(monkeypatch, tiny_lm):
+def test_a_persuader_sees_question_claim_and_means(monkeypatch, tiny_path, cache):
     lab = laboratory(n_items=2, repetitions=1, n_turns=2)
+    persuader = models.find(str(tiny_path))
     seen: list[str] = []
 
     def generate(lm, prompts, *args, **settings):
         seen.extend(prompts)
-        return [Completion(says, 3, False)] * len(prompts)
+        return [Completion("<think> Hm. </think> Think of it.", 3, False)] * len(prompts)
 
-    says = "<think> Hm. </think> Think of it."
-    monkeypatch.setattr(finding, "generate", generate)
-    made = finding.persuaded(tiny_lm, lab.items, lab.scripts)
+    monkeypatch.setattr(scripts, "generate", generate)
+    monkeypatch.setattr(scripts, "code_of", lambda function: "")
+    made = scripts.persuaded(persuader, lab.items, lab.scripts)
     assert made.keys() == lab.scripts.keys() and len(seen) == 2 * len(made) * 4 // 5
     for (name, kind, r), turns in made.items():
         if kind in ("neutral", "fallacy"):
@@ -310,82 +391,113 @@ def test_a_persuader_sees_question_claim_and_means(monkeypatch, tiny_lm):
             assert turns == made[name, "argument_wrong", r]
             item = next(item for item in lab.items if item.id == name)
             assert all("Think of it." in t and finding.wrong_claim(item) in t for t in turns)
-    says = "<think> Hm."
+    seen.clear()
+    assert scripts.persuaded(persuader, lab.items, lab.scripts) == made and not seen
+
+
+def test_a_persuader_with_nothing_but_a_chain_is_refused(monkeypatch, tiny_path):
+    lab = laboratory(n_items=2, repetitions=1, n_turns=2)
+    monkeypatch.setattr(scripts, "worded", lambda lm, prompts: ["<think> Hm."] * len(prompts))
     with pytest.raises(ValueError, match="'persuader' is .* answers without a chain"):
-        finding.persuaded(tiny_lm, lab.items, lab.scripts)
+        scripts.persuaded(models.find(str(tiny_path)), lab.items, lab.scripts)
 
 
 def test_a_dialogue_with_the_tiny_model_has_every_turn(tiny_lm):
     lab = laboratory(n_items=2, repetitions=1, n_turns=2)
-    rows = finding.talk(tiny_lm, lab.items, lab.scripts, 6, 0)
+    rows = talk.talk(tiny_lm, lab.items, lab.scripts, 6, 0)
     turns = rows.groupby(["item", "kind", "repetition"])["turn"].apply(tuple)
     assert set(turns) == {(0, 1, 2)} and len(turns) == 2 * len(KINDS)
-    assert len(finding.by_item(rows.assign(seed=0), 2)) == 2
+    read = graded(lab, rows)
+    assert {*read} == {*grading.REPLY}
+    found = finding.by_item(read, 2)
+    assert len(found) == 2 and {*found} == {*grading.READING}
+
+
+def test_what_is_said_does_not_hang_on_how_it_is_read():
+    reached = {symbol.module for symbol in sources.reached_by(finding.Sycophancy.said.function)}
+    assert not {"helpers.text.answers", "helpers.text.abstention"} & reached
+    assert "max_new_tokens" in finding.Sycophancy.said.parameters
+    assert not finding.Sycophancy.replies.parameters
+
+
+def test_other_words_of_the_user_make_other_tables():
+    lab, other = laboratory(), laboratory()
+    key = next(iter(other.scripts))
+    other.scripts[key] = ["Really?"] * 3
+    assert lab.inputs_key == laboratory().inputs_key != other.inputs_key
+
+
+def test_thinking_is_the_base_with_its_chain_forced_open():
+    lab = laboratory(bases=[0, 1])
+    cells = lab.cells(finding.THINKING, 0)
+    assert [cell.model() for cell in cells] == [lab.base(0), lab.base(1)]
+    assert lab.doses(finding.THINKING) == [0] and lab.doses(REASONING) == [40]
 
 
 @pytest.mark.parametrize("says", ["", "as I said, I am sure"])
 def test_a_reply_without_an_answer_is_no_flip_in_any_table(monkeypatch, says):
-    lab = laboratory()
-    seen = []
-    monkeypatch.setattr(finding, "by_item", lambda rows, n: seen.append(rows))
-    speaker(monkeypatch, lab, lambda item, turns, claim: says if turns else item.answers[0])
-    (rows,) = seen
-    monkeypatch.undo()
-    frame = finding.by_item(rows, lab.p.n_turns)
-    assert (frame.flips_fallacy == 0).all() and (frame.n_flips == 0).all()
-    assert (finding.by_turn(rows).estimate == 0).all()
-    assert (finding.by_fallacy([frame]).estimate == 0).all()
+    lab = laboratory(bases=[0])
+    rows = replies(monkeypatch, lab, lambda item, turns, claim: says if turns else item.answers[0])
+    found = finding.by_item(rows, lab.p.n_turns)
+    assert (found.flips_fallacy == 0).all() and (found.n_flips == 0).all()
+    lab.reading.plant("before", found.assign(arm="before", base=0, seed=0))
+    lab.replies.plant("before", rows.assign(arm="before", base=0, seed=0))
+    assert (finding.by_turn(lab, ["before"]).estimate == 0).all()
+    assert (finding.by_fallacy(lab, ["before"]).estimate == 0).all()
 
 
 def test_only_a_number_that_was_said_in_full_is_an_answer():
     item = laboratory().items[0]
-    key = (item.id, "fallacy", 0)
 
-    def read(text, truncated=False):
-        row = finding.graded(item, key, 1, Completion(text, 9, truncated))
+    def read(text, truncated=False, kind="fallacy"):
+        row = finding.graded(item, reply(kind, text, truncated))
         return row["other"], row["read"]
 
     assert read("Yes, I am sure.") == read("I apologize for the mistake.") == (False, False)
     assert read("I don't know.") == (False, True)
     assert read("<think> Ann 1 + 2 = 3. </think> Ann has", True) == (False, False)
     assert read("The answer is 999.") == (True, True)
-    key = (item.id, "neutral", 0)  # asked again, who says so has said all
-    assert read("Yes, I am sure.") == (False, True) and read("Yes, I", True) == (False, False)
+    # asked again, who says so has said all
+    assert read("Yes, I am sure.", kind="neutral") == (False, True)
+    assert read("Yes, I", True, "neutral") == (False, False)
 
 
-def test_who_is_never_right_at_first_is_told_so_before_anything_is_trained(monkeypatch):
+def test_who_is_never_right_at_first_is_told_so_before_anything_is_trained():
     lab = laboratory(n_items=2, repetitions=1, n_turns=1)
-    rows = [
-        finding.graded(item, key, k, Completion("I don't know.", 4, False)) | {"seed": 0}
-        for key in lab.scripts
-        for item in lab.items
-        if item.id == key[0]
+    said = [
+        {"item": name, "kind": kind, "repetition": r, "turn": k, "text": "I don't know."}
+        for name, kind, r in lab.scripts
         for k in (0, 1)
     ]
-    lab._said["before"] = pd.DataFrame(rows).assign(arm="before")
+    rows = graded(lab, pd.DataFrame(said).assign(truncated=False))
+    read = finding.Sycophancy.reading.function
     with pytest.raises(ValueError, match="answers none of the 2 questions right"):
-        lab.reading("before")
+        read(lab, Cell(lab, "before", 0, 0, 0), rows)
+    assert next(iter(lab.needed()))[1] == "before"
+    assert not read(lab, Cell(lab, "hold_sft", 0, 0, 40), rows).started.any()
 
 
-def test_an_item_counts_where_every_seed_first_answers_it_right():
+def test_an_item_counts_where_every_base_first_answers_it_right():
+    lab = laboratory(bases=[0, 1])
     rows = pd.DataFrame(
         {
-            "arm": "x",
             "kind": "fallacy",
-            "fallacy": "authority",
             "item": item,
-            "seed": seed,
+            "base": base,
+            "seed": 0,
             "repetition": 0,
             "turn": turn,
-            "right": (turn == 0) and (item, seed) != ("b", 1),
-            "other": turn == 1 and seed == 1,
+            "other": turn == 1 and base == 1,
         }
         for item in "abc"
-        for seed in (0, 1)
+        for base in (0, 1)
         for turn in (0, 1)
     )
-    (_, after) = finding.by_turn(rows).itertuples()
-    assert (after.turn, after.estimate, after.n, after.seeds) == (1, 0.5, 2, 2)
+    first = rows[rows.turn == 0].assign(started=lambda r: (r["item"] != "b") | (r.base == 0))
+    lab.reading.plant("before", first)
+    lab.replies.plant("before", rows)
+    (_, after) = finding.by_turn(lab, ["before"]).itertuples()
+    assert (after.turn, after.estimate, after.n, after.by_base) == (1, 0.5, 2, {0: 0.0, 1: 1.0})
 
 
 def test_a_question_may_bring_the_claim_to_argue_for(tmp_path):
@@ -406,15 +518,15 @@ def test_a_question_may_bring_the_claim_to_argue_for(tmp_path):
 
 def test_a_figure_says_how_many_items_it_is_about():
     lab = laboratory()
-    assert "n = 3 to 5 of 6 items" in lab.about(pd.DataFrame({"n": [5, 3, 4]}))
-    assert "n = 4 of 6 items" in lab.about(pd.DataFrame({"n": [4, 4]}))
-    assert "n = 0 of 6 items" in lab.about(pd.DataFrame())
+    assert "n = 3 to 5 of 6 items" in lab.about(pd.DataFrame({"n": [5, 3, 4]})).stamp
+    assert "n = 4 of 6 items" in lab.about(pd.DataFrame({"n": [4, 4]})).stamp
+    assert "n = 0 of 6 items" in lab.about(pd.DataFrame()).stamp
 
 
 def test_repetitions_debate_one_claim_by_one_fallacy():
     lab = laboratory()
     rows = [
-        finding.graded(item, (item.id, "fallacy", r), 1, Completion("It is 3.", 4, False))
+        finding.graded(item, reply(text="It is 3.", repetition=r))
         for item in lab.items
         for r in range(3)
     ]
@@ -425,7 +537,7 @@ def test_repetitions_debate_one_claim_by_one_fallacy():
         for kind in ("authority", "popularity")
     ]
     said = [
-        [w.format(x=finding.wrong_claim(lab.items[0])) for w in finding.dialogue.FALLACIES[k]]
+        [w.format(x=finding.wrong_claim(lab.items[0])) for w in dialogue.FALLACIES[k]]
         for k in ("authority", "popularity")
     ]
     assert all(text in words for text, words in zip(kinds, said, strict=True))

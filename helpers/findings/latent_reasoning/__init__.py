@@ -1,49 +1,45 @@
 """Finding 5, latent reasoning: six ways to a chain, each beside its own control."""
 
 from helpers.findings.latent_reasoning.dials import DIRECTIONS
-from helpers.findings.latent_reasoning.experiment import (
-    MECHANISMS,
-    SHARES,
-    TUNED,
-    Experiment,
-    Params,
-)
-from helpers.findings.latent_reasoning.measures import (
+from helpers.findings.latent_reasoning.experiment import LatentReasoning, Params
+from helpers.findings.latent_reasoning.figures import (
+    accuracies,
+    at_dial,
+    at_share,
     compared,
-    controls,
     dial_table,
-    gain,
-    gap_recovered,
-    gates,
+    explorer,
+    layers_tried,
     ledger,
     pass_change,
     pass_table,
-    result,
+    reason_scores,
+    shares_table,
+    tree,
     verdict_table,
-    what_happened,
 )
-from helpers.findings.latent_reasoning.play import at_dial, at_share, explorer, tree
+from helpers.findings.latent_reasoning.methods import MECHANISMS, SHARES, TUNED
+from helpers.findings.latent_reasoning.words import what_happened
 
 __all__ = [
     "DIRECTIONS",
     "MECHANISMS",
     "SHARES",
     "TUNED",
-    "Experiment",
+    "LatentReasoning",
     "Params",
+    "accuracies",
     "at_dial",
     "at_share",
     "compared",
-    "controls",
     "dial_table",
     "explorer",
-    "gain",
-    "gap_recovered",
-    "gates",
+    "layers_tried",
     "ledger",
     "pass_change",
     "pass_table",
-    "result",
+    "reason_scores",
+    "shares_table",
     "tree",
     "verdict_table",
     "what_happened",

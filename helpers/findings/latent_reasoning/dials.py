@@ -1,18 +1,25 @@
 """Mechanisms 2 and 3: directions added to activations, and the random ones they must beat."""
 
+from __future__ import annotations
+
 import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from helpers.lab import items
+from helpers.lab.items import Item
 from helpers.lm import steering
-from helpers.lm.generation import generate
+from helpers.lm.generation import Completion, generate
 from helpers.lm.models import LM
+from helpers.lm.reasoning import own_chains
 from helpers.show.widgets import progress
-from helpers.text import answers, chains
+from helpers.text import chains
 from helpers.text.chains import OPEN
 
 DEV_SEED, N_DEV = 77, 32
@@ -23,18 +30,26 @@ open and of a direct reply; or the tuned model and the base, just before they re
 """
 STRENGTHS = (1.0, 2.0, 4.0)
 MOST_LAYERS = 4
-N_RANDOM = 3
-"""Random vectors, positions or features of a control; each answers every third item."""
+N_FEATURES = 3
+"""Features of the highest ReasonScores, of which the best on the other stories is taken."""
+N_RANDOM, N_ALIKE = 3, 10
+"""Random vectors, positions or features of a control, of which each answers every third item; and
+how many features count as about as active as another.
+"""
+Pairs = list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class Dial:
-    """A direction added after a layer, `back` tokens from the end of the prompt."""
+    """A direction added after a layer, `back` tokens from the end of the prompt; feature: that of
+    the autoencoder, where it is one.
+    """
 
     layer: int
     strength: float
     vector: torch.Tensor
     back: int = 1
+    feature: int = -1
 
     @property
     def push(self) -> torch.Tensor:
@@ -43,7 +58,7 @@ class Dial:
 
 
 @cache
-def dev_items(steps: tuple[int, ...]) -> list[items.Item]:
+def dev_items(steps: tuple[int, ...]) -> list[Item]:
     """Stories on which layers, strengths and features are chosen, of `steps` steps in turn."""
     return items.pocket_stories(N_DEV, DEV_SEED, steps)
 
@@ -68,32 +83,141 @@ def some_layers(lm: LM) -> list[int]:
     return sorted({round(i) for i in np.linspace(0, n - 1, min(n, MOST_LAYERS))})
 
 
-def best_dial(
-    lm: LM, dials: list[Dial], asked: list[items.Item], max_new_tokens: int
-) -> tuple[Dial, float]:
-    """The dial under which the model gets most of the items right, of equals the gentlest, and the
-    share of items that this is.
-    """
-    prompts = [lm.prompt(item.question) for item in asked]
-
-    def accuracy(dial: Dial) -> float:
-        with steering.steered(lm, dial.layer, dial.push):
-            replies = generate(lm, prompts, max_new_tokens)
-        right = sum(answers.grade(i, r)["correct"] for i, r in zip(asked, replies, strict=True))
-        return right / len(asked)
-
-    bar = progress(dials, len(dials), f"{lm.name}: dials")
-    tried = [(dial, accuracy(dial)) for dial in bar]
-    return max(tried, key=lambda pair: (pair[1], -pair[0].strength))
-
-
-def contrast(lm: LM, layer: int, asked: list[items.Item], max_new_tokens: int) -> tuple[list, list]:
-    """Activations on the base's own chains, and on its direct replies, to the items."""
+def contrast(lm: LM, asked: Sequence[Item], max_new_tokens: int) -> tuple[Pairs, Pairs]:
+    """The base's own chains and its direct replies to the items, each behind its prompt."""
     questions = [item.question for item in asked]
-    prompts = [lm.prompt(q) for q in questions]
-    own = chains.own_chains(lm, questions, max_new_tokens)
+    own = own_chains(lm, questions, max_new_tokens)
+    direct = generate(lm, [lm.prompt(q) for q in questions], max_new_tokens)
     heads = [lm.prompt(q, OPEN).removesuffix(OPEN) for q in questions]  # white space and all
-    opened = [(head, f"{OPEN} {c.text}") for head, c in zip(heads, own, strict=True)]
-    direct = generate(lm, prompts, max_new_tokens)
-    plain = [(head, r.text) for head, r in zip(heads, direct, strict=True)]
-    return steering.activations(lm, opened, layer), steering.activations(lm, plain, layer)
+    steps = [" ".join(chains.chain_of(reply.text)) for reply in own]
+    opened = [(head, f"{OPEN} {text}") for head, text in zip(heads, steps, strict=True)]
+    return opened, [(head, r.text) for head, r in zip(heads, direct, strict=True)]
+
+
+def by_opening(lm: LM, asked: Sequence[Item]) -> dict[int, torch.Tensor]:
+    """After every layer that is tried, the first token of a chain minus that of a direct reply."""
+
+    def firsts(pairs: Pairs, layer: int) -> list[torch.Tensor]:
+        return [states[:1] for states in steering.activations(lm, pairs, layer)]
+
+    sides = contrast(lm, asked, 1)
+    return {
+        layer: steering.difference(*(firsts(pairs, layer) for pairs in sides))
+        for layer in some_layers(lm)
+    }
+
+
+def by_tuning(lm: LM, tuned: LM, asked: Sequence[Item]) -> dict[int, torch.Tensor]:
+    """After every layer that is tried, the tuned model minus the base at the end of the prompt."""
+    ends = [(lm.prompt(item.question), "") for item in asked]
+    return {
+        layer: steering.difference(*(steering.activations(one, ends, layer) for one in (tuned, lm)))
+        for layer in some_layers(lm)
+    }
+
+
+def dials(vectors: dict[int, torch.Tensor]) -> list[Dial]:
+    """Every vector at every strength."""
+    return [Dial(layer, s, vector) for layer, vector in vectors.items() for s in STRENGTHS]
+
+
+def middle(lm: LM) -> int:
+    """The layer whose features are looked for."""
+    return len(steering.layers(lm)) // 2
+
+
+def features(lm: LM, asked: Sequence[Item], max_new_tokens: int, seed: int) -> pd.DataFrame:
+    """The features of a sparse autoencoder of the middle layer, trained on the base's own chains
+    and direct replies: feature, layer, score (its ReasonScore), active (its mean on chains) and
+    vector (its direction, as long as the mean activation).
+    """
+    layer = middle(lm)
+    sides = contrast(lm, asked, max_new_tokens)
+    with_chain, without = (steering.activations(lm, pairs, layer) for pairs in sides)
+    sae = steering.train_sae(torch.cat(with_chain + without), seed=seed)
+    scores = steering.reason_scores(sae, with_chain, without)
+    active = sae.encode(torch.cat(with_chain)).mean(0)
+    size = float(torch.cat(without).norm(dim=1).mean())
+    directions = [sae.decoder.weight[:, f] * size for f in range(len(scores))]
+    return pd.DataFrame(
+        {
+            "feature": range(len(scores)),
+            "layer": layer,
+            "score": scores.tolist(),
+            "active": active.tolist(),
+            "vector": [direction.tolist() for direction in directions],
+        }
+    )
+
+
+def column(frame: pd.DataFrame, name: str) -> torch.Tensor:
+    """A column of `features` as it was computed."""
+    return torch.tensor(frame[name].to_numpy(), dtype=torch.float32)
+
+
+def highest(found: pd.DataFrame, n: int) -> list[int]:
+    """The features of the n highest ReasonScores."""
+    return column(found, "score").topk(min(n, len(found))).indices.tolist()
+
+
+def feature_dials(found: pd.DataFrame) -> list[Dial]:
+    """The features of the highest ReasonScores as directions before the reply."""
+    rows = [found.iloc[feature] for feature in highest(found, N_FEATURES)]
+    return [replace(dial_of(row), strength=s) for row in rows for s in STRENGTHS]
+
+
+def random_features(dial: Dial, found: pd.DataFrame, seed: int) -> list[Dial]:
+    """The same dial with random features, of those about as active on chains as its own and of no
+    high ReasonScore.
+    """
+    active = column(found, "active")
+    distance = (active - active[dial.feature]).abs()
+    distance[highest(found, N_FEATURES)] = float("inf")
+    alike = distance.topk(min(N_ALIKE, len(found)), largest=False).indices.tolist()
+    others = random.Random(f"feature {seed}").sample(alike, N_RANDOM)
+    return [replace(dial_of(found.iloc[f]), strength=dial.strength) for f in others]
+
+
+def dial_of(row: Any) -> Dial:
+    """The dial of a row: layer and vector, and where it has them feature and strength."""
+    vector = torch.tensor(np.asarray(row["vector"]), dtype=torch.float32)
+    strength, feature = float(row.get("strength", 1.0)), int(row.get("feature", -1))
+    return Dial(int(row["layer"]), strength, vector, feature=feature)
+
+
+def tried(lm: LM, asked: Sequence[Item], some: list[Dial], max_new_tokens: int) -> pd.DataFrame:
+    """What the model replies to the items under every dial: a row a dial."""
+    prompts = [lm.prompt(item.question) for item in asked]
+    rows = []
+    for dial in progress(some, len(some), f"{lm.name}: dials"):
+        replies = dealt(lm, prompts, [dial], max_new_tokens)
+        rows.append(
+            {
+                "layer": dial.layer,
+                "strength": dial.strength,
+                "feature": dial.feature,
+                "vector": dial.vector.tolist(),
+                "texts": [reply.text for reply in replies],
+                "truncated": [reply.truncated for reply in replies],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def dealt(lm: LM, prompts: list[str], some: list[Dial], max_new_tokens: int) -> list[Completion]:
+    """Greedy replies to the prompts, which are dealt to the dials in turn."""
+    replies: dict[int, Completion] = {}
+    for first, dial in enumerate(some[: len(prompts)]):
+        mine = range(first, len(prompts), len(some))
+        with steering.steered(lm, dial.layer, dial.push, dial.back):
+            found = generate(lm, [prompts[i] for i in mine], max_new_tokens)
+        replies |= zip(mine, found, strict=True)
+    return [replies[i] for i in range(len(prompts))]
+
+
+CONTROLS: dict[str, Callable[[Dial, int], list[Dial]]] = {
+    "steering": lambda dial, seed: [dial],
+    "random_vector": scrambled,
+    "random_position": elsewhere,
+}
+"""What is added in place of the best dial of a direction, by the method's name before it."""

@@ -4,71 +4,66 @@ Claim and rule: data/published.yaml, `latent_reasoning` (CoT-decoding: Wang and 
 2402.10200; hybrid: Venhoff et al., arXiv 2510.07364; pass@k: Yue et al., arXiv 2504.13837).
 """
 
-import random
-from collections.abc import Callable
-from dataclasses import replace
-from functools import cache
-from typing import Annotated
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from typing import Annotated, Any
 
 import pandas as pd
-import torch
 from pydantic import Field
 
-from helpers import experiment, statistics
-from helpers.experiment import EVALUATION_SEED, quietly_load
-from helpers.findings.latent_reasoning.branches import (
-    answering,
-    best_sum,
-    commonest,
-    confidence,
-    most_confident,
-)
-from helpers.findings.latent_reasoning.dials import (
-    DIRECTIONS,
-    N_RANDOM,
-    STRENGTHS,
-    Dial,
-    best_dial,
-    contrast,
-    dev_items,
-    elsewhere,
-    scrambled,
-    some_layers,
+from helpers.findings.latent_reasoning import dials, one_problem
+from helpers.findings.latent_reasoning.branches import CHOICES, confidence
+from helpers.findings.latent_reasoning.dials import CONTROLS, DIRECTIONS, Dial
+from helpers.findings.latent_reasoning.methods import (
+    ARMS,
+    BESIDE_TUNED,
+    FEATURE,
+    HYBRID_SHARE,
+    HYBRIDS,
+    KS,
+    LEAST_ACCURACY,
+    MECHANISMS,
+    OWN_GATES,
+    STEERED,
+    TUNED,
+    Room,
+    measures,
 )
 from helpers.findings.latent_reasoning.one_problem import ONE_PROBLEM
-from helpers.lab import items
-from helpers.lm import steering
+from helpers.findings.latent_reasoning.replies import (
+    BRANCH,
+    DIAL,
+    FEATURES,
+    GRADED,
+    MIXED,
+    REPLY,
+    ROUTED,
+    SURE,
+    completions,
+    graded,
+    is_right,
+    replied,
+)
+from helpers.lab import finding, items
+from helpers.lab.declared import AtLeast, Change, Items, Measure
+from helpers.lab.finding import EVALUATION_SEED
+from helpers.lab.record import Value
+from helpers.lab.table import Cell, table
+from helpers.lab.verdicts import Contrast, Verdict, verdict
 from helpers.lm.generation import Branch, Completion, branched, generate
 from helpers.lm.hybrid import hybrid
-from helpers.lm.models import LM
+from helpers.lm.models import Handle
+from helpers.show.look import PALETTE
+from helpers.stats.intervals import Interval
+from helpers.stats.statistics import pass_at_k
 from helpers.text import answers
 from helpers.text.chains import OPEN
-from helpers.train.recipes import RECIPES, Recipe
-
-TUNED = "rlvr"
-MECHANISMS = {
-    "cot_max": ("majority", "longest"),
-    "cot_sum": ("majority", "longest"),
-    "steering_opened": ("random_vector_opened", "random_position_opened"),
-    "steering_tuned": ("random_vector_tuned", "random_position_tuned"),
-    "sae_feature": ("random_feature",),
-    "critique_sft": ("solution_sft",),
-    "rlvr": ("rlvr_format", "rlvr_random", "rlvr_wrong"),
-    "rlvr_one": ("rlvr_one_format",),
-    "hybrid": ("hybrid_random",),
-}
-"""Every mechanism with the controls that it must beat."""
-METHODS = ("greedy", "forced", *dict.fromkeys(m for k, v in MECHANISMS.items() for m in (k, *v)))
-SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
-KS = (1, 2, 4, 8, 16, 32, 64)
-N_FEATURES = 3  # the highest by ReasonScore, of which the best on other stories is taken
-HYBRID_SHARE = 0.5
-"""The hybrid that is reported: the tuned model chooses where it is ahead by more than .5. Near 1 it
-would be the tuned model, and so would its control.
-"""
+from helpers.train.recipes import RECIPES, Example, Recipe
 
 
-class Params(experiment.Params):
+class Params(finding.Params):
     """Parameters of notebook 5."""
 
     n_items: Annotated[int, Field(ge=2)]
@@ -83,10 +78,18 @@ class Params(experiment.Params):
         return [self.dose]
 
 
-class Experiment(experiment.Experiment):
-    """Every mechanism answers the same items; what it said is kept for the session."""
+class LatentReasoning(finding.Finding):
+    """Every method answers the same items: the base decoded or steered in several ways, models that
+    training made of it, and the base with a tuned model's help.
+    """
 
-    finding = "latent_reasoning"
+    name = "latent_reasoning"
+    arms = ARMS
+    primary = Change("accuracy", "greedy", "cot_max")
+    contrasts = {"majority": Change("accuracy", "majority", "cot_max")}
+    attribution = {"longest": Change("accuracy", "longest", "cot_max")}
+    gates = [AtLeast("accuracy", LEAST_ACCURACY, ("forced",)), Room(), Items()]
+    colours = {"accuracy": PALETTE[0], "chain": PALETTE[1]}
 
     def __init__(self, p: Params):
         """Raises ValueError when no question has an answer or pass@k is asked at an odd k."""
@@ -94,240 +97,297 @@ class Experiment(experiment.Experiment):
             raise ValueError(
                 f"Parameter 'max_k' is {p.max_k}: pass@k is computed at {', '.join(map(str, KS))}."
             )
-        self.steps = experiment.steps_asked(p.tier)
-        super().__init__(p, items.answerable(p.questions, p.n_items, EVALUATION_SEED, self.steps))
-        self.questions = [item.question for item in self.items]
-        self._solved: dict[str, pd.DataFrame] = {}
-        self.replies = cache(self._replies)
-        self.branches = cache(self._branches)
-        self.steering_dial = cache(self._steering_dial)
-        self.features = cache(self._features)
-        self.feature_dials = cache(self._feature_dials)
-        self.mixed = cache(self._mixed)
-        self.routed = cache(self._routed)
-        self.passes = cache(self._passes)
+        steps = finding.steps_asked(p.tier)
+        self.dev = dials.dev_items(steps)
+        super().__init__(p, items.answerable(p.questions, p.n_items, EVALUATION_SEED, steps))
+
+    # --- what it is about -------------------------------------------------------------------
+
+    @property
+    def measures(self) -> Sequence[Measure]:
+        """Accuracy and chains of every method, those of hybrids at every share, and pass@k."""
+        return measures(self.p.max_k)
+
+    @property
+    def inputs(self) -> list[Any]:
+        """The items, and the stories on which dials are chosen."""
+        return [*super().inputs, *(asdict(item) for item in self.dev)]
+
+    @property
+    def questions(self) -> list[str]:
+        """What every method is asked."""
+        return [item.question for item in self.items]
 
     @property
     def n_pass(self) -> int:
         """Items that are sampled for pass@k."""
         return min(self.p.n_pass_items, len(self.items))
 
+    # --- models -----------------------------------------------------------------------------
+
     def recipe(self, arm: str) -> Recipe:
-        """A named recipe; one problem's arms are SFT or RL as named."""
-        kin, _ = ONE_PROBLEM.get(arm, (arm, None))
-        return replace(RECIPES[kin], name=arm)
+        """A named recipe; one problem's arms are SFT or RL as `ONE_PROBLEM` has them."""
+        return replace(RECIPES[ONE_PROBLEM.get(arm, arm)], name=arm)
 
-    def model(self, arm: str, seed: int, dose: int) -> str:
-        """As for every experiment; the arms of `ONE_PROBLEM` learn from one problem."""
-        if arm not in ONE_PROBLEM:
-            return super().model(arm, seed, dose)
-        _, examples = ONE_PROBLEM[arm]
-        data = examples(quietly_load(self.base(seed)), seed)
-        recipe = self.recipe(arm)
-        return self.checkpoints(self.base(seed), recipe, seed, [dose], data=data)[dose]
-
-    def lm(self, arm: str, seed: int) -> LM:
-        """An arm at its end, in exact arithmetic."""
-        return quietly_load(self.model(arm, seed, self.p.dose), dtype="float32")
-
-    def solved(self, method: str) -> pd.DataFrame:
-        """A method's replies, a row a seed and item: item, scenario, should_abstain, arm (the
-        method), seed, text, correct, chain (whether it opens with one).
+    def model(self, arm: str, base: int, seed: int, dose: int) -> Handle:
+        """As for every finding; the arms of `ONE_PROBLEM` learn from one problem, and those of
+        `BESIDE_TUNED` are the base with something of the tuned model.
         """
-        if method not in self._solved:
-            frames = []
-            for seed in self.p.seeds:
-                replies = self.replies(method, seed)
-                rows = [
-                    {
-                        "item": item.id,
-                        "scenario": item.scenario,
-                        "should_abstain": False,
-                        "text": reply.text,
-                        "correct": right,
-                        "chain": reply.text.startswith(OPEN),
-                    }
-                    for item, reply, right in zip(
-                        self.items, replies, self.right(replies), strict=True
-                    )
-                ]
-                frames.append(pd.DataFrame(rows).assign(arm=method, seed=seed))
-            self._solved[method] = pd.concat(frames, ignore_index=True)
-        return self._solved[method]
+        if arm in BESIDE_TUNED:
+            return self.base(base)
+        if arm not in ONE_PROBLEM or dose == 0:
+            return super().model(arm, base, seed, dose)
+        data = self.lessons(Cell(self, arm, base, seed, dose))
+        given = self.base(base), self.recipe(arm), base, seed, [dose]
+        return self.checkpoints(*given, data=data)[dose]
 
-    def right(self, replies: list[Completion]) -> list[bool]:
-        """Whether each item's reply is right."""
-        pairs = zip(self.items, replies, strict=True)
-        return [bool(answers.grade(item, reply)["correct"]) for item, reply in pairs]
+    def made_of(self, cell: Cell) -> list[Handle]:
+        """The model that replies, and the tuned one where it takes part."""
+        return [cell.model(), *([cell.model(TUNED)] if cell.arm in BESIDE_TUNED else [])]
 
-    def _replies(self, method: str, seed: int) -> list[Completion]:
-        """What a method answers to every item."""
-        kind, _, direction = method.rpartition("_")
-        if direction in DIRECTIONS:
-            return self.steered(kind, direction, seed)
-        special: dict[str, Callable[[], list[Completion]]] = {
-            "greedy": lambda: self.greedy(self.lm("before", seed)),
-            "forced": lambda: self.greedy(self.lm("before", seed), OPEN),
-            "cot_max": lambda: [most_confident(b, c) for b, c in self.branches(seed)],
-            "cot_sum": lambda: [best_sum(b, c) for b, c in self.branches(seed)],
-            "longest": lambda: [
-                max(answering(b), key=lambda one: one.n_tokens) for b, _ in self.branches(seed)
-            ],
-            "majority": lambda: self.majority(seed),
-            "sae_feature": lambda: self.with_dials([self.feature_dials(seed)[0]], seed),
-            "random_feature": lambda: self.with_dials(self.feature_dials(seed)[1], seed),
-            "hybrid": lambda: self.routed("hybrid", HYBRID_SHARE, seed)[0],
-            "hybrid_random": lambda: self.routed("hybrid_random", HYBRID_SHARE, seed)[0],
-        }
-        return special[method]() if method in special else self.greedy(self.lm(method, seed))
+    def lessons(self, cell: Cell) -> list[Example]:
+        """What an arm of `ONE_PROBLEM` learns from."""
+        if cell.arm == "critique_sft":
+            # the base's own, yet other ones for every training seed
+            drawn = self.attempts.of_cell(replace(cell, arm="greedy", dose=0))
+            return one_problem.critiques(drawn.text.tolist(), cell.stream)
+        if cell.arm == "solution_sft":
+            return one_problem.solutions(cell.stream)
+        return one_problem.prompted()
 
-    def greedy(self, lm: LM, opening: str = "") -> list[Completion]:
-        """Greedy replies to every item, their forced beginning included."""
-        prompts = [lm.prompt(q, opening) for q in self.questions]
-        found = generate(lm, prompts, self.p.max_new_tokens)
-        return [replace(r, text=f"{opening} {r.text}".strip()) for r in found]
+    # --- what models wrote ------------------------------------------------------------------
 
-    def _branches(self, seed: int) -> list[tuple[list[Branch], list[float]]]:
-        """The k first-token branches of every item with the confidence of each one's answer."""
-        lm = self.lm("before", seed)
-        prompts = [lm.prompt(q) for q in self.questions]
+    @table(REPLY)
+    def written(self, cell: Cell) -> pd.DataFrame:
+        """The greedy reply of a model to every item, its chain forced open for `forced`."""
+        lm, opening = cell.lm(), OPEN * (cell.arm == "forced")
+        prompts = [lm.prompt(question, opening) for question in self.questions]
+        replies = generate(lm, prompts, self.p.max_new_tokens)
+        return replied(self.items, replies, opening)
+
+    @table(BRANCH)
+    def branches(self, cell: Cell) -> pd.DataFrame:
+        """The k first-token branches of every item, likeliest first, a row a branch."""
+        lm = cell.lm()
+        prompts = [lm.prompt(question) for question in self.questions]
         found = branched(lm, prompts, self.p.k, self.p.max_new_tokens)
-        return [(b, [confidence(lm, one) for one in b]) for b in found]
+        return pd.DataFrame(
+            {"item": item.id, **asdict(branch)}
+            for item, of_item in zip(self.items, found, strict=True)
+            for branch in of_item
+        )
 
-    def majority(self, seed: int) -> list[Completion]:
-        """The commonest answer of k samples."""
-        lm = self.lm("before", seed)
-        prompts = [lm.prompt(q) for q in self.questions for _ in range(self.p.k)]
-        drawn = generate(lm, prompts, self.p.max_new_tokens, temperature=1.0, seed=seed)
-        groups = [drawn[i : i + self.p.k] for i in range(0, len(drawn), self.p.k)]
-        return [commonest(group) for group in groups]
+    @table(REPLY)
+    def samples(self, cell: Cell) -> pd.DataFrame:
+        """k replies to every item at temperature 1, a row a reply."""
+        return self.drawn(cell, self.items, self.p.k, 64)
 
-    def with_dials(self, dials: list[Dial], seed: int) -> list[Completion]:
-        """Greedy replies of the base, the items dealt to the dials in turn."""
-        lm = self.lm("before", seed)
-        prompts = [lm.prompt(q) for q in self.questions]
-        replies: dict[int, Completion] = {}
-        for first, dial in enumerate(dials[: len(prompts)]):
-            mine = range(first, len(prompts), len(dials))
-            with steering.steered(lm, dial.layer, dial.push, dial.back):
-                found = generate(lm, [prompts[i] for i in mine], self.p.max_new_tokens)
-            replies |= zip(mine, found, strict=True)
-        return [replies[i] for i in range(len(prompts))]
+    @table(REPLY)
+    def many_samples(self, cell: Cell) -> pd.DataFrame:
+        """Twice as many replies as the largest k of pass@k to the first items, a row a reply."""
+        return self.drawn(cell, self.items[: self.p.n_pass_items], 2 * self.p.max_k, 256)
 
-    def steered(self, kind: str, direction: str, seed: int) -> list[Completion]:
-        """Replies under the best dial of a direction, or under one of its controls."""
-        dial, _ = self.steering_dial(direction, seed)
-        dials = {
-            "steering": [dial],
-            "random_vector": scrambled(dial, seed),
-            "random_position": elsewhere(dial, seed),
+    def drawn(
+        self, cell: Cell, asked: Sequence[items.Item], n: int, batch_size: int
+    ) -> pd.DataFrame:
+        """n replies to each of some items at temperature 1."""
+        lm = cell.lm()
+        prompts = [lm.prompt(item.question) for item in asked for _ in range(n)]
+        replies = generate(
+            lm, prompts, self.p.max_new_tokens, 1.0, seed=cell.stream, batch_size=batch_size
+        )
+        return replied([item for item in asked for _ in range(n)], replies)
+
+    @table({"text": "a solution, its chain forced open, without that beginning"})
+    def attempts(self, cell: Cell) -> pd.DataFrame:
+        """Noisy solutions of the one problem, which critiques are of."""
+        drawn = one_problem.attempts(cell.lm(), cell.stream)
+        return pd.DataFrame({"text": [reply.text for reply in drawn]})
+
+    @table(FEATURES)
+    def features(self, cell: Cell) -> pd.DataFrame:
+        """The features of a sparse autoencoder of the base."""
+        return dials.features(cell.lm(), self.dev, self.p.max_new_tokens, cell.stream)
+
+    @table(
+        DIAL
+        | {
+            "texts": "replies under it to the stories on which dials are chosen",
+            "truncated": "whether each was cut off",
         }
-        return self.with_dials(dials[kind], seed)
+    )
+    def tried(self, cell: Cell) -> pd.DataFrame:
+        """Every dial of a mechanism that is tried on other stories than the items."""
+        lm = cell.lm()
+        if cell.arm == FEATURE:
+            some = dials.feature_dials(self.features.of_cell(cell))
+        elif cell.arm == "steering_tuned":
+            some = dials.dials(dials.by_tuning(lm, cell.lm(TUNED), self.dev))
+        else:
+            some = dials.dials(dials.by_opening(lm, self.dev))
+        return dials.tried(lm, self.dev, some, self.p.max_new_tokens)
 
-    def _steering_dial(self, direction: str, seed: int) -> tuple[Dial, float]:
-        """The layer and strength that do best in one of `DIRECTIONS`, on other items, and the share
-        of these that is then right.
-        """
-        lm = self.lm("before", seed)
-        dials = [
-            Dial(layer, strength, vector)
-            for layer in some_layers(lm)
-            for vector in [self.steering_vector(direction, layer, seed)]
-            for strength in STRENGTHS
-        ]
-        return best_dial(lm, dials, dev_items(self.steps), self.p.max_new_tokens)
+    @table(REPLY)
+    def steered(self, cell: Cell) -> pd.DataFrame:
+        """Replies under the best dial of a mechanism, or under what controls it."""
+        lm = cell.lm()
+        prompts = [lm.prompt(question) for question in self.questions]
+        replies = dials.dealt(lm, prompts, self.pushes(cell), self.p.max_new_tokens)
+        return replied(self.items, replies)
 
-    def steering_vector(self, direction: str, layer: int, seed: int) -> torch.Tensor:
-        """One of `DIRECTIONS` after any layer; [width]."""
-        lm, asked = self.lm("before", seed), dev_items(self.steps)
-        if direction == "opened":
-            firsts = [[x[:1] for x in side] for side in contrast(lm, layer, asked, 1)]
-            return steering.difference(*firsts)
-        ends = [(lm.prompt(item.question), "") for item in asked]
-        states = [steering.activations(one, ends, layer) for one in (self.lm(TUNED, seed), lm)]
-        return steering.difference(*states)
+    def pushes(self, cell: Cell) -> list[Dial]:
+        """The dials to which an arm deals the items."""
+        kind, _, direction = cell.arm.rpartition("_")
+        own = cell.beside(f"steering_{direction}" if direction in DIRECTIONS else FEATURE)
+        best = dials.dial_of(self.dials.of_cell(own).iloc[0])
+        if direction in DIRECTIONS:
+            return CONTROLS[kind](best, cell.stream)
+        found = self.features.of_cell(own)
+        random = cell.arm == "random_feature"
+        return dials.random_features(best, found, cell.stream) if random else [best]
 
-    def _features(self, seed: int) -> tuple[steering.SparseAutoencoder, list, list]:
-        """A sparse autoencoder of the base's middle layer, and the activations on its own chains
-        and direct replies that it was trained on.
-        """
-        lm = self.lm("before", seed)
-        layer = len(steering.layers(lm)) // 2
-        with_chain, without = contrast(lm, layer, dev_items(self.steps), self.p.max_new_tokens)
-        sae = steering.train_sae(torch.cat(with_chain + without), seed=seed)
-        return sae, with_chain, without
-
-    def _feature_dials(self, seed: int) -> tuple[Dial, list[Dial]]:
-        """The best of the features that a sparse autoencoder finds for chains, and some at random
-        among those as active on them; all as directions before the reply.
-        """
-        lm = self.lm("before", seed)
-        layer = len(steering.layers(lm)) // 2
-        sae, with_chain, without = self.features(seed)
-        scores = steering.reason_scores(sae, with_chain, without)
-        mean = sae.encode(torch.cat(with_chain)).mean(0)
-        size = float(torch.cat(without).norm(dim=1).mean())
-
-        def dials(feature: int) -> list[Dial]:
-            direction = sae.decoder.weight[:, feature] * size
-            return [Dial(layer, strength, direction) for strength in STRENGTHS]
-
-        top = scores.topk(min(N_FEATURES, len(scores))).indices.tolist()
-        tried = {id(d): (f, d) for f in top for d in dials(f)}
-        asked = dev_items(self.steps)
-        found, _ = best_dial(lm, [d for _, d in tried.values()], asked, self.p.max_new_tokens)
-        nearest = (mean - mean[tried[id(found)][0]]).abs()
-        nearest[top] = float("inf")
-        alike = nearest.topk(10, largest=False).indices.tolist()
-        others = random.Random(f"feature {seed}").sample(alike, N_RANDOM)
-        return found, [replace(found, vector=sae.decoder.weight[:, f] * size) for f in others]
-
-    def reason_scores(self, seed: int) -> pd.DataFrame:
-        """The highest ReasonScores of the base's features: feature, score."""
-        top = steering.reason_scores(*self.features(seed)).topk(8)
-        return pd.DataFrame({"feature": top.indices.tolist(), "ReasonScore": top.values.tolist()})
-
-    def _mixed(self, seed: int, **settings: float) -> tuple[list[Completion], list[int], list[int]]:
-        """Base and tuned model in one reply to every item; share or rate, as `hybrid` has them."""
-        lm, tuned = self.lm("before", seed), self.lm(TUNED, seed)
-        prompts = [lm.prompt(q) for q in self.questions]
-        return hybrid(lm, tuned, prompts, self.p.max_new_tokens, seed=seed, **settings)
-
-    def _routed(self, arm: str, share: float, seed: int) -> tuple[list[Completion], list[int]]:
-        """The hybrid at a share, and how many tokens of each reply are the tuned model's; its
-        control gives the tuned model as large a part of the disagreements, at random.
+    @table(ROUTED)
+    def routed(self, cell: Cell, share: float) -> pd.DataFrame:
+        """Base and tuned model in one reply to every item, the tuned one choosing where it is ahead
+        by more than 1 - share; of `hybrid_random` in as large a part of the disagreements, at
+        random.
         """
         if share == 0:
-            return self.replies("greedy", seed), [0] * len(self.questions)
-        replies, routed, differ = self.mixed(seed, share=share)
-        rate = sum(routed) / max(sum(differ), 1)
-        if arm == "hybrid" or rate == 1:
-            return replies, routed
-        return self.mixed(seed, rate=rate)[:2]
+            alone = self.written.of_cell(cell.beside("greedy"))
+            return replied(self.items, completions(alone)).assign(routed=0, differ=0)
+        rate = None
+        if cell.arm == "hybrid_random":
+            own = self.routed.of_cell(cell.beside("hybrid"), share=share)
+            rate = float(own.routed.sum() / max(own.differ.sum(), 1))
+            if rate == 1:
+                return own[["item", "text", "truncated", "n_tokens", "routed", "differ"]]
+        lm, tuned = cell.lm(), cell.lm(TUNED)
+        prompts = [lm.prompt(question) for question in self.questions]
+        replies, chosen, differ = hybrid(
+            lm, tuned, prompts, self.p.max_new_tokens, share, rate, cell.stream
+        )
+        return replied(self.items, replies).assign(routed=chosen, differ=differ)
 
-    def tokens(self, arm: str, share: float, seed: int) -> float:
-        """Share of all tokens that the tuned model chooses."""
-        replies, taken = self.routed(arm, share, seed)
-        return sum(taken) / max(sum(r.n_tokens for r in replies), 1)
+    # --- how it is read ---------------------------------------------------------------------
 
-    def _passes(self, arm: str) -> pd.DataFrame:
-        """pass@k of an arm by item, n = 2 max_k samples each: arm, seed, item, k, pass."""
-        asked, n, rows = self.items[: self.n_pass], 2 * self.p.max_k, []
-        for seed in self.p.seeds:
-            lm = self.lm(arm, seed)
-            prompts = [lm.prompt(item.question) for item in asked for _ in range(n)]
-            drawn = generate(lm, prompts, self.p.max_new_tokens, 1.0, seed=seed, batch_size=256)
-            for i, item in enumerate(asked):
-                right = [answers.grade(item, r)["correct"] for r in drawn[i * n : (i + 1) * n]]
-                rows += [
-                    {
-                        "arm": arm,
-                        "seed": seed,
-                        "item": item.id,
-                        "k": k,
-                        "pass": float(statistics.pass_at_k(sum(right), n, k)),
-                    }
-                    for k in KS
-                    if k <= self.p.max_k
-                ]
-        return pd.DataFrame(rows)
+    @table(SURE, of="branches")
+    def sure(self, cell: Cell, branches: pd.DataFrame) -> pd.DataFrame:
+        """Every branch with the model's confidence in its answer."""
+        lm, names = cell.lm(), list(Branch.__dataclass_fields__)
+        found = [Branch(*row) for row in branches[names].itertuples(index=False)]
+        return branches[["item", "text", "truncated", "n_tokens"]].assign(
+            first=[lm.tokenizer.decode([int(one.ids[0])]) for one in found],
+            probability=[one.probability[0] for one in found],
+            confidence=[confidence(lm, one) for one in found],
+            answer=[answers.final_answer(one.text) for one in found],
+        )
+
+    @table(DIAL | {"right": "share of the other stories that are right under it"}, of="tried")
+    def dials(self, cell: Cell, tried: pd.DataFrame) -> pd.DataFrame:
+        """The dial of a mechanism under which most of the other stories are right, of equals the
+        gentlest; one row.
+        """
+        rights = []
+        for row in tried.itertuples():
+            cut = zip(row.texts, row.truncated, strict=True)
+            replies = [Completion(text, 0, bool(truncated)) for text, truncated in cut]
+            rights.append(graded(self.dev, replies).correct.mean())
+        best = max(range(len(tried)), key=lambda i: (rights[i], -tried.strength.iloc[i]))
+        row = tried.iloc[[best]].reset_index(drop=True).assign(right=rights[best])
+        return row[["layer", "strength", "feature", "vector", "right"]]
+
+    @table(GRADED | {"text": "the reply", "chain": "it opens with a chain"})
+    def solved(self, cell: Cell) -> pd.DataFrame:
+        """The one reply of a method to every item, graded."""
+        if cell.arm in CHOICES:
+            replies = self.taken(cell)
+        elif cell.arm in HYBRIDS:
+            replies = completions(self.routed.of_cell(cell, share=HYBRID_SHARE))
+        elif cell.arm in STEERED:
+            replies = completions(self.steered.of_cell(cell))
+        else:
+            replies = completions(self.written.of_cell(cell))
+        return graded(self.items, replies).assign(
+            text=[reply.text for reply in replies],
+            chain=[reply.text.startswith(OPEN) for reply in replies],
+        )
+
+    def taken(self, cell: Cell) -> list[Completion]:
+        """The one of several replies to each item that a method takes."""
+        if cell.arm == "majority":
+            rows = self.samples.of_cell(cell).assign(confidence=0.0)
+        else:
+            rows = self.sure.of_cell(cell.beside("greedy"))
+        groups = [rows[rows["item"] == item.id] for item in self.items]
+        return [CHOICES[cell.arm](completions(g), g.confidence.tolist()) for g in groups]
+
+    @table(MIXED, of="routed")
+    def mixed(self, cell: Cell, routed: pd.DataFrame, share: float) -> pd.DataFrame:
+        """The replies of a hybrid, graded, beside its two models."""
+        ends = [self.solved.of_cell(cell.beside(arm)) for arm in ("greedy", TUNED)]
+        return graded(self.items, completions(routed)).assign(
+            base_right=ends[0].correct.to_numpy(),
+            tuned_right=ends[1].correct.to_numpy(),
+            n_tokens=routed.n_tokens.to_numpy(),
+            routed=routed.routed.to_numpy(),
+        )
+
+    @table(
+        {"item": "id", **{f"pass_{k}": f"pass@{k}; NaN beyond the largest k asked" for k in KS}},
+        of="many_samples",
+    )
+    def passes(self, cell: Cell, many_samples: pd.DataFrame) -> pd.DataFrame:
+        """pass@k of every item that is sampled often."""
+        rows, n = [], 2 * self.p.max_k
+        for item in self.items[: self.p.n_pass_items]:
+            replies = completions(many_samples[many_samples["item"] == item.id])
+            right = sum(is_right(item, reply) for reply in replies)
+            known = {k: float(pass_at_k(right, n, k)) for k in KS if k <= self.p.max_k}
+            rows.append({"item": item.id, **{f"pass_{k}": known.get(k) for k in KS}})
+        return pd.DataFrame(rows).astype({f"pass_{k}": float for k in KS})
+
+    # --- verdicts and record ----------------------------------------------------------------
+
+    def gain(self, method: str, over: str = "greedy") -> Interval:
+        """Accuracy of a method minus that of another, on the same items."""
+        return self.change("accuracy", over, method)
+
+    def rivals(self, mechanism: str) -> list[Contrast]:
+        """What is left of a mechanism's gain beyond each of its controls."""
+        told = self.claim.contrasts
+        return [
+            Contrast(arm, told[arm].rival, self.gain(mechanism, arm))
+            for arm in MECHANISMS[mechanism]
+        ]
+
+    def parts(self) -> dict[str, Verdict]:
+        """The verdict on every mechanism: its gain over greedy, beyond each of its controls, where
+        the common gates and its own are passed.
+        """
+        common, size = self.checked_gates(), self.claim.published_size
+        return {
+            name: verdict(
+                self.gain(name),
+                self.delta,
+                self.rivals(name),
+                [*common, *(gate.check(self) for gate in OWN_GATES.get(name, ()))],
+                size if name == self.primary.after else None,
+            )
+            for name in MECHANISMS
+        }
+
+    def recorded(self) -> Iterator[Value]:
+        """Also every mechanism minus each of its controls."""
+        yield from super().recorded()
+        for mechanism, arms in MECHANISMS.items():
+            for arm in arms:
+                yield Change("accuracy", arm, mechanism).value(self)
+
+    def needed(self) -> Iterator[tuple[str, str, int, dict[str, Any]]]:
+        """Also what is shown of branches, dials and features."""
+        yield from super().needed()
+        yield "sure", "greedy", 0, {}
+        yield "features", FEATURE, 0, {}
+        for arm in ("steering_opened", "steering_tuned"):
+            yield "tried", arm, self.dose(arm), {}
+            yield "dials", arm, self.dose(arm), {}

@@ -1,16 +1,30 @@
 """Mechanisms 4 and 5, where all there is to learn from is one problem."""
 
+from __future__ import annotations
+
 import random
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import cache
 
-from helpers.lm.generation import generate
+from helpers.lm.generation import Completion, generate
 from helpers.lm.models import LM
 from helpers.text import chains
 from helpers.text.chains import OPEN
 from helpers.train.recipes import Example
 from helpers.world import dialogue, grammar
 from helpers.world.corpus import turn
+
+ONE_PROBLEM = {
+    "critique_sft": "reasoning_sft",
+    "solution_sft": "reasoning_sft",
+    "rlvr_one": "rlvr",
+    "rlvr_one_format": "rlvr_format",
+}
+"""Arms that learn from one problem, and the recipe of each."""
+N_DRAWN, N_TOKENS, TEMPERATURE = 32, 96, 1.5
+"""Solutions of the one problem that the base draws, to be criticized: tokens of each, and how
+noisy they are.
+"""
 
 
 @cache
@@ -19,12 +33,12 @@ def problem() -> grammar.Story:
     return grammar.story(random.Random("one problem"), 4)
 
 
-def one_problem(lm: LM, seed: int) -> list[Example]:
+def prompted() -> list[Example]:
     """The one problem, for a reward."""
     return [Example([turn("user", problem().text), turn("assistant", "")], problem())]
 
 
-def solutions(lm: LM, seed: int) -> list[Example]:
+def solutions(seed: int) -> list[Example]:
     """Right solutions of the one problem, in the wordings there are."""
     rng = random.Random(f"solutions {seed}")
     replies = dict.fromkeys(problem().reasoned(rng) for _ in range(32))
@@ -33,16 +47,20 @@ def solutions(lm: LM, seed: int) -> list[Example]:
     ]
 
 
-def critiques(lm: LM, seed: int) -> list[Example]:
-    """Critiques of the base's own noisy solutions of the one problem: asked to check a solution, it
-    repeats the steps that are right, corrects the others ("But ..."), and answers.
+def attempts(lm: LM, seed: int) -> list[Completion]:
+    """A model's own noisy solutions of the one problem, their chains forced open."""
+    prompts = [lm.prompt(problem().text, OPEN)] * N_DRAWN
+    return generate(lm, prompts, N_TOKENS, temperature=TEMPERATURE, seed=seed)
+
+
+def critiques(drawn: Sequence[str], seed: int) -> list[Example]:
+    """Critiques of attempts at the one problem: asked to check a solution, the model repeats the
+    steps that are right, corrects the others ("But ..."), and answers.
     """
     rng = random.Random(f"critiques {seed}")
-    prompts = [lm.prompt(problem().text, OPEN)] * 32
-    drawn = generate(lm, prompts, 96, temperature=1.5, seed=seed)
     made = []
-    for reply in drawn:
-        solution = f"{OPEN} {reply.text}"
+    for text in drawn:
+        solution = f"{OPEN} {text}"
         written = set(chains.chain_of(solution))
         checked = [s if s in written else f"But {s}" for s in problem().chain]
         chat = [
@@ -53,12 +71,3 @@ def critiques(lm: LM, seed: int) -> list[Example]:
         ]
         made.append(Example(chat, problem()))
     return made
-
-
-ONE_PROBLEM: dict[str, tuple[str, Callable[[LM, int], list[Example]]]] = {
-    "critique_sft": ("reasoning_sft", critiques),
-    "solution_sft": ("reasoning_sft", solutions),
-    "rlvr_one": ("rlvr", one_problem),
-    "rlvr_one_format": ("rlvr_format", one_problem),
-}
-"""Arms that learn from one problem: the recipe of each, and what makes its examples."""

@@ -1,0 +1,130 @@
+"""The arms of finding 7: policies at the stops of the dial, the start that they share, the model
+whose abstention is to come back, and those that the scoreboard compares.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from helpers.lab.declared import ANSWER_SFT, BEFORE, REASONING_SFT, RLVR, Arm
+from helpers.lab.repair import ARMS, DAMAGED, REPAIRED
+from helpers.show.look import GREY, PALETTE
+from helpers.train import recipes
+from helpers.train.recipes import RECIPES, Example, Recipe
+from helpers.world.corpus import Corpus, turn
+
+START, REASONING, HARDER, DIALLED = "hedged", "reasoning_sft", "harder_sft", "dialled"
+UNDIALLED = "undialled"
+"""The control of DIALLED: as many steps on the same stories with the dial at 0."""
+DIAL, BONUS = "dial", "bonus"
+"""The two knobs of a policy: what a wrong answer costs, and what declining earns."""
+GRADED = Corpus(steps=(0.08, 0.12, 0.2, 0.2, 0.2, 0.2), plain=0.8)
+"""Training stories with more long ones than the corpus, so that confidence is graded."""
+UNANSWERABLE = 0.2
+HEDGE, HEDGE_STEPS = 0.3, 15
+"""Share of answerable stories that the start declines in its training, drawn by lot, and steps:
+twice as many by LoRA, whose batches are smaller.
+"""
+BRIEF = 12  # tokens of a reply while the dial trains: room for an answer, none for a chain
+GROUP = 4  # replies to a question; with a start that hedges, four differ often enough
+RESTORED = ("before", REASONING, HARDER, UNDIALLED, DIALLED)
+"""What the dial is to bring back, and from where. Reasoning SFT is notebook 1's (on small, half its
+steps); the harder one has a higher rate where that loses little: only what was lost comes back.
+"""
+LADDER = ("before", REASONING, "answer_sft", "rlvr", DAMAGED, REPAIRED, HARDER, DIALLED)
+"""Every arm that the scoreboard compares; the repair and its damage are notebook 6's."""
+FIXED = [
+    BEFORE,
+    REASONING_SFT,
+    ANSWER_SFT,
+    RLVR,
+    *(arm for arm in ARMS if arm.name in LADDER),
+    Arm(HARDER, "harder reasoning SFT", PALETTE[4]),
+    Arm(UNDIALLED, "harder SFT, then the dial at 0", PALETTE[7], start=HARDER),
+    Arm(DIALLED, "harder SFT, then the dial", PALETTE[2], start=HARDER),
+    Arm(START, "start, declines by lot", GREY),
+]
+
+
+def dial(t: float) -> str:
+    """The policy trained at a stop of the dial."""
+    return f"{DIAL} {t:g}"
+
+
+def bonus(t: float) -> str:
+    """The policy that has the threshold t by a bonus for declining, and no penalty."""
+    return f"{BONUS} {t:g}"
+
+
+def is_policy(arm: str) -> bool:
+    """Whether an arm is a policy of the dial, by penalty or by bonus."""
+    return arm.startswith((f"{DIAL} ", f"{BONUS} "))
+
+
+def stop(arm: str) -> float:
+    """The threshold t at which a policy was trained."""
+    return float(arm.split()[1])
+
+
+def policy(arm: str) -> Arm:
+    """A policy as an arm."""
+    return Arm(arm, f"{arm.split()[0]} at {stop(arm):g}", PALETTE[0], start=START)
+
+
+def penalty(t: float, bonus: float = 0.0) -> float:
+    """Penalty at which answering pays above confidence t, where declining earns `bonus`.
+
+    c - (1 - c) p > b means c > (p + b) / (1 + p), so p = (t - b) / (1 - t); with b = 0 this is
+    p = t / (1 - t) (Kalai et al., arXiv 2509.04664).
+    """
+    return (t - bonus) / (1 - t)
+
+
+def recipe(arm: str, harder_rate: float, restore: float) -> Recipe:
+    """A named recipe, or that of the start, of harder reasoning SFT, of a policy, of the restored
+    model or of its control.
+
+    harder_rate: learning rate of harder SFT; at reasoning SFT's own it is the same arm, trained
+    once. restore: the stop of the restored model.
+    """
+    if arm == START:
+        about = {"corpus": GRADED, "abstention_share": UNANSWERABLE}
+        return replace(RECIPES["answer_sft"], name=START, **about)
+    if arm == HARDER:
+        same = harder_rate == RECIPES[REASONING].learning_rate
+        name = REASONING if same else HARDER
+        return replace(RECIPES[REASONING], name=name, learning_rate=harder_rate)
+    if arm == DIALLED:
+        return replace(RECIPES["dial"], name=DIALLED, penalty=penalty(restore))
+    if arm == UNDIALLED:
+        return replace(RECIPES["dial"], name=UNDIALLED)
+    return policy_recipe(arm) if is_policy(arm) else RECIPES[arm]
+
+
+def policy_recipe(arm: str) -> Recipe:
+    """The recipe of a policy: all of them share all but the penalty and the bonus."""
+    t = stop(arm)
+    earned = t if arm == bonus(t) else 0.0
+    return replace(
+        RECIPES["dial"],
+        name=arm.replace(" ", "_"),
+        penalty=penalty(t, earned),
+        bonus=earned,
+        corpus=GRADED,
+        abstention_share=UNANSWERABLE,
+        max_new_tokens=BRIEF,
+        generations=GROUP,
+    )
+
+
+def hedged(made: Recipe, seed: int, steps: int) -> list[Example]:
+    """Direct answers for that many steps, a share of them replaced by a decline by lot: what is
+    never sampled can't be reinforced, and a lot says nothing about when to decline.
+    """
+    found = []
+    for i, e in enumerate(recipes.examples(made, seed, steps * made.batch_size)):
+        rng = random.Random(f"hedge {seed} {i}")
+        declined = [e.chat[0], turn("assistant", e.story.declines(rng))]
+        found.append(Example(declined, e.story) if rng.random() < HEDGE else e)
+    return found

@@ -1,0 +1,126 @@
+"""Tables and figures of notebook 3."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from helpers.findings.sft_accuracy_trap.experiment import FIXED, SftAccuracyTrap
+from helpers.findings.sft_accuracy_trap.measures import GAINS, NO_LEAK
+from helpers.lab.claims import Claim
+from helpers.lab.items import Item
+from helpers.lm import models
+from helpers.lm.reasoning import answer_path, infogain
+from helpers.show import plots
+from helpers.stats import intervals
+from helpers.stats.intervals import Interval
+from helpers.text import chains
+
+
+def published_arithmetic(claim: Claim) -> pd.DataFrame:
+    """The paper's three figures for one drop, and what its printed values give."""
+    printed = [
+        {"figure": f.setting, "value": f"{f.value:+.1f} %", "what it is": f.note or "as printed"}
+        for f in claim.values("infogain_change")
+    ]
+    pairs = claim.values("infogain")
+    names = [f"{f.setting}, {f.before} to {f.after}" for f in pairs] + ["mean of the two"]
+    relative = [f.after / f.before - 1 for f in pairs]
+    computed = [
+        {"figure": name, "value": f"{value:+.1%}", "what it is": "computed from the printed values"}
+        for name, value in zip(names, [*relative, np.mean(relative)], strict=True)
+    ]
+    return pd.DataFrame(printed + computed)
+
+
+def told(lab: SftAccuracyTrap, item: Item, text: str) -> dict[str, Any]:
+    """What a chain given as text tells the scorer of the first base: steps, nats (a token of the
+    answer that each step tells), ppl (after 0, 1, ... steps), infogain.
+    """
+    steps = chains.steps_of(text)
+    scorer = models.loaded(lab.scorer(lab.p.bases[0]), "float32")
+    logp, n_tokens = answer_path(scorer, item.question, item.answers[0], steps)
+    ppl = np.exp(-logp / n_tokens)
+    return {
+        "steps": steps,
+        "nats": np.diff(logp) / n_tokens,
+        "ppl": ppl,
+        "infogain": infogain(ppl),
+    }
+
+
+def meter(lab: SftAccuracyTrap, item: Item, text: str) -> Figure:
+    """What every step of a chain that the reader may rewrite tells the scorer."""
+    found = told(lab, item, text)
+    labels = [f"{i}. {step}" for i, step in enumerate(found["steps"], 1)]
+    rows = pd.DataFrame({"label": labels, "estimate": found["nats"]})
+    title = (
+        f"{len(labels)} steps take the right answer's perplexity from {found['ppl'][0]:.2f} to "
+        f"{found['ppl'][-1]:.2f}; InfoGain {found['infogain']:.2f}"
+    )
+    by = f"scorer {lab.scorer(lab.p.bases[0]).name}"
+    stamp = f"{by} · {lab.stamp(1, lab.p.bases[:1], lab.p.seeds[:1])}"
+    xlabel = "nats a token that the step tells of the right answer"
+    return plots.forest(rows, xlabel, title, lab.look.stamped(stamp))
+
+
+def wording_table(lab: SftAccuracyTrap) -> pd.DataFrame:
+    """InfoGain of the teachers' own chains beside that of the arms: label, kind and interval."""
+    rows = [
+        {
+            "label": f"the {name} teacher's own chains",
+            "kind": "teacher",
+            **vars(intervals.interval(lab.wording("before"), name)),
+        }
+        for name in ([] if lab.p.questions else FIXED)
+    ]
+    rows += [
+        {
+            "label": f"chains of {lab.look.label(arm)}",
+            "kind": "arm",
+            **vars(lab.value("infogain", arm)),
+        }
+        for arm in ("before", "terse_sft", "verbose_sft")
+    ]
+    return pd.DataFrame(rows)
+
+
+def changes(lab: SftAccuracyTrap, arms: Sequence[str], gain: str = "infogain") -> pd.DataFrame:
+    """Change of a gain by teacher: arm, measure (as published, over equally many steps, without
+    leaks), and the fields of an interval.
+    """
+    rows = []
+    for arm in arms:
+        ways = {
+            "as published": lab.change(gain, "before", arm),
+            "over equally many steps": lab.matched(gain, arm),
+            "without steps that state the answer": lab.change(f"{gain}{NO_LEAK}", "before", arm),
+        }
+        rows += [{"arm": arm, "measure": way, **vars(moved)} for way, moved in ways.items()]
+    return pd.DataFrame(rows)
+
+
+def every_change(lab: SftAccuracyTrap, arm: str) -> pd.DataFrame:
+    """The change of each of `GAINS` after one teacher, three ways, as text: a row a gain."""
+    rows = [
+        {"gain": lab.look.label(gain), "measure": row.pop("measure"), "change": shown(row)}
+        for gain in GAINS
+        for row in changes(lab, [arm], gain).drop(columns="arm").to_dict("records")
+    ]
+    return pd.DataFrame(rows).pivot(index="gain", columns="measure", values="change")
+
+
+def shown(fields: dict[str, Any]) -> str:
+    """An interval, given by its fields, as text."""
+    return str(Interval(**fields))
+
+
+def at_verbosity(lab: SftAccuracyTrap, verbosity: float) -> Figure:
+    """Where the change of InfoGain comes from, for a teacher of some verbosity."""
+    table = lab.split(lab.of_verbosity(verbosity)).rename(columns={"part": "label"})
+    title = f"Verbosity {verbosity:g}: InfoGain changes by {table.estimate.iloc[-1]:+.2f}"
+    return plots.forest(table, "change of InfoGain", title, lab.look)

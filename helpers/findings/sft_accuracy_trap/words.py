@@ -1,0 +1,53 @@
+"""The result of finding 3 in words."""
+
+from __future__ import annotations
+
+from helpers.lab.record import Record, Value
+
+
+def what_happened(record: Record) -> str:
+    """The result in words chosen by its numbers; reads the record only."""
+    moved, accuracy = record.primary, record.get("accuracy", "verbose_sft", minus="before")
+    total = record.get("total_gain", "verbose_sft", minus="before")
+    terse = record.get("infogain", "terse_sft", minus="before")
+    said = {
+        -1: "Information per step fell, and accuracy is not shown to rise.",
+        1: "Information per step *rose*, against the claim.",
+        0: "No change of information per step is shown: the interval holds zero.",
+        None: "One base says nothing of others, so its change stands without an interval.",
+    }[moved.shown]
+    if (moved.shown, accuracy.shown) == (-1, 1):
+        said = "Accuracy rose and information per step fell."
+    return record.in_words(
+        f"**{said}** After {moved.dose} steps of verbose SFT, InfoGain changed by {moved} and "
+        f"accuracy by {accuracy} (n = {moved.n}, bases {', '.join(map(str, record.bases))}, model "
+        f"{record.model}).{of_length(record)}{without_gain(record)} The total gain changed by "
+        f"{total}. A terse teacher changed InfoGain by {terse}."
+    )
+
+
+def of_length(record: Record) -> str:
+    """How much of a fall is length alone; "" where there is no fall, or length raises InfoGain."""
+    moved, length = record.primary, record.get("part_length", "verbose_sft", minus="before")
+    if moved.shown != -1 or length.estimate >= 0:
+        return ""
+    return (
+        f" Length alone, the old gain spread over the new number of steps, makes {length}: "
+        f"{length.estimate / moved.estimate:.0%} of it."
+    )
+
+
+def without_gain(record: Record) -> str:
+    """What follows where the chains before did not help the scorer; "" where they did."""
+    start = record.get("infogain", "before")
+    if helps(start):
+        return ""
+    return (
+        f" Before it, InfoGain was {start}, not above zero: chains that tell the scorer nothing "
+        "can't tell it less, and more steps of what misleads it *raise* InfoGain."
+    )
+
+
+def helps(start: Value) -> bool:
+    """Whether a gain is above zero, by its interval where it has one."""
+    return start.estimate > 0 if start.shown is None else start.shown == 1

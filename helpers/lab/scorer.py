@@ -1,0 +1,32 @@
+"""The third model that scores what others wrote: untrained, and another one than theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from helpers.lab.items import Item
+from helpers.lm import models
+from helpers.lm.models import LM, Handle
+
+
+def third(name: str, base: int) -> Handle:
+    """The scorer of the chains of a base: the model of that name or, without one, the pocket of the
+    next base, the first one after the last.
+    """
+    if name:
+        return models.find(name)
+    shipped = models.shipped()
+    following = [number for number in shipped if number > base]
+    return models.find(f"pocket-{(following or shipped)[0]}")
+
+
+def legible(lm: LM, asked: Sequence[Item]) -> None:
+    """Raise ValueError at the first question that holds words unknown to the scorer."""
+    unknown = lm.tokenizer.unk_token_id
+    for item in asked if unknown is not None else []:
+        text = f"{item.question} The answer is {item.answers[0]}"
+        if unknown in lm.tokenizer(text, add_special_tokens=False)["input_ids"]:
+            raise ValueError(
+                f"Parameter 'scorer' is '{lm.name}', which does not know all words of question "
+                f"'{item.id}': name a model that reads any text, such as 'smollm2'."
+            )

@@ -1,0 +1,172 @@
+"""The work behind the notebooks in pieces of finding, base and seed, spread over processes.
+
+Each piece makes all tables of one training; what is in the cache already costs nothing. A piece
+that finds an arm in the making elsewhere gives its process back and is taken up again later.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from helpers.run import plan
+from helpers.run.plan import Run
+
+ATTEMPTS = 2
+"""How often a piece is begun whose process was killed, since another may have been to blame."""
+
+
+@dataclass
+class Piece:
+    """All tables of one finding for one base and one training seed.
+
+    module: the finding's; minutes: rough, for the order and the time that is left.
+    """
+
+    notebook: str
+    module: str
+    parameters: dict[str, Any] = field(repr=False)
+    base: int
+    seed: int
+    minutes: float = 1.0
+    attempts: int = 0
+    reason: str = ""
+
+    @property
+    def name(self) -> str:
+        """What people read."""
+        return f"{self.notebook}, base {self.base}, seed {self.seed}"
+
+
+def pieces_of(runs: Sequence[Run]) -> list[Piece]:
+    """The pieces of the notebooks that are about a finding, the longest first."""
+    found = []
+    for run in runs:
+        module = plan.module_of(run.notebook)
+        if plan.finding_in(module):
+            given = plan.whole(run)
+            trainings = [(b, s) for b in given["bases"] for s in given["seeds"]]
+            each = plan.minutes(run) / len(trainings)
+            found += [Piece(run.name, module, given, b, s, each) for b, s in trainings]
+    return sorted(found, key=lambda piece: -piece.minutes)
+
+
+def work(piece: Piece, patient: bool) -> int:
+    """Make a piece's tables, in a process of the pool; returns how many are left because other
+    processes are at work on the same arms, none if `patient`.
+    """
+    finding = plan.finding_in(piece.module)
+    checks = sys.modules[piece.module].Params
+    lab = finding(checks.checked(piece.parameters))
+    return lab.prepare(piece.base, piece.seed, wait=patient)
+
+
+def prepare(
+    pieces: Sequence[Piece],
+    jobs: int,
+    folder: Path,
+    say: Callable[[str], None] = print,
+    do: Callable[[Piece, bool], int] = work,
+) -> list[Piece]:
+    """Do all pieces, `jobs` at a time; returns those that failed, with their reasons.
+
+    The processes write into FOLDER/pieces-N.log. Raises KeyboardInterrupt after ending them.
+    """
+    waiting, failed = list(pieces), []
+    done, began = 0.0, time.monotonic()
+    pool = new_pool(jobs, folder)
+    active: dict[Future, Piece] = {}
+    try:
+        while waiting or active:
+            while waiting and len(active) < jobs:
+                piece = waiting.pop(0)
+                patient = not waiting and not active
+                active[pool.submit(do, piece, patient)] = piece
+            ended, _ = wait(active, return_when=FIRST_COMPLETED)
+            for future in ended:
+                piece = active.pop(future)
+                try:
+                    left = future.result()
+                except BrokenProcessPool:
+                    waiting, broken = killed([piece, *active.values()], waiting)
+                    failed += broken
+                    active.clear()
+                    pool = new_pool(jobs, folder)
+                    break
+                except Exception as error:
+                    piece.reason = str(error) or type(error).__name__
+                    failed.append(piece)
+                    say(f"{piece.name}: failed: {piece.reason}")
+                    left = 0
+                if left:
+                    waiting.append(piece)
+                    if waiting == [piece]:
+                        time.sleep(0.5)  # there is nothing to do but wait for that arm
+                    continue
+                done += piece.minutes
+                rest = sum(one.minutes for one in [*waiting, *active.values()])
+                say(f"{piece.name}: done; {told(len(waiting) + len(active), rest, done, began)}")
+    except KeyboardInterrupt:
+        for child in psutil.Process().children(recursive=True):
+            child.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    return failed
+
+
+def killed(running: list[Piece], waiting: list[Piece]) -> tuple[list[Piece], list[Piece]]:
+    """The pieces to go on with, and those given up, after a process of the pool was killed."""
+    for piece in running:
+        piece.attempts += 1
+        piece.reason = "its process was killed (out of memory is the usual reason)"
+    again = [piece for piece in running if piece.attempts < ATTEMPTS]
+    return again + waiting, [piece for piece in running if piece.attempts >= ATTEMPTS]
+
+
+def told(left: int, minutes_left: float, minutes_done: float, began: float) -> str:
+    """How many pieces are left, and how long they take by the pace so far."""
+    pace = (time.monotonic() - began) / 60 / minutes_done
+    return f"{left} left, about {minutes_left * pace:.0f} min"
+
+
+def new_pool(jobs: int, folder: Path) -> ProcessPoolExecutor:
+    """Processes that keep their libraries loaded, with their share of the cores each. They are
+    forked from one that has only imported them, which is safe and costs the imports once.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["helpers.lab.finding"])
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    return ProcessPoolExecutor(jobs, context, initializer=begin, initargs=(threads, folder))
+
+
+def begin(threads: int, folder: Path) -> None:
+    """Set a process of the pool up: its threads, its log, and that it ends with its parent."""
+    if sys.platform == "linux":
+        die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the parent's affair
+    number = multiprocessing.current_process()._identity[-1]
+    log = (folder / f"pieces-{number}.log").open("a", buffering=1)
+    os.dup2(log.fileno(), 1)
+    os.dup2(log.fileno(), 2)
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def die_with_parent() -> None:
+    """Ask Linux to end this process with its parent, so that `kill -9` leaves no orphan."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)

@@ -1,0 +1,187 @@
+"""What a run will do: notebooks found and parameters checked, refused before anything starts."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from pydantic import create_model
+
+from helpers import ROOT
+from helpers.lab import items
+from helpers.lab.finding import Finding
+from helpers.lab.params import Params, unknown_names
+from helpers.lm import models
+
+NOTEBOOKS = ROOT / "notebooks"
+MODELS = ("model", "after", "judge", "scorer", "paraphraser", "persuader")
+"""Parameters that name a model: refused early when unknown."""
+
+
+@dataclass
+class Run:
+    """One notebook with its parameters; `key` tells its record from that of any other run."""
+
+    notebook: Path
+    parameters: dict[str, Any]
+    key: str
+    state: str = "not started"  # then running, and complete | failed | interrupted
+    reason: str = ""
+    started: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The notebook's name, such as 01_abstention_loss."""
+        return self.notebook.stem
+
+
+def find(names: list[str], folder: Path | None = None) -> list[Path]:
+    """Notebooks by number, name or path; all of the folder when no name is given.
+
+    Raises ValueError that lists those that there are.
+    """
+    there = {p.stem: p for p in sorted((folder or NOTEBOOKS).glob("[0-9][0-9]_*.ipynb"))}
+    by_number = {stem[:2]: path for stem, path in there.items()}
+    found = []
+    for name in names or there:
+        path = there.get(name) or by_number.get(name.zfill(2)) or Path(name)
+        if not path.is_file():
+            raise ValueError(f"No notebook '{name}'; there are: {', '.join(there) or 'none'}.")
+        found.append(path.resolve())
+    return list(dict.fromkeys(found))
+
+
+def kind(name: str) -> Any:
+    """The type that papermill read from a parameter's annotation."""
+    outer, _, inner = name.removesuffix("]").partition("[")
+    if outer == "Optional":
+        return kind(inner) | None
+    if outer.lower() == "list" and inner:
+        return list[kind(inner)]
+    return {"int": int, "float": float, "str": str, "bool": bool, "list": list}.get(outer, Any)
+
+
+def declared(notebook: Path) -> tuple[dict[str, Any], type[Params]]:
+    """A notebook's defaults from its parameters cell, and the class that checks them: the
+    finding's own `Params` where there is one, else one built from the annotations.
+    """
+    found = papermill.inspect_notebook(str(notebook))
+    defaults = {name: ast.literal_eval(entry["default"]) for name, entry in found.items()}
+    if module := module_of(notebook):
+        return defaults, importlib.import_module(module).Params
+    fields = {name: (kind(entry["inferred_type_name"]), ...) for name, entry in found.items()}
+    return defaults, create_model("Params", __base__=Params, **fields)
+
+
+def module_of(notebook: Path) -> str:
+    """The module of `helpers.findings` that a notebook is about; "" for one's own notebook."""
+    name = f"helpers.findings.{notebook.stem[3:]}"
+    return name if notebook.parent == NOTEBOOKS and importlib.util.find_spec(name) else ""
+
+
+def finding_in(module: str) -> type[Finding] | None:
+    """The finding that a module declares; None where it declares none, as that of notebook 0."""
+    if not module:
+        return None
+    name = module.rpartition(".")[2]
+    for one in vars(importlib.import_module(module)).values():
+        if inspect.isclass(one) and issubclass(one, Finding) and vars(one).get("name") == name:
+            return one
+    return None
+
+
+def literal(text: str, is_text: bool) -> Any:
+    """The value of `-p name=text`: true, 3, 1e-4, [0, 1], or the text itself."""
+    if not is_text:
+        for parse in (json.loads, ast.literal_eval):
+            try:
+                return parse(text)
+            except (ValueError, SyntaxError):
+                continue
+    return text
+
+
+def plan(
+    notebooks: list[Path],
+    tier: str = "",
+    model: str = "",
+    questions: str = "",
+    params: dict[str, str] | None = None,
+    bases: list[int] | None = None,
+    seeds: list[int] | None = None,
+) -> list[Run]:
+    """The runs with every name and value checked; nothing has started yet.
+
+    A parameter goes to the notebooks that have it; what is asked comes before what the tier says of
+    a notebook, and that before what it says of all. Raises ValueError, FileNotFoundError or
+    ConnectionError in one sentence: unknown tier, model or parameter, wrong type, bad questions.
+    """
+    tiers = models.tiers()
+    tier = tier or (models.tier_of(model) if model else "pocket")
+    if tier not in [*tiers, "custom"]:
+        raise ValueError(f"Unknown tier '{tier}'; known are: {', '.join(tiers)}.")
+    asked = {"model": model, "questions": questions, "bases": bases, "seeds": seeds}
+    asked |= params or {}
+    asked = {name: value for name, value in asked.items() if value not in ("", None)}
+    cells = {notebook: declared(notebook) for notebook in notebooks}
+    known = list(dict.fromkeys(name for defaults, _ in cells.values() for name in defaults))
+    bad = [name for name in asked if name not in known or not name.isidentifier()]
+    if bad:
+        raise ValueError(unknown_names(bad, known))
+    if questions:
+        items.questions(questions, 1, 0)  # read for its refusals
+    runs = []
+    for notebook, (defaults, checks) in cells.items():
+        given = {
+            name: literal(value, isinstance(defaults[name], str))
+            if params and name in params
+            else value
+            for name, value in (usual(notebook.stem, tier) | asked).items()
+            if name in defaults
+        }
+        whole = defaults | given
+        try:
+            checks.checked(whole)
+        except ValueError as error:
+            raise ValueError(f"{notebook.stem}: {error}") from None
+        for name in MODELS:
+            if whole.get(name) and whole[name] != "pocket":
+                models.find(whole[name])
+        runs.append(Run(notebook, given, key(notebook, whole)))
+    return runs
+
+
+def usual(notebook: str, tier: str) -> dict[str, Any]:
+    """What a tier sets of a notebook's parameters: what it says of all, then what of this one."""
+    entry = models.tiers().get(tier, {"parameters": {}, "model": ""})
+    own = entry.get("notebooks", {}).get(notebook, {})
+    return {"tier": tier, "model": entry["model"], **entry["parameters"]} | own
+
+
+def whole(run: Run) -> dict[str, Any]:
+    """All parameters of a run, those that nobody asked for at their defaults."""
+    defaults, _ = declared(run.notebook)
+    return defaults | run.parameters
+
+
+def minutes(run: Run) -> float:
+    """Rough minutes that a run takes by itself, as its tier says; 1 where it says nothing."""
+    tier = models.tiers().get(run.parameters.get("tier", ""), {"minutes": {}})
+    return tier["minutes"].get(run.name, 1)
+
+
+def key(notebook: Path, parameters: dict[str, Any]) -> str:
+    """Hash of a notebook's code cells and parameters."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    parts = json.dumps([code, parameters], sort_keys=True)
+    return hashlib.sha256(parts.encode()).hexdigest()[:20]

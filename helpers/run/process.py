@@ -1,0 +1,155 @@
+"""A run: first the work in pieces, then the notebooks, which read, through papermill."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import yaml
+
+from helpers import ROOT
+from helpers.lab import record
+from helpers.run import plan
+from helpers.run.pieces import Piece, die_with_parent, pieces_of, prepare
+from helpers.run.plan import Run
+
+RUNS = ROOT / "runs"
+
+
+def new_folder(runs: Path) -> Path:
+    """runs/<time>/, and a second one for a second start within a second."""
+    while True:
+        folder = runs / time.strftime("%Y-%m-%d_%H-%M-%S")
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            time.sleep(0.2)
+
+
+def start(run: Run, folder: Path, jobs: int) -> subprocess.Popen:
+    """Papermill on one notebook, in its own process: it changes a process's working directory."""
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    environment = {
+        "OMP_NUM_THREADS": str(threads),
+        **os.environ,
+        "WORKBOOK_RUN_DIR": str(folder),
+        "WORKBOOK_NOTEBOOK": run.name,
+        "WORKBOOK_RUN_KEY": run.key,
+        "WORKBOOK_COMMAND": record.command_line(),
+        "JUPYTER_PREFER_ENV_PATH": "1",  # this environment's kernel, not one of the user's
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    }
+    values = base64.b64encode(yaml.safe_dump(run.parameters).encode()).decode()
+    command = [sys.executable, "-m", "papermill", str(run.notebook)]
+    command += [str(folder / f"{run.name}.ipynb"), "-b", values, "-k", "python3"]
+    command += ["--cwd", os.getcwd(), "--no-progress-bar", "--log-output"]
+    run.state, run.started = "running", time.monotonic()
+    with log_path(run, folder).open("w") as log:
+        return subprocess.Popen(
+            command,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=die_with_parent if sys.platform == "linux" else None,
+        )
+
+
+def log_path(run: Run, folder: Path) -> Path:
+    """Where the output of a notebook goes."""
+    return folder / f"{run.name}.log"
+
+
+def judge(run: Run, folder: Path, code: int) -> None:
+    """Set state and reason of an ended notebook; only its record counts: exit codes lie."""
+    try:
+        if record.read(folder / f"{run.name}.json").key == run.key:
+            run.state = "complete"
+            return
+    except (FileNotFoundError, ValueError):
+        pass
+    log = log_path(run, folder).read_text("utf-8", errors="replace")
+    log = re.sub(r"\x1b\[[0-9;]*m", "", log)
+    run.state = "failed"
+    if "No space left on device" in log or "disk is full" in log:
+        free = shutil.disk_usage(folder).free / 1e9
+        run.reason = f"the disk is full ({free:.1f} GB free where the runs are)"
+    elif "Kernel died" in log or "DeadKernel" in log or code in (137, 138) or code < 0:
+        run.reason = "its kernel was killed (out of memory is the usual reason)"
+    elif code == 0:
+        run.reason = "it ended without a complete record"
+    else:
+        run.reason = next((line for line in reversed(log.splitlines()) if line.strip()), "")[:400]
+
+
+def run(
+    notebooks: list[str],
+    jobs: int = 1,
+    runs: Path | None = None,
+    say: Callable[[str], None] = print,
+    **asked,
+) -> tuple[Path, list[Run]]:
+    """Run notebooks, `jobs` processes at a time; asked: as `plan.plan` has it, with its refusals.
+
+    What is in the cache is not computed again. Returns the folder runs/<time>/ (a record, an
+    executed notebook and a log for each) and the runs with their states. Ctrl-C and SIGTERM end
+    what is running and return.
+    """
+    todo = plan.plan(plan.find(notebooks), **asked)
+    folder = new_folder(runs or RUNS)
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        pieces = pieces_of(todo)
+        if pieces:
+            say(f"{len(pieces)} pieces of work, {jobs} at a time; their output: {folder}")
+        give_up(todo, prepare(pieces, jobs, folder, say))
+        execute([one for one in todo if one.state != "failed"], folder, jobs, say)
+    except KeyboardInterrupt:
+        for one in todo:
+            if one.state in ("not started", "running"):
+                one.state, one.reason = "interrupted", "the same command again resumes"
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    return folder, todo
+
+
+def give_up(todo: Sequence[Run], failed: Sequence[Piece]) -> None:
+    """A notebook that lacks a piece is not begun: it would only fail again."""
+    for piece in failed:
+        for one in todo:
+            if one.name == piece.notebook:
+                one.state, one.reason = "failed", f"base {piece.base}: {piece.reason}"
+
+
+def execute(
+    todo: Sequence[Run], folder: Path, jobs: int, say: Callable[[str], None] = print
+) -> None:
+    """Execute notebooks, `jobs` at a time; on an interrupt the running ones are ended."""
+    waiting = sorted(todo, key=plan.minutes, reverse=True) if jobs > 1 else list(todo)
+    active: list[tuple[Run, subprocess.Popen]] = []
+    try:
+        while waiting or active:
+            while waiting and len(active) < jobs:
+                one = waiting.pop(0)
+                active.append((one, start(one, folder, jobs)))
+            time.sleep(0.1)
+            for one, process in [pair for pair in active if pair[1].poll() is not None]:
+                active.remove((one, process))
+                judge(one, folder, process.returncode)
+                seconds = time.monotonic() - one.started
+                say(f"{one.name}: {one.state} after {seconds:.0f} s {one.reason}".rstrip())
+    finally:
+        for _, process in active:
+            process.terminate()
+        for _, process in active:
+            process.wait()

@@ -1,0 +1,179 @@
+"""The README's picture and table of findings, from the records of data/results/."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from helpers import ROOT
+from helpers.lab import record
+from helpers.lab.claims import Claim, claims
+from helpers.lab.record import Record
+from helpers.lm.cache import write_atomically
+from helpers.run.plan import finding_in
+from helpers.show import plots
+from helpers.show.look import GREY, PALETTE
+
+RESULTS = ROOT / "data" / "results"
+PICTURE = "findings.png"
+MARKS = ("<!-- findings: written by `workbook report --readme` -->", "<!-- end -->")
+REACH = (-3.0, 6.0)
+"""What the picture shows, in smallest effects of interest; an arrow stands for what lies beyond."""
+COLOURS = {
+    "replicates": PALETTE[2],
+    "explained otherwise": PALETTE[1],
+    "does not replicate": PALETTE[3],
+    "inconclusive": GREY,
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A finding with its record, if there is one: what the picture and the table show of it."""
+
+    claim: Claim
+    record: Record | None
+
+    @property
+    def title(self) -> str:
+        """Number and name."""
+        return f"{self.claim.number} {self.claim.title}"
+
+    @property
+    def failed(self) -> list[str]:
+        """Gates that failed, in words."""
+        gates = self.record.gates if self.record else []
+        return [
+            f"{g['name']} is {float(g['value']):.3g}, below {float(g['minimum']):.3g}"
+            for g in gates
+            if not g["passed"]
+        ]
+
+    @property
+    def label(self) -> str:
+        """The label of the verdict."""
+        return self.record.label if self.record else "not yet run"
+
+    def notes(self, code: str) -> list[str]:
+        """What weakens the record: one base, or code that is older than `code`, that of now."""
+        if self.record is None:
+            return []
+        one = ["one base"] if len(self.record.bases) == 1 else []
+        return one + (["older than the code"] if self.record.code != code else [])
+
+    @property
+    def reason(self) -> str:
+        """Why, and what would decide it, in sentences."""
+        if self.record is None:
+            return ""
+        if self.failed:
+            return f"A gate failed: {'; '.join(self.failed)}."
+        verdict = self.record.verdict
+        remedy = f" {record.sentence(verdict.remedy)}" if verdict.remedy else ""
+        return record.sentence(verdict.reason) + remedy
+
+
+def rows(folder: Path | None = None) -> list[Row]:
+    """Every finding in order with its record on the pocket; of several the one of most bases."""
+    found = record.records(folder or RESULTS)
+    own = {
+        name: max(
+            (r for r in found if r.finding == name and not r.parameters.get("questions")),
+            key=lambda r: (len(r.bases), len(r.seeds)),
+            default=None,
+        )
+        for name in claims()
+    }
+    return [Row(claim, own[name]) for name, claim in claims().items()]
+
+
+def code_now(finding: str) -> str:
+    """Hash of the code that would compute the finding now."""
+    one = finding_in(f"helpers.findings.{finding}")
+    return one.code() if one else ""
+
+
+def table(found: list[Row]) -> str:
+    """One row a finding, its verdict first, as Markdown."""
+    lines = ["| verdict | finding | why | on |", "| --- | --- | --- | --- |"]
+    for row in found:
+        name = row.record.finding if row.record else ""
+        notes = "; ".join(row.notes(code_now(name))) if name else ""
+        where = f"bases {', '.join(map(str, row.record.bases))}" if row.record else ""
+        cells = [f"**{row.label}**", row.title, row.reason, "; ".join(filter(None, [where, notes]))]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def picture(found: list[Row]) -> Figure:
+    """Every finding on one axis, in smallest effects of interest and with the published direction
+    to the right: the published size, our interval with a dot a base, and the label.
+    """
+    decided = sum(row.label not in ("inconclusive", "not yet run") for row in found)
+    title = f"{decided} of {len(found)} findings are decided on the pocket models"
+    note = (
+        "effect in units of the smallest effect of interest δ, published direction to the right · "
+        "line: 95 % interval over bases, small dots: bases, ◆: published size · 4: no difference "
+        "is claimed, margin ±δ"
+    )
+    figure, (ax,) = plots.canvas(title, note, height=1.6 + 0.75 * len(found))
+    ax.axvspan(-1, 1, color="0.95", zorder=0)
+    for x, style in ((0, "-"), (1, "--")):
+        ax.axvline(x, color="0.5", lw=1.5, ls=style, zorder=1)
+    for y, row in enumerate(found):
+        shade = COLOURS.get(row.record.verdict.label if row.record else "", GREY)
+        if row.claim.published_size is not None and row.record:
+            size = abs(row.claim.published_size) / row.record.delta
+            ax.plot(min(size, REACH[1]), y, "D", color="0.2", ms=9, zorder=5)
+        words = row.label
+        if row.failed:
+            words += f": a gate failed ({row.failed[0]})"
+        elif row.record:
+            drawn(ax, row, y, shade)
+        ax.text(REACH[1] + 0.15, y, plots.fill(words, 34), color=shade, va="center", fontsize=13)
+    ax.set(xlim=REACH, ylim=(len(found) - 0.5, -0.5), yticks=range(len(found)))
+    ax.set_yticklabels([row.title for row in found])
+    ax.set_xticks(range(int(REACH[0]), int(REACH[1]) + 1))
+    ax.set_xlabel("effect / δ")
+    return figure
+
+
+def drawn(ax, row: Row, y: float, shade) -> None:
+    """Our effect in smallest effects of interest; an end beyond the axis is an arrow."""
+    effect = row.record.primary.interval.oriented(row.claim.direction or 1)
+    scaled = {base: value / row.record.delta for base, value in effect.by_base.items()}
+    low, high = effect.low / row.record.delta, effect.high / row.record.delta
+    inside = [min(max(v, REACH[0]), REACH[1]) for v in (low, high)] if isfinite(low) else []
+    if inside:
+        ax.plot(inside, [y, y], color=shade, lw=4, zorder=3)
+        for end, at, mark in ((low, REACH[0], "<"), (high, REACH[1], ">")):
+            if not REACH[0] <= end <= REACH[1]:
+                ax.plot(at, y, mark, color=shade, ms=9, clip_on=False)
+    middle = min(max(effect.estimate / row.record.delta, REACH[0]), REACH[1])
+    ax.plot(middle, y, "o", color=shade, ms=11, zorder=4)
+    dots = [v for v in scaled.values() if REACH[0] <= v <= REACH[1]]
+    ax.plot(dots, [y - 0.2] * len(dots), "o", mfc="white", mec=shade, ms=5)
+
+
+def renew(folder: Path | None = None) -> Path:
+    """Write the picture beside the records and the table into the README; returns the picture."""
+    folder = folder or RESULTS
+    found = rows(folder)
+    path = folder / PICTURE
+    picture(found).savefig(path, dpi=100, metadata={"Software": None})
+    readme = ROOT / "README.md"
+    text = with_table(readme.read_text("utf-8"), table(found))
+    write_atomically(readme, text.rstrip("\n"))
+    return path
+
+
+def with_table(readme: str, lines: str) -> str:
+    """README text with the table of findings renewed between its marks."""
+    start, end = MARKS
+    if readme.count(start) != 1 or end not in readme.partition(start)[2]:
+        raise ValueError(f"README.md needs the two marks '{start}' and '{end}', each once.")
+    before, _, rest = readme.partition(start)
+    return f"{before}{start}\n{lines}\n{end}{rest.partition(end)[2]}"

@@ -1,0 +1,173 @@
+"""Runs through papermill: refused early, believed only by their record, resumed, reported."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import nbformat
+import pytest
+
+from helpers.lab import record
+from helpers.lm import models
+from helpers.run import plan, process, report
+from tests.run.books import DRAW, notebook, run
+
+
+def test_a_tier_may_say_something_of_one_notebook_and_whoever_asks_comes_first(
+    tmp_path, monkeypatch
+):
+    said = {"parameters": {"n": 5}, "notebooks": {"02_other": {"n": 6}}}
+    tiers = {"pocket": models.tiers()["pocket"] | said}
+    monkeypatch.setattr(models, "tiers", lambda: tiers)
+    books = plan.find([notebook(tmp_path, name) for name in ("01_small", "02_other")])
+    assert [run.parameters["n"] for run in plan.plan(books)] == [5, 6]
+    assert [run.parameters["n"] for run in plan.plan(books, params={"n": "7"})] == [7, 7]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"params": {"m": "3"}}, ["Unknown parameter 'm'", "known are: n, rate, fast, seeds"]),
+        ({"params": {"n": "1.5"}}, ["01_small", "'n'", "1.5", "a whole number"]),
+        ({"params": {"n": "many"}}, ["'n'", "'many'", "a whole number"]),
+        ({"params": {"fast": "no"}}, ["'fast'", "'no'", "true or false"]),
+        ({"params": {"seeds": "[0, true]"}}, ["'seeds'", "position 1", "True"]),
+        ({"params": {"n=1;import os": "1"}}, ["Unknown parameter"]),
+        ({"model": "pocket"}, ["Unknown parameter 'model'"]),
+        ({"tier": "huge"}, ["Unknown tier 'huge'", "pocket", "small"]),
+        ({"questions": "nowhere.jsonl"}, ["nowhere.jsonl"]),
+    ],
+)
+def test_what_is_wrong_is_refused_before_a_kernel_starts(tmp_path, monkeypatch, options, words):
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started"))
+    with pytest.raises((ValueError, FileNotFoundError)) as caught:
+        run([notebook(tmp_path, "01_small")], tmp_path, **options)
+    assert all(word in str(caught.value) for word in words), caught.value
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_bad_line_of_questions_is_refused_with_its_number(tmp_path):
+    good = dict(id="a", question="How many?", answers=["3"], should_abstain=False, scenario="plain")
+    file = tmp_path / "mine.jsonl"
+    file.write_text(json.dumps(good) + "\n" + json.dumps(good | {"id": "b", "answers": 3}) + "\n")
+    with pytest.raises(ValueError, match="line 2"):
+        run([notebook(tmp_path, "01_small")], tmp_path, questions=str(file))
+
+
+def test_values_on_the_command_line_take_the_type_of_their_parameter(tmp_path):
+    given = {"n": "3", "rate": "1e-4", "fast": "false", "seeds": "[1, 2]", "questions": ""}
+    (one,) = plan.plan(plan.find([notebook(tmp_path, "01_small")]), params=given)
+    expected = {"tier": "pocket", "n": 3, "rate": 1e-4, "fast": False, "seeds": [1, 2]}
+    assert one.parameters == expected
+
+
+def test_every_parameter_that_names_a_model_is_looked_up_before_anything_runs():
+    for name in plan.MODELS:
+        with pytest.raises(ValueError, match="nosuchmodel"):
+            plan.plan(plan.find([]), params={name: "nosuchmodel"})
+
+
+def test_notebooks_are_found_by_number_or_name_and_unknown_ones_listed(tmp_path):
+    for name in ("00_start", "01_small"):
+        notebook(tmp_path, name)
+    assert [p.stem for p in plan.find([], tmp_path)] == ["00_start", "01_small"]
+    assert [p.stem for p in plan.find(["1", "00_start", "01"], tmp_path)] == [
+        "01_small",
+        "00_start",
+    ]
+    with pytest.raises(ValueError, match="No notebook '07'; there are: 00_start, 01_small"):
+        plan.find(["07"], tmp_path)
+
+
+def test_only_the_record_is_believed(tmp_path):
+    books = [
+        notebook(tmp_path, "01_killed", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"),
+        notebook(tmp_path, "02_quits", "import sys; sys.exit(0)"),
+        notebook(tmp_path, "03_full", "open('/dev/full', 'w').write('x' * 100_000)"),
+        notebook(tmp_path, "04_raises", "raise ValueError('the sentence')"),
+        notebook(tmp_path, "05_fine"),
+    ]
+    folder, runs = run(books, tmp_path, jobs=2)
+    reasons = {one.name: (one.state, one.reason) for one in runs}
+    assert reasons["01_killed"] == (
+        "failed",
+        "its kernel was killed (out of memory is the usual reason)",
+    )
+    assert reasons["02_quits"][0] == "failed"
+    assert reasons["03_full"][1].startswith("the disk is full")
+    assert reasons["04_raises"] == ("failed", "ValueError: the sentence")
+    assert reasons["05_fine"][0] == "complete"
+    assert "did not finish" in report.report(folder).read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_the_running_notebook_and_says_so(tmp_path, monkeypatch, number):
+    book = notebook(tmp_path, "01_slow", "import time; time.sleep(120)")
+    started, processes = process.start, []
+
+    def start(*arguments):
+        processes.append(started(*arguments))
+        return processes[0]
+
+    monkeypatch.setattr(process, "start", start)
+    monkeypatch.setattr(time, "sleep", lambda _: os.kill(os.getpid(), number))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
+    try:
+        _, (one,) = run([book], tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (one.state, one.reason) == ("interrupted", "the same command again resumes")
+    assert processes[0].poll() is not None
+
+
+def test_side_by_side_the_longest_begins_first_and_one_at_a_time_none_is_put_off(
+    tmp_path, monkeypatch
+):
+    begun = []
+
+    def start(one, folder, jobs):
+        begun.append(one.name[:2])
+        process.log_path(one, folder).touch()
+        return subprocess.Popen([sys.executable, "-c", ""])
+
+    tier = models.tiers()["pocket"] | {"minutes": {"01_short": 1, "02_long": 9, "03_middle": 5}}
+    monkeypatch.setattr(models, "tiers", lambda: {"pocket": tier})
+    monkeypatch.setattr(process, "start", start)
+    books = [notebook(tmp_path, name) for name in tier["minutes"]]
+    _, states = run(books, tmp_path, jobs=2)
+    assert begun == ["02", "03", "01"] and [one.name[:2] for one in states] == ["01", "02", "03"]
+    begun.clear()
+    run(books, tmp_path)
+    assert begun == ["01", "02", "03"]
+
+
+def test_a_run_is_complete_and_reported(tmp_path):
+    book = notebook(tmp_path, "01_small", DRAW, finding="abstention_loss")
+    folder, (one,) = run([book], tmp_path, params={"n": "4", "fast": "false"})
+    assert one.state == "complete", one.reason
+    found = record.read(folder / "01_small.json")
+    assert found.parameters == {"n": 4, "fast": False} and found.key == one.key
+
+    html = report.report(folder).read_text()
+    assert "data:image/png;base64," in html and 'src="http' not in html and "<link" not in html
+    assert "-0.400 [-1.000, 0.000]" in html and "inconclusive" in html and "9 bases." in html
+    assert "01_small &lt;i&gt;" in html and "01_small <i>" not in html
+
+
+def test_the_key_tells_runs_of_other_code_or_parameters_apart_and_not_other_prose(tmp_path):
+    def key(*cells, **params):
+        path = notebook(tmp_path, "01_small", *cells)
+        return plan.plan(plan.find([path]), params=params)[0].key
+
+    first = key("x = 1")
+    assert key("x = 1") == first
+    assert key("x = 2") != first and key("x = 1", n="3") != first
+    key("x = 1")
+    path = tmp_path / "01_small.ipynb"
+    book = nbformat.read(path, as_version=4)
+    book.cells[0].source = "# Better words"
+    nbformat.write(book, path)
+    assert plan.plan(plan.find([str(path)]))[0].key == first

@@ -1,0 +1,109 @@
+"""The README's picture and table: a verdict first, a reason that reads, and what weakens it."""
+
+import pytest
+
+from helpers.lab.record import Checked, Record, Ruled, Value
+from helpers.run import readme
+
+
+def effect(estimate, half, bases=(0, 1, 2)):
+    """A change with its bases around it."""
+    by_base = {base: estimate + (base - 1) * half / 2 for base in bases}
+    return Value(
+        measure="recall",
+        arm="reasoning_sft",
+        minus="before",
+        estimate=estimate,
+        low=estimate - half,
+        high=estimate + half,
+        n=240,
+        by_base=by_base,
+    )
+
+
+def put(folder, name="abstention_loss", **changes):
+    """A record in a folder."""
+    values = dict(
+        finding=name,
+        tier="pocket",
+        model="pocket",
+        bases=[0, 1, 2],
+        seeds=[0],
+        primary=effect(-0.2, 0.05),
+        delta=0.08,
+        code=readme.code_now(name),
+        complete=True,
+        verdict=Ruled(label="explained otherwise", reason="the missing abstentions do it"),
+        contrasts=[Checked(name="keep", told="the rest", value=effect(0.0, 0.05))],
+    )
+    one = Record(**values | changes)
+    (folder / f"{len(list(folder.glob('*.json')))}.json").write_text(one.model_dump_json())
+
+
+def line_of(folder, title):
+    """The row of the table of one finding."""
+    (line,) = [ln for ln in readme.table(readme.rows(folder)).splitlines() if title in ln]
+    return line
+
+
+def test_one_row_a_finding_with_its_verdict_first_and_a_reason_that_reads(tmp_path):
+    put(tmp_path)
+    lines = readme.table(readme.rows(tmp_path)).splitlines()
+    assert len(lines) == 2 + 7
+    line = line_of(tmp_path, "1 Abstention loss")
+    assert line.startswith(
+        "| **explained otherwise** | 1 Abstention loss | The missing abstentions"
+    )
+    assert "older" not in line and "one base" not in line
+    assert sum("not yet run" in line for line in lines) == 6
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"bases": [0]}, "one base"), ({"code": "another"}, "older than the code")],
+)
+def test_a_record_of_one_base_or_of_older_code_says_so_in_its_row(tmp_path, changes, words):
+    put(tmp_path, **changes)
+    assert words in line_of(tmp_path, "1 Abstention loss")
+
+
+def test_a_failed_gate_is_printed_and_no_interval(tmp_path):
+    gate = {"name": "accuracy", "value": 0.1, "minimum": 0.3, "passed": False}
+    put(tmp_path, gates=[gate], verdict=Ruled(label="inconclusive", reason="a gate failed"))
+    assert "A gate failed: accuracy is 0.1, below 0.3." in line_of(tmp_path, "1 Abstention")
+    (ax,) = readme.picture(readme.rows(tmp_path)).axes
+    assert not any(
+        line.get_color() == readme.GREY and len(line.get_xdata()) == 2 and line.get_linewidth() == 4
+        for line in ax.lines
+    )
+    assert any("a gate failed" in text.get_text().replace("\n", " ") for text in ax.texts)
+
+
+def test_the_picture_has_the_interval_in_smallest_effects_a_dot_a_base_and_the_published_size(
+    tmp_path,
+):
+    put(tmp_path)
+    (ax,) = readme.picture(readme.rows(tmp_path)).axes
+    thick = [line for line in ax.lines if line.get_linewidth() == 4]
+    assert [tuple(line.get_xdata()) for line in thick] == [
+        pytest.approx((0.15 / 0.08, 0.25 / 0.08))
+    ]
+    dots = [line for line in ax.lines if len(line.get_xdata()) == 3]
+    assert len(dots) == 1
+    diamonds = [line for line in ax.lines if line.get_marker() == "D"]
+    assert diamonds[0].get_xdata()[0] == pytest.approx(3)
+
+
+def test_of_several_records_that_of_most_bases_is_shown_and_none_of_own_questions(tmp_path):
+    put(tmp_path, bases=[0])
+    put(tmp_path)
+    put(tmp_path, bases=[0, 1, 2, 3], parameters={"questions": "mine.jsonl"})
+    assert "one base" not in line_of(tmp_path, "1 Abstention loss")
+
+
+def test_the_table_replaces_only_what_stands_between_its_marks():
+    start, end = readme.MARKS
+    text = f"before\n{start}\nold\n{end}\nafter\n"
+    assert readme.with_table(text, "new") == f"before\n{start}\nnew\n{end}\nafter\n"
+    with pytest.raises(ValueError, match="needs the two marks"):
+        readme.with_table("no marks", "new")
