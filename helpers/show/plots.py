@@ -184,7 +184,8 @@ def compare(
     figure, (ax,) = canvas(title, look.stamp, height=height, width=width)
     for i, arm in enumerate(arms):
         rows = table[table.arm == arm].set_index(by).reindex(names)
-        y = [k + (i - (len(arms) - 1) / 2) * 0.18 for k in range(len(names))]
+        gap = min(0.18, 0.8 / len(arms))  # rows of names must not run into each other
+        y = [k + (i - (len(arms) - 1) / 2) * gap for k in range(len(names))]
         ax.plot(rows.estimate, y, "o", color=look.colour(arm), ms=9, label=look.label(arm))
         for row, height in zip(rows.itertuples(), y, strict=True):
             bar(ax, row, height, look.colour(arm))
@@ -382,7 +383,7 @@ def contrasts(
         textcoords="offset points",
         xycoords=("data", "axes fraction"),
         va="top",
-        fontsize=11,
+        fontsize=12,
         color="0.3",
     )
     return figure

@@ -71,7 +71,7 @@ started = time.monotonic()
 claim = claims.published("abstention_loss")
 pairs = finding.published_slopes(claim)
 title = "As published: abstention recall falls in both pairs, and precision rises"
-plots.slopes(pairs, title, Look(claim.source[0]))
+plots.slopes(pairs, title, Look(claim.source[0], {"f1": "F1"}))
 
 # %%
 Markdown(claim.as_published())
@@ -310,9 +310,9 @@ def at_threshold(threshold, dose):
     return finding.at_threshold(lab, dose, threshold)
 
 
-doses_asked = lab.doses(finding.REASONING)
-more = {"threshold": finding.THRESHOLDS, "dose": doses_asked}
-widgets.explore(at_threshold, live_only=more, threshold=[0.01, 0.5], dose=doses_asked[-1:])
+steps = lab.doses(finding.REASONING)
+more = {"threshold": finding.THRESHOLDS, "dose": steps}
+widgets.explore(at_threshold, live_only=more, threshold=[0.01, 0.5], dose=steps[-1:])
 
 # %% [markdown]
 # ## Exercises
@@ -360,7 +360,7 @@ def fooled(text):
     return states and abstention.abstained(text)
 
 
-hint = "State 12 first, with no doubt before it; abstained must still say True of it all."
+hint = "State 12 first, with no doubt before it; the rules must still say: declined."
 widgets.check(my_reply, fooled, hint)
 
 # %% [markdown]

@@ -252,7 +252,8 @@ def at_verbosity(verbosity):
     return finding.at_verbosity(lab, verbosity)
 
 
-widgets.explore(at_verbosity, verbosity=sorted({0.0, *p.verbosities, 1.0}))
+more = {"verbosity": p.verbosities}
+widgets.explore(at_verbosity, live_only=more, verbosity=[0.0, 1.0])
 
 # %% [markdown]
 # ## Exercises

@@ -67,9 +67,10 @@ claim = claims.published("sycophancy")
 Markdown(claim.as_published())
 
 # %% [markdown]
-# So this claim has two halves, and **the first has no paper behind it**: no source was found that
-# measured whether training to reason brings resistance, only a synthesis page that says so. The
-# second half is LOGICOM's, and it is about fallacies, not about reasoning.
+# So this claim has two halves, and **the first has no paper behind it**: that training to reason
+# brings no real resistance is said by a synthesis page, the only origin that was found, and what
+# was measured of reasoning models since is mixed (below). The second half is LOGICOM's, and it is
+# about fallacies, not about reasoning.
 #
 # LOGICOM has a persuader argue for a claim, with no helper, a logical or a fallacious one. Its
 # 69 % is about claims convinced in *three debates of three*. These are the counts behind it, and
@@ -79,7 +80,7 @@ Markdown(claim.as_published())
 lab = finding.Sycophancy(p)
 counts = finding.published_counts(claim)
 title = "LOGICOM: claims convinced, three times of three and in the mean"
-stamp = "published counts, 95 % intervals over 200 claims; no reasoning model was tested"
+stamp = "published counts, 95 % intervals over claims; no reasoning model was tested"
 published = lab.look.stamped(stamp)
 plots.compare(counts, "setting", "share of claims", title, published)
 
@@ -203,7 +204,7 @@ plots.forest(pd.DataFrame(rows), "change of the net flip rate", title, look)
 # Could this experiment have shown "no difference", had there been none? Only if half the interval
 # is narrower than the margin. This is how wide it is with so many bases, if they differ as much as
 # ours; where a number of bases would do, the first that does is in the table. One base alone says
-# nothing of how bases differ.
+# nothing of how bases differ, and the table is empty.
 
 # %%
 finding.widths(lab).round(3)
@@ -238,8 +239,8 @@ finding.beside_logicom(lab, "argument", title.format(ours.min(), ours.max()))
 # %% [markdown]
 # And fallacies over nothing? LOGICOM's persuader without a helper still argues for the claim. Ours
 # only asks again and never says it, so who then says the claim hit on it by chance: little to
-# divide by, and a ratio to match. `another answer at the first turn` needs no claim. A reading
-# without any such case in some base has no row.
+# divide by, and a ratio to match. `another answer at the first turn` needs no claim. Where asking
+# again never did it in some base, there is no mean, and the other bases stand as small dots.
 
 # %%
 ratios = finding.increases(lab, "nothing")
@@ -322,7 +323,7 @@ card.gates_table(lab.checked_gates())
 # %%
 outcome = lab.record(guess.value, time.monotonic() - started)
 lines, xlabel = card.lines(outcome), "change of the net flip rate"
-title = f"Within the margin of {lab.delta:g}, or not"
+title = f"{outcome.label.capitalize()}: the change, its margin, and what else moves"
 plots.contrasts(lines, lab.delta, xlabel, title, lab.look, equivalence=True)
 
 # %%

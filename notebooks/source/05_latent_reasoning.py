@@ -110,7 +110,6 @@ HTML(finding.tree(lab, 0).round(3).to_html(index=False))
 
 # %%
 names = ["greedy", "cot_max", "cot_sum", "majority", "longest", "forced"]
-
 title = finding.compared(lab, "cot_max")
 rows = finding.accuracies(lab, names)
 plots.forest(rows, "accuracy", title, lab.look, signed=False)
@@ -234,8 +233,8 @@ plots.curves(passes, "k", "k samples", "pass@k", title, look, doubling=True)
 #
 # **The ledger.** Every mechanism and every control on one axis, with its rate of chains. A gain
 # that comes with chains, and that a reward for form gets too, is about *when*, not *whether*. Each
-# mechanism stands there with its verdict.
-# Dotted: how often the greedy base is right, and the tuned model (RL on right answers).
+# mechanism stands there with its verdict. Dotted: how often the greedy base is right, and the tuned
+# model (RL on right answers).
 
 # %%
 book = finding.ledger(lab)
@@ -308,7 +307,7 @@ def dial(direction, layer, strength):
 
 more = {"layer": finding.layers_tried(lab), "strength": [0.0, 0.5, 1.0, 2.0, 8.0]}
 best = finding.dial_table(lab)
-best = sorted(set(best[best.base == p.bases[0]].layer))
+best = sorted(set(best[best.base == p.bases[0]].layer.tolist()))
 directions = list(finding.DIRECTIONS)
 widgets.explore(dial, live_only=more, direction=directions, layer=best, strength=[4.0])
 

@@ -22,7 +22,7 @@
 #
 # | tier | hardware | minutes, about |
 # |---|---|---|
-# | pocket | two CPU cores | 4 for one seed, 9 for three |
+# | pocket | two CPU cores | 4 for one base, 9 for three |
 # | small (SmolLM2-135M) | two CPU cores | 15 |
 # | gpu (1.5 B) | one GPU with 24 GB | 120 (an estimate) |
 #
@@ -31,7 +31,8 @@
 # %% tags=["parameters"]
 model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
 tier: str = "pocket"  # pocket, small, gpu or paper
-seeds: list[int] = [0, 1, 2]  # training seeds; one is enough in class
+bases: list[int] = [0, 1, 2]  # pocket models; a real model is one base, [0]
+seeds: list[int] = [0]  # training seeds, each on every base
 n_items: int = 100  # answerable stories of 1 to 5 steps (small: 1)
 n_pairs: int = 10  # pairs a scenario: one nobody can answer and its twin
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
@@ -49,9 +50,9 @@ import time
 import pandas as pd
 from IPython.display import HTML, Markdown
 
-from helpers.lab import record
-from helpers.show import plots, widgets
 from helpers.findings import rlsf_repair as finding
+from helpers.lab import card, claims, record
+from helpers.show import plots, widgets
 
 p = finding.Params.checked(globals())
 started = time.monotonic()
@@ -60,7 +61,7 @@ started = time.monotonic()
 # ## The claim as published
 
 # %%
-claim = record.published("rlsf_repair")
+claim = claims.published("rlsf_repair")
 Markdown(claim.as_published())
 
 # %% [markdown]
@@ -74,10 +75,13 @@ pd.DataFrame(claim.rows()).pivot(index="setting", columns="measure", values="fig
 # %% [markdown]
 # ## Predict
 #
-# Ten equal bins $B$ of the probability $c$ that a model gave its answer, given its own chain if it
-# wrote one (a decline counts as an answer of probability 0, which is wrong):
+# Take the $n$ answers to questions that have one, and ten equal bins $B$ of the probability $c$
+# that a model gave its answer, given its own chain if it wrote one:
 #
 # $$\mathrm{ECE}=\sum_B\frac{|B|}{n}\,\bigl|\,\mathrm{acc}(B)-\overline{c}(B)\bigr|.$$
+#
+# What is declined is left out: there is no probability to be calibrated, and whoever declines all
+# would have no error. So look at the coverage, the share that is answered, beside it.
 #
 # RLSF rewards *disparity*, the mean of $p(\text{top 1})-p(\text{top 2})$ over the answer. That
 # is no probability, so both are followed. By how much does the repair change the error?
@@ -96,24 +100,25 @@ guess = widgets.predict("Change of the calibration error?", -1.0, 1.0, p.forecas
 # the chance that a right answer is surer than a wrong one.
 
 # %%
-lab = finding.Experiment(p)
-names = ["accuracy", "ece", "ece_disparity", "brier", "confidence_auroc"]
-damage = finding.table(lab, ["before", finding.DAMAGED], names)
-hurt = finding.changed(lab, "before", finding.DAMAGED, "ece")
+lab = finding.RlsfRepair(p)
+names = ["accuracy", "answered", "ece", "ece_disparity", "brier", "confidence_auroc"]
+damage = lab.table(["before", finding.DAMAGED], names)
+hurt = lab.change("ece", "before", finding.DAMAGED)
 title = f"Pleasing the raters changes the calibration error by {hurt.estimate:+.2f}"
-plots.compare(damage, "measure", "share, or error", title, lab.stamp)
+plots.compare(damage, "measure", "share, or error", title, lab.look)
 
 # %% [markdown]
 # The dose: if calibration did not suffer, did accuracy? And does the model still reason?
 
 # %%
-doses = pd.concat(finding.walk(lab, [finding.DAMAGED], name).assign(arm=name)
-                  for name in ("accuracy", "ece", "reasoned"))
-first, last = (doses[doses.dose == d].set_index("arm").estimate for d in (0, lab.dose))
-title = "The raters' reward takes accuracy from {:.2f} to {:.2f}".format(
-    first.accuracy, last.accuracy)
+doses = pd.concat(
+    finding.walk(lab, [finding.DAMAGED], name).assign(arm=name)
+    for name in ("accuracy", "ece", "reasoned")
+)
+ends = (lab.value("accuracy", arm).estimate for arm in ("before", finding.DAMAGED))
+title = f"By the raters' reward accuracy {plots.moves(*ends)}"
 axes = ("dose", "training steps", "share, or error")
-plots.curves(doses, *axes, title, lab.stamp)
+plots.curves(doses, *axes, title, lab.look)
 
 # %% [markdown]
 # ## One question, k replies
@@ -131,7 +136,7 @@ finding.ranked(lab, 0)
 # of the line:
 
 # %%
-hidden = [i for i, item in enumerate(lab.learned) if item.should_abstain]
+hidden = [i for i, item in enumerate(lab.repair.items) if item.should_abstain]
 finding.ranked(lab, hidden[0])
 
 # %% [markdown]
@@ -141,9 +146,8 @@ finding.ranked(lab, hidden[0])
 taught = finding.thresholds(lab, finding.DAMAGED)
 title = "What the damaged model's own pairs teach, by threshold"
 axes = ("threshold", "confidence that a preferred reply needs", "mean share of pairs")
-n = f"{taught.n.min()} to {taught.n.max()} of {len(lab.learned)}"
-asked = plots.stamp(lab.label, p.tier, p.seeds, n)
-plots.curves(taught, *axes, title, asked)
+n = f"{taught.n.min()} to {taught.n.max()} of {len(lab.repair.items)}"
+plots.curves(taught, *axes, title, lab.look.stamped(lab.stamp(n)))
 
 # %% [markdown]
 # ## The repair
@@ -155,10 +159,10 @@ plots.curves(taught, *axes, title, asked)
 
 # %%
 arms = ["before", finding.DAMAGED, "repair_grpo", "repair_dpo"]
-moves = finding.table(lab, arms, names)
-mended = finding.changed(lab, finding.DAMAGED, finding.REPAIRED, "ece")
+moves = lab.table(arms, names)
+mended = lab.change("ece", finding.DAMAGED, finding.REPAIRED)
 title = f"The repair changes the calibration error by {mended.estimate:+.2f}"
-plots.compare(moves, "measure", "share, or error", title, lab.stamp)
+plots.compare(moves, "measure", "share, or error", title, lab.look)
 
 # %% [markdown]
 # ## Reveal
@@ -166,39 +170,36 @@ plots.compare(moves, "measure", "share, or error", title, lab.stamp)
 # The published pair is of siblings; ours is before and after.
 
 # %%
-ece = {f.setting: f.value / 100 for f in claim.figures if f.measure == "ece"}
-rlhf, rlsf = (next(v for s, v in ece.items() if s.endswith(by))
-              for by in ("RLHF-PPO", "RLSF-PPO"))
 rows = [
     {"label": "your forecast", "kind": "forecast", "estimate": guess.value},
     {"label": f"measured: {lab.label}", "kind": "measured", **vars(mended)},
-    {"label": "published, RLSF-PPO minus RLHF-PPO (~)", "kind": "published",
-     "estimate": rlsf - rlhf},
+    {"label": "published, RLSF-PPO minus RLHF-PPO (~)", "kind": "published"}
+    | {"estimate": claim.published_size},
 ]
 title = f"Change of the calibration error: {mended.estimate:+.2f} here"
-plots.forest(pd.DataFrame(rows), "change of the calibration error", title, lab.stamp)
+plots.forest(pd.DataFrame(rows), "change of the calibration error", title, lab.look)
 
 # %% [markdown]
 # Where does the error sit? On the dashed line the model knows what it knows. Below it, it is
-# too sure. Answers of confidence 0 are kept in.
+# too sure.
 
 # %%
-shown = ["before", finding.DAMAGED, finding.REPAIRED]
-frame = pd.concat(finding.by_probability(lab.replies(arm)) for arm in shown)
+frame = finding.of_three(lab)
 sure, right = frame[frame.arm == finding.DAMAGED][["confidence", "correct"]].mean()
 title = f"The damaged model is {sure:.0%} sure and {right:.0%} right"
-plots.reliability(frame, title, lab.stamp)
+plots.reliability(frame, title, lab.look)
 
 # %% [markdown]
 # A calibrated model may still not know *which* answers are wrong. If it answers its surest
-# questions only, how many are wrong?
+# questions only, how many are wrong? A line ends where the arm declines the rest.
 
 # %%
 curves = finding.risk(lab, [*arms, "rlsf_dpo", "rlsf_dpo_answers"])
 half = curves[curves.coverage <= 0.5].groupby("arm").risk.last()
 title = "Wrong in the surest half: damaged {:.0%}, repaired {:.0%}".format(
-    *half[[finding.DAMAGED, finding.REPAIRED]])
-plots.risk(curves, title, lab.stamp)
+    *half[[finding.DAMAGED, finding.REPAIRED]]
+)
+plots.risk(curves, title, lab.look)
 
 # %% [markdown]
 # ## Does the repair repeat the damage?
@@ -210,10 +211,10 @@ plots.risk(curves, title, lab.stamp)
 
 # %%
 siblings = ["before", "rlsf_dpo", "rlsf_dpo_answers", "rlsf_grpo"]
-declines = finding.table(lab, siblings, ["recall", "false_declines", "accuracy"])
-lost = finding.changed(lab, "before", "rlsf_dpo", "recall")
+declines = lab.table(siblings, ["recall", "false_declines", "accuracy"])
+lost = lab.change("recall", "before", "rlsf_dpo")
 title = f"RLSF by DPO changes abstention recall by {lost.estimate:+.2f}"
-plots.compare(declines, "measure", "share of items", title, lab.stamp)
+plots.compare(declines, "measure", "share of items", title, lab.look)
 
 # %% [markdown]
 # ## Does it sharpen errors?
@@ -227,40 +228,47 @@ sure = finding.walk(lab, followed, "wrong_confidence")
 sharper = finding.sharpened(lab, finding.DAMAGED, finding.REPAIRED)
 title = f"RLSF by GRPO changes confidence in lasting errors by {sharper}"
 axes = ("dose", "training steps", "mean confidence when wrong")
-plots.curves(sure, *axes, title, lab.stamp)
+plots.curves(sure, *axes, title, lab.look)
 
 # %% [markdown]
 # ## What else could explain it?
 #
 # The same pairs and margins with preferences **shuffled**; with the **shorter** reply preferred;
 # and other pairs, chosen by *labels*: right before wrong. No self-made preference can know more
-# than that; if not even labels mend the error, don't lay it to confidence that it does not.
+# than that; if not even labels mend the error, don't lay it to confidence that it does not. The
+# first two are rivals: a repair that they do as well is not one by confidence.
 
 # %%
 rivals = [finding.REPAIRED, "repair_shuffled", "repair_shorter", "repair_labels"]
-table = finding.table(lab, rivals, ["accuracy", "ece", "ece_disparity", "recall"])
+table = lab.table(rivals, ["accuracy", "ece", "ece_disparity", "recall"])
 ece = table[table.measure == "ece"].set_index("arm").estimate
 title = "Calibration error: {:.2f}, {:.2f} shuffled, {:.2f} by length".format(*ece)
-plots.compare(table, "measure", "share, or error", title, lab.stamp)
+plots.compare(table, "measure", "share, or error", title, lab.look)
 
 # %% [markdown]
 # Every arm by every measure, so that nothing hides: look along a row for what an arm paid for
 # what it gained.
 
 # %%
-every = finding.table(lab, ["before", *finding.ARMS])
-every["arm"] = every.arm.map(plots.named)
+every = lab.table([arm.name for arm in lab.arms])
+every["arm"] = every.arm.map(lab.look.label)
 every.pivot(index="arm", columns="measure", values="estimate").round(2)
 
-# %%
-checks = finding.controls(lab)
-plots.controls(checks, "difference", lab.stamp)
+# %% [markdown]
+# All gates: without damage there is nothing to repair, without a repair by labels none is possible
+# here, and an arm that lost its accuracy tells nothing about calibration. Then the effect with what
+# is left of it beyond each rival, the published direction to the right. The last lines sink nothing.
 
 # %%
-record.gates(finding.gates(lab))
+card.gates_table(lab.checked_gates())
 
 # %%
-outcome = finding.result(lab, guess.value, time.monotonic() - started)
+outcome = lab.record(guess.value, time.monotonic() - started)
+title = "The effect, and what is left of it beyond each rival"
+xlabel = "fall of the calibration error; of accuracy, change plus .03"
+plots.contrasts(card.lines(outcome), outcome.delta, xlabel, title, lab.look)
+
+# %%
 Markdown(finding.what_happened(outcome))
 
 # %% [markdown]
@@ -287,8 +295,8 @@ def choose(threshold):
     return finding.at_threshold(lab, threshold)
 
 
-widgets.explore(choose, live_only={"threshold": [0.25, 0.5, 0.75, 0.99]},
-                threshold=[0.0, 0.9])
+more = {"threshold": [0.25, 0.5, 0.75, 0.99]}
+widgets.explore(choose, live_only=more, threshold=[0.0, 0.9])
 
 # %% [markdown]
 # ## Exercises
@@ -339,15 +347,15 @@ widgets.check(my_margin, lambda x: abs(x - 2.586) < 0.01, hint)
 # **3 · Break the finding** (hard, 15 minutes). Find a repair that does not prefer by confidence and
 # ends with a calibration error no higher than the real one's. Give its name.
 #
-# <details><summary>Hint</summary>Look at the controls: what do they all share with it?</details>
-# <details><summary>A deeper hint</summary><code>finding.changed(lab, finding.REPAIRED, arm,
-# "ece")</code> is below zero for such an arm.</details>
+# <details><summary>Hint</summary>Look at its rivals: what do they all share with it?</details>
+# <details><summary>A deeper hint</summary><code>lab.change("ece", finding.REPAIRED, arm)</code>
+# is below zero for such an arm.</details>
 
 
 # %%
 def as_good(arm):
-    blind = finding.ARMS[arm].preference in ("shuffled", "shorter", "labels")
-    return blind and finding.changed(lab, finding.REPAIRED, arm, "ece").estimate <= 0
+    blind = finding.TAUGHT[arm].preference in ("shuffled", "shorter", "labels")
+    return blind and lab.change("ece", finding.REPAIRED, arm).estimate <= 0
 
 
 # %%
@@ -361,15 +369,15 @@ widgets.check(my_arm, as_good, hint)
 # <details><summary>Solution</summary>
 #
 # ```python
-# my_arm = next((arm for arm in finding.ARMS if as_good(arm)), None)
+# my_arm = next((arm for arm in finding.TAUGHT if as_good(arm)), None)
 # ```
-# If there is none, confidence did something that its controls did not.
+# If there is none, confidence did something that its rivals did not.
 # </details>
 #
 # ## Record
 
 # %%
-HTML(record.card(outcome))
+HTML(card.card(outcome))
 
 # %%
 written = record.write(outcome)

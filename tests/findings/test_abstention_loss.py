@@ -295,10 +295,14 @@ def test_every_table_of_the_notebook_is_prepared():
     )
 
 
-def test_a_judge_stands_beside_the_rules():
+def test_a_judge_stands_beside_the_rules(monkeypatch):
     lab = laboratory(change={"judge": "org/judge"})
     rows = finding.agreement.labelled()
-    said = pd.DataFrame({"item": rows.id, "declined": rows.abstains, "base": 0, "seed": 0})
+    labels = dict(zip(rows.response, rows.abstains, strict=True))
+    monkeypatch.setattr(experiment.judge, "abstained", lambda lm, question, text: labels[text])
+    monkeypatch.setattr(models, "find", lambda name: name)
+    monkeypatch.setattr(models, "loaded", lambda *_: SimpleNamespace(name="judge"))
+    said = type(lab).judged.function(lab, lab.cells("judge", 0)[0]).assign(base=0, seed=0)
     lab.judged.plant("judge", pd.concat([said, said.assign(base=1)]), dose=0)
     scores = finding.ruler(lab).set_index(["ruler", "measure"]).estimate
     assert scores["judge org/judge", "kappa"] == 1 > scores["phrase rules", "kappa"]

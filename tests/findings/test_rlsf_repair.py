@@ -1,6 +1,7 @@
-"""Finding 6 on hand-made replies, a planted repair and a planted null; DPO and reward models."""
+"""Finding 6 on hand-made replies, a planted repair, a planted null and rivals; its trainings."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,17 +10,24 @@ import torch
 from transformers import AutoTokenizer
 
 from helpers.findings import rlsf_repair as finding
+from helpers.findings.rlsf_repair import measures
+from helpers.lab import repair
 from helpers.lab.items import pocket_items, pocket_stories
+from helpers.lab.repair import ARMS, DAMAGED, ORACLE, REPAIRED
 from helpers.lm import models
+from helpers.run import plan
+from helpers.stats.intervals import interval
 from helpers.train import arms as training
-from helpers.train import recipes
+from helpers.train import recipes, trainers
 from helpers.train.recipes import RECIPES, Example
 from helpers.world.corpus import turn
 
+BASES = list(range(6))
 SETTINGS = dict(
     model="pocket",
     tier="pocket",
-    seeds=[0, 1, 2],
+    bases=BASES,
+    seeds=[0],
     n_items=60,
     n_pairs=5,
     questions="",
@@ -44,13 +52,7 @@ REPLIES = pd.DataFrame(
         (2, 1, "unsure", 4, 0.10, False, False),
     ],
     columns=["item", "branch", "text", "n_tokens", "confidence", "abstained", "correct"],
-).assign(answer=lambda f: np.where(f.abstained, "", "1"))
-
-
-def who(found):
-    return set(zip(found.chosen_text, found.rejected_text, strict=True))
-
-
+).assign(answer=lambda f: np.where(f.abstained, "", "1"), base=0, seed=0)
 PUBLISHED = {
     ("sure", "less sure"),
     ("sure", "can't say"),
@@ -59,42 +61,53 @@ PUBLISHED = {
 }
 
 
+def who(found):
+    return set(zip(found.chosen_text, found.rejected_text, strict=True))
+
+
 def test_pairs_by_hand():
-    found = finding.pairs(REPLIES, 0.9)
+    found = repair.pairs(REPLIES, 0.9)
     assert who(found) == PUBLISHED
     margins = dict(zip(found.rejected_text, found.margin, strict=True))
     assert margins["less sure"] == pytest.approx(math.exp(0.45))
     assert margins["can't say"] == pytest.approx(math.exp(0.95))
-    assert set(finding.pairs(REPLIES, 0.9, margin=0.0).margin) == {1.0}
+    assert set(repair.pairs(REPLIES, 0.9, margin=0.0).margin) == {1.0}
+
+
+def test_replies_of_two_trainings_are_never_paired():
+    both = pd.concat([REPLIES, REPLIES.assign(base=1, text=REPLIES.text + " too")])
+    found = repair.pairs(both, 0.9)
+    assert len(found) == 2 * len(PUBLISHED)
+    assert all(a.endswith(" too") == b.endswith(" too") for a, b in who(found))
 
 
 def test_a_reply_that_declines_loses_every_pair_unless_left_out():
-    assert "can't say" not in set(finding.pairs(REPLIES, 0.0).chosen_text)
-    found = finding.preferred(REPLIES, "answers", 0.9, 0)
+    assert "can't say" not in set(repair.pairs(REPLIES, 0.0).chosen_text)
+    found = repair.preferred(REPLIES, "answers", 0.9, 0)
     assert who(found) == PUBLISHED - {("sure", "can't say")}
 
 
-def test_controls_turn_the_same_pairs_and_labels_take_their_own():
+def test_rivals_turn_the_same_pairs_and_labels_take_their_own():
     same = {frozenset(pair) for pair in PUBLISHED}
     seen = set()
     for seed in range(5):
-        shuffled = who(finding.preferred(REPLIES, "shuffled", 0.9, seed))
+        shuffled = who(repair.preferred(REPLIES, "shuffled", 0.9, seed))
         assert {frozenset(pair) for pair in shuffled} == same
         seen.add(frozenset(shuffled))
     assert len(seen) > 1
-    assert who(finding.preferred(REPLIES, "shorter", 0.9, 0)) == {
+    assert who(repair.preferred(REPLIES, "shorter", 0.9, 0)) == {
         ("less sure", "sure"),
         ("can't say", "sure"),
         ("sure and wrong", "right"),
         ("as sure", "right"),
     }
-    labels = finding.preferred(REPLIES, "labels", 0.9, 0)
+    labels = repair.preferred(REPLIES, "labels", 0.9, 0)
     assert labels.chosen_correct.all() and not labels.rejected_correct.any()
     assert len(labels) == 2 + 2 + 1
 
 
 def test_raters_like_answers_and_of_answers_the_short_one():
-    found = who(finding.preferred(REPLIES, "raters", 0.9, 0))
+    found = who(repair.preferred(REPLIES, "raters", 0.9, 0))
     assert found == {
         ("sure", "can't say"),
         ("less sure", "can't say"),
@@ -105,128 +118,213 @@ def test_raters_like_answers_and_of_answers_the_short_one():
 
 
 def test_the_quality_of_pairs_by_hand():
-    found = finding.quality(finding.pairs(REPLIES, 0.9))
+    found = measures.quality(repair.pairs(REPLIES, 0.9))
     assert {name: share.estimate for name, share in found.items()} == {
         "helps": 0.5,
         "harms": 0.25,
         "against_declines": 0.25,
     }
     assert {share.n for share in found.values()} == {2}  # questions, not pairs
-    assert math.isnan(finding.quality(finding.pairs(REPLIES, 1.0))["helps"].estimate)
-    often = pd.concat([REPLIES.assign(item=REPLIES.item + 10 * i) for i in range(30)])
-    one = finding.quality(finding.pairs(REPLIES, 0.9))["helps"]
-    many = finding.quality(finding.pairs(often, 0.9))["helps"]
-    assert many.high - many.low < one.high - one.low
+    assert math.isnan(measures.quality(repair.pairs(REPLIES, 1.0))["helps"].estimate)
+    other = REPLIES[REPLIES.item == 0].assign(base=1)  # only question 0 has pairs in both bases
+    both = measures.quality(repair.pairs(pd.concat([REPLIES, other]), 0.9))["helps"]
+    assert both.n == 1 and both.by_base == {0: 1.0, 1: 1.0}
 
 
 def test_a_threshold_that_is_no_confidence_is_refused():
     with pytest.raises(ValueError, match="threshold"):
-        finding.pairs(REPLIES, 1.5)
+        repair.pairs(REPLIES, 1.5)
 
 
 def test_traces_hold_k_branches_with_confidence_in_range(tiny_lm):
     asked = pocket_stories(2, 0) + pocket_items(1, 0)[:1]
-    found = finding.traces(tiny_lm, asked, 4, 12)
-    assert found.groupby("item", sort=False).size().tolist() == [4, 4, 4]
+    raw = repair.written(tiny_lm, asked, 4, 12)
+    assert set(raw) == set(repair.WRITTEN)
+    assert raw.groupby("item", sort=False).size().tolist() == [4, 4, 4]
+    assert (raw.ids.map(len) == raw.n_tokens).all()
+    found = repair.traced(tiny_lm, asked, raw)
+    assert set(found) == set(repair.TRACED)
     assert found.confidence.between(0, 1).all() and found.probability.between(0, 1).all()
     assert (found.confidence[found.answer == ""] == 0).all()
     assert (found.answer[found.abstained] == "").all()
+    assert (found.answered == (found.answer != "")).all()
 
 
-def replies(sure, accuracy=0.6, declines=0.8, seeds=(0, 1, 2)):
+def test_each_question_is_learned_as_often_as_any_other():
+    asked = [replace(item, id=k) for k, item in enumerate(pocket_stories(3, 0))]
+    data = repair.examples(repair.pairs(REPLIES, 0.9), asked, 0)
+    questions = [example.chat[0]["content"] for example in data]
+    assert len(data) == 2 * repair.PER_QUESTION
+    assert all(questions.count(asked[k].question) == repair.PER_QUESTION for k in (0, 1))
+    assert data == repair.examples(repair.pairs(REPLIES, 0.9), asked, 0)
+
+
+def answers_of(sure, accuracy=0.6, declines=0.8, bases=BASES):
     """An arm that is right `accuracy` of the time and says it is as sure as `sure`."""
     rows = []
-    for seed in seeds:
+    for base in bases:
         for i in range(60):
-            right = (0.618 * i + 0.1 * seed) % 1 < accuracy
-            rows.append(
-                {"item": f"a{i}", "should_abstain": False, "correct": right, "abstained": False}
-            )
-            rows.append(
-                {
-                    "item": f"h{i}",
-                    "should_abstain": True,
-                    "correct": i < 60 * declines,
-                    "abstained": i < 60 * declines,
-                }
-            )
-        for row in rows[-120:]:
-            c = min(sure + 0.01 * (int(row["item"][1:]) % 3), 1.0)
-            row |= {
-                "seed": seed,
-                "confidence": c,
-                "probability": c,
-                "scenario": "plain",
-                "answer": "" if row["abstained"] else "1",
-                "reasoned": False,
-                "n_tokens": 5,
-            }
+            right = (0.618 * i + 0.05 * base) % 1 < accuracy
+            declined = i < 60 * declines
+            for hidden in (False, True):
+                sureness = min(sure + 0.01 * (i % 3), 1.0)
+                answered = not (hidden and declined)
+                rows.append(
+                    {
+                        "item": f"{'ah'[hidden]}{i}",
+                        "scenario": "plain",
+                        "should_abstain": hidden,
+                        "correct": declined if hidden else right,
+                        "abstained": not answered,
+                        "answered": answered,
+                        "confidence": sureness * answered,
+                        "probability": sureness * answered,
+                        "reasoned": False,
+                        "base": base,
+                        "seed": 0,
+                    }
+                )
     return pd.DataFrame(rows)
 
 
-def laboratory(**arms):
-    """An experiment whose arms said what `replies` made; all others as the damaged model."""
-    lab = finding.Experiment(finding.Params(**SETTINGS))
-    damaged = replies(0.95)
-    lab.replies = lambda arm, dose=-1: arms.get(arm, damaged)
-    lab.traces = lambda arm, seed: pd.concat(
-        [REPLIES.assign(item=REPLIES.item + 3 * i) for i in range(40)]
-    )
+BEFORE = answers_of(0.61)
+
+
+def laboratory(bases=BASES, **arms):
+    """An experiment whose arms said what `answers_of` made; all others as the damaged model, but
+    for the oracle, which is calibrated.
+    """
+    lab = finding.RlsfRepair(finding.Params(**SETTINGS | {"bases": bases}))
+    planted = {"before": BEFORE, ORACLE: answers_of(0.65), **arms}
+    damaged = answers_of(0.95)
+    for arm in lab.every_arm:
+        frame = planted.get(arm.name, damaged)
+        for dose in lab.doses(arm.name):
+            lab.graded.plant(arm.name, frame[frame.base.isin(bases)], dose=dose)
+    many = pd.concat([REPLIES.assign(item=REPLIES.item + 3 * i) for i in range(40)])
+    traced = pd.concat([many.assign(base=base) for base in bases])
+    for arm in ("before", DAMAGED):
+        lab.repair.traces.plant(arm, traced)
     return lab
 
 
-def test_a_planted_repair_is_found():
-    lab = laboratory(before=replies(0.61), repair_grpo=replies(0.7, accuracy=0.7))
-    record = finding.result(lab, 0.0, 1.0)
-    assert record.verdict == "replicates", record.reason
-    assert record.primary().estimate == pytest.approx(-0.35, abs=0.02)
+def test_a_planted_repair_replicates():
+    lab = laboratory(repair_grpo=answers_of(0.7, accuracy=0.7))
+    record = lab.record(0.0, 1.0)
+    assert record.verdict.label == "replicates", record.verdict.reason
+    assert record.primary.estimate == pytest.approx(-0.35, abs=0.02)
     assert "lowers the calibration error" in finding.what_happened(record)
+    sharper = record.get("wrong_confidence", REPAIRED, minus=DAMAGED, where="wrong in both")
+    assert sharper.estimate == pytest.approx(-0.25, abs=0.01)
+    assert record.get("ece", DAMAGED, dose=20).estimate == record.get("ece", DAMAGED).estimate
+    assert {c.name for c in record.contrasts} == set(lab.claim.contrasts)
+    assert {c.name for c in record.attribution} == set(lab.claim.attribution)
 
 
-def test_a_repair_that_costs_accuracy_does_not_count():
-    worse = laboratory(before=replies(0.61), repair_grpo=replies(0.4, accuracy=0.4))
-    record = finding.result(worse, 0.0, 1.0)
-    assert record.primary().high < 0 and record.verdict == "inconclusive"
+def test_a_repair_that_only_answers_worse_is_explained_by_that():
+    lab = laboratory(repair_grpo=answers_of(0.4, accuracy=0.4))
+    verdict = lab.judge()
+    assert lab.change("ece", DAMAGED, REPAIRED).high < 0
+    assert verdict.label == "explained otherwise" and verdict.rival == "accuracy"
 
 
-def test_a_planted_null_gets_no_verdict_for_it():
-    record = finding.result(laboratory(before=replies(0.61)), 0.0, 1.0)
-    assert record.verdict not in ("replicates", "direction only")
+@pytest.mark.parametrize("rival", ["repair_shuffled", "repair_shorter"])
+def test_a_repair_that_a_rival_does_as_well_is_explained_by_it(rival):
+    mended = answers_of(0.63)
+    verdict = laboratory(**{"repair_grpo": mended, rival: mended}).judge()
+    assert verdict.label == "explained otherwise" and verdict.rival == rival
+
+
+def test_a_planted_null_does_not_replicate():
+    record = laboratory().record(0.0, 1.0)
+    assert record.verdict.label == "does not replicate", record.verdict.reason
     assert "No repair" in finding.what_happened(record)
 
 
-def test_without_damage_there_is_nothing_to_repair():
-    lab = laboratory(before=replies(0.95), repair_grpo=replies(0.61))
-    record = finding.result(lab, 0.0, 1.0)
-    assert record.verdict == "inconclusive" and "damage" in record.reason
+@pytest.mark.parametrize(
+    ("arms", "gate"),
+    [
+        ({"before": answers_of(0.95)}, "damage"),
+        ({ORACLE: answers_of(0.95)}, "oracle"),
+        ({DAMAGED: answers_of(0.95, accuracy=0.45)}, "change of accuracy"),
+        ({"before": answers_of(0.21, accuracy=0.2)}, "accuracy"),
+    ],
+)
+def test_without_what_a_repair_needs_there_is_no_verdict(arms, gate):
+    verdict = laboratory(**{"repair_grpo": answers_of(0.61), **arms}).judge()
+    assert verdict.label == "inconclusive"
+    assert verdict.reason.startswith("a gate failed") and gate in verdict.reason
+
+
+def test_one_base_is_judged_by_its_estimates_and_gets_no_verdict():
+    record = laboratory([0], repair_grpo=answers_of(0.61)).record(0.0, 1.0)
+    assert all(gate["passed"] for gate in record.gates)
+    assert record.verdict.label == "inconclusive" and "one base" in record.verdict.reason
+    assert "One base says nothing" in finding.what_happened(record)
 
 
 def test_lost_abstention_is_said():
-    lab = laboratory(
-        before=replies(0.61), repair_grpo=replies(0.61), rlsf_dpo=replies(0.61, declines=0.2)
-    )
-    said = finding.what_happened(finding.result(lab, 0.0, 1.0))
-    assert "repeats the damage" in said
+    lab = laboratory(repair_grpo=answers_of(0.61), rlsf_dpo=answers_of(0.61, declines=0.2))
+    assert "repeats the damage" in finding.what_happened(lab.record(0.0, 1.0))
+
+
+def test_who_declines_all_but_one_answer_is_not_calibrated_by_that():
+    sure = answers_of(0.95, accuracy=0.0)
+    answered = (sure.item == "a0") | sure.should_abstain
+    shy = sure.assign(answered=answered, probability=sure.probability * answered)
+    ece = next(one for one in measures.MEASURES if one.name == "ece")
+    assert interval(shy, ece.statistic).estimate == pytest.approx(0.95)
+    nobody = shy.assign(answered=False)
+    assert math.isnan(interval(nobody, ece.statistic).estimate)
 
 
 def test_confidence_of_wrong_answers_by_hand():
     frame = pd.DataFrame(
         {
             "item": ["a", "b", "c"],
-            "seed": 0,
             "should_abstain": False,
             "correct": [True, False, False],
-            "answer": ["1", "2", ""],
+            "answered": [True, True, False],
             "confidence": [0.9, 0.4, 0.0],
         }
     )
-    assert finding.wrong_confidence(frame).estimate == pytest.approx(0.4)
+    assert interval(frame, measures.WHEN_WRONG).estimate == pytest.approx(0.4)
+
+
+def test_sharpening_is_told_by_what_is_wrong_before_and_after():
+    lab = laboratory(repair_grpo=answers_of(0.7, accuracy=0.7))
+    moved = finding.sharpened(lab, DAMAGED, REPAIRED)
+    assert moved.estimate == pytest.approx(-0.25, abs=0.01)
+
+
+def test_figures_show_the_planted_replies():
+    lab = laboratory()
+    walked = finding.walk(lab, [DAMAGED], "ece")
+    assert walked.dose.tolist() == [0, 20, 40] and walked.estimate.iloc[0] < 0.1
+    curve = finding.risk(lab, ["before"])
+    assert curve.coverage.max() == 1 and curve.risk.iloc[-1] == pytest.approx(0.4, abs=0.02)
+    ids = [item.id for item in lab.repair.items]
+    named = REPLIES.assign(item=[ids[i] for i in REPLIES.item])
+    lab.repair.traces.plant("before", pd.concat([named.assign(base=base) for base in BASES]))
+    assert "3 replies is right; 2 pairs" in finding.ranked(lab, 0).get_suptitle().replace("\n", " ")
+    assert "leaves 4 pairs a base" in finding.at_threshold(lab, 0.9).get_suptitle()
+
+
+def test_the_runner_finds_the_finding_and_not_what_makes_its_arms():
+    assert plan.finding_in("helpers.findings.rlsf_repair") is finding.RlsfRepair
+
+
+def test_every_arm_is_made_by_a_recipe_of_its_name():
+    lab = laboratory()
+    for arm in ARMS:
+        recipe, kin = lab.repair.recipe(arm.name), RECIPES.get(arm.name)
+        assert recipe.name == arm.name and kin in (None, recipe)
 
 
 @pytest.mark.parametrize(("changes", "said"), [({"doses": [0]}, "above 0")])
 def test_bad_settings_are_refused_before_any_work(changes, said):
     with pytest.raises(ValueError, match=said):
-        finding.Experiment(finding.Params(**SETTINGS | changes))
+        finding.RlsfRepair(finding.Params(**SETTINGS | changes))
 
 
 def planted_pairs(n=64):
@@ -243,13 +341,18 @@ def planted_pairs(n=64):
     ]
 
 
-def test_dpo_moves_the_planted_preference(cache, tiny_path):
-    recipe = finding.replace(RECIPES["rlsf_dpo"], batch_size=8, learning_rate=1e-3)
-    data = planted_pairs()
-    after = training.checkpoints(str(tiny_path), recipe, 0, [4], data)[4]
+@pytest.fixture
+def tiny(tiny_path):
+    return models.find(str(tiny_path))
 
-    def margin(name):
-        lm = models.load(name, dtype="float32")
+
+def test_dpo_moves_the_planted_preference(cache, tiny):
+    recipe = replace(RECIPES["rlsf_dpo"], batch_size=8, learning_rate=1e-3)
+    data = planted_pairs()
+    after = training.checkpoints(tiny, recipe, 0, [4], data)[4]
+
+    def margin(handle):
+        lm = models.load(handle, dtype="float32")
         scores = []
         for answer in ("3", "4"):
             chat = [data[0].chat[0], turn("assistant", f"The answer is {answer} .")]
@@ -260,19 +363,17 @@ def test_dpo_moves_the_planted_preference(cache, tiny_path):
             scores.append(sum(float(logp[i, t]) for i, t in kept))
         return scores[0] - scores[1]
 
-    assert margin(after) > margin(str(tiny_path)) + 0.05
+    assert margin(after) > margin(tiny) + 0.05
 
 
 @pytest.mark.parametrize("rank", [None, 4])
-def test_a_reward_model_learns_the_planted_preference_and_is_kept(cache, tiny_path, rank):
+def test_a_reward_model_learns_the_planted_preference_and_is_kept(cache, tiny, rank):
     rate = 1e-3 if rank is None else 1e-2
-    recipe = finding.replace(
-        RECIPES["rater"], batch_size=8, steps=12, learning_rate=rate, lora_rank=rank
-    )
+    recipe = replace(RECIPES["rater"], batch_size=8, steps=12, learning_rate=rate, lora_rank=rank)
     data = planted_pairs()
-    folder = training.reward_model(str(tiny_path), recipe, 0, data)
-    model = training.load_reward_model(folder).eval()
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    judge = training.reward_model(tiny, recipe, 0, data)
+    model = trainers.load_reward_model(judge).eval()
+    tokenizer = AutoTokenizer.from_pretrained(judge.folder)
     scores = []
     for answer in ("3", "4"):
         chat = [turn("user", "Ann has 3 apples ."), turn("assistant", f"The answer is {answer} .")]
@@ -281,17 +382,17 @@ def test_a_reward_model_learns_the_planted_preference_and_is_kept(cache, tiny_pa
             ids = tokenizer(text, return_tensors="pt", add_special_tokens=False)["input_ids"]
             scores.append(float(model(input_ids=ids).logits))
     assert scores[0] > scores[1] + 0.1
-    assert training.reward_model(str(tiny_path), recipe, 0, data) == folder
+    assert training.reward_model(tiny, recipe, 0, data) == judge
     with pytest.raises(ValueError, match="no pair"):
-        training.reward_model(str(tiny_path), recipe, 0, [])
+        training.reward_model(tiny, recipe, 0, [])
 
 
 @pytest.mark.parametrize("rank", [None, 4])
-def test_grpo_goes_where_a_reward_model_points(cache, tiny_path, rank):
-    recipe = finding.replace(RECIPES["rater"], batch_size=8, steps=2, lora_rank=rank)
-    judge = training.reward_model(str(tiny_path), recipe, 0, planted_pairs(16))
-    tuned = finding.replace(RECIPES["rlsf_grpo"], batch_size=8, generations=4, max_new_tokens=8)
-    found = training.checkpoints(str(tiny_path), tuned, 0, [1], judge=judge)
+def test_grpo_goes_where_a_reward_model_points(cache, tiny, rank):
+    recipe = replace(RECIPES["rater"], batch_size=8, steps=2, lora_rank=rank)
+    judge = training.reward_model(tiny, recipe, 0, planted_pairs(16))
+    tuned = replace(RECIPES["rlsf_grpo"], batch_size=8, generations=4, max_new_tokens=8)
+    found = training.checkpoints(tiny, tuned, 0, [1], judge=judge)
     assert models.load(found[1]).name.endswith("rlsf_grpo")
     with pytest.raises(ValueError, match="reward model"):
-        training.checkpoints(str(tiny_path), tuned, 0, [1])
+        training.checkpoints(tiny, tuned, 0, [1])

@@ -236,7 +236,8 @@ def test_a_real_model_without_a_third_one_is_refused_before_anything_starts():
 def test_a_planted_trap_replicates():
     record = laboratory(**TRAPPED).record(-0.2, 1.0)
     assert record.label == "replicates", record.verdict.reason
-    assert "Accuracy rose and information per step fell" in finding.what_happened(record)
+    said = finding.what_happened(record)
+    assert "Accuracy rose and information per step fell" in said and "Length alone" in said
     assert record.primary.high < 0 and record.delta == pytest.approx(0.13 * 4, rel=0.05)
     assert {one.name: one.value.low > 0 for one in record.contrasts} == {
         "length": True,
@@ -257,9 +258,8 @@ def test_a_fall_that_the_wording_alone_makes_is_explained_otherwise():
 
 def test_a_fall_that_longer_chains_alone_make_is_explained_otherwise():
     padded = ([9, 5, 1, 1, 1, 1, 1], NEVER, 0.9)
-    record = laboratory(**TRAPPED | {"verbose_sft": padded}).record(-0.2, 1.0)
-    assert record.label == "explained otherwise" and record.verdict.rival == "length"
-    assert "Length alone" in finding.what_happened(record)
+    verdict = laboratory(**TRAPPED | {"verbose_sft": padded}).judge()
+    assert verdict.label == "explained otherwise" and verdict.rival == "length"
 
 
 def test_the_same_model_five_times_does_not_replicate():

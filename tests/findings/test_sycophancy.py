@@ -135,7 +135,7 @@ def test_a_wrong_start_that_is_argued_right_counts_as_mended(monkeypatch):
     frame = speaker(monkeypatch, laboratory(), stubborn_but_fair)
     wrong = finding.began_wrong(frame)
     assert (wrong.mends_argument_right == 1).all() and (wrong.mends_neutral == 0).all()
-    assert len(finding.started(frame)) + len(wrong) == len(frame) > len(wrong)
+    assert len(finding.started(frame)) + len(wrong) == len(frame)
 
 
 def test_fallacy_and_argument_of_one_dialogue_are_matched_turn_by_turn():
@@ -228,6 +228,7 @@ def frame(arm, net, neutral=0.1, n=120, bases=BASES, first=1.0):
         flips = {"flips_neutral": asked, "flips_fallacy": pushed, "net_flip": pushed - asked}
         begun = {"first_right": right.astype(float), "started": right, "began_wrong": ~right}
         same = {"scenario": "plain", "should_abstain": False, "fallacy": "authority", "read": 1.0}
+        same |= {"turn_of_flip": 2.0, "n_flips": 1.0}
         rows.append(
             pd.DataFrame(dict.fromkeys(grading.READING, 0.5) | about | flips | begun | same)
         )
@@ -242,16 +243,23 @@ def plant(lab, frames):
 LEVELS = dict(before=0.4, thinking=0.4, reasoning_sft=0.4, rlvr=0.4, hold_sft=0.0)
 
 
-def record_of(n=120, bases=BASES, first=None, **net):
+def planted(n=120, bases=BASES, first=None, **net):
     lab = laboratory(bases=bases)
-    first = first or {}
-    plant(
-        lab,
-        {
-            arm: frame(arm, value, n=n, bases=bases, first=first.get(arm, 1.0))
-            for arm, value in (LEVELS | net).items()
-        },
-    )
+    known = {"n": n, "bases": bases}
+    rights = dict.fromkeys(LEVELS, 1.0) | (first or {})
+    levels = LEVELS | net
+    plant(lab, {arm: frame(arm, levels[arm], first=rights[arm], **known) for arm in LEVELS})
+    return lab
+
+
+def record_of(**settings):
+    """The record with no more values than its words need."""
+    lab = planted(**settings)
+    held = lab.attribution["hold_sft"].value(lab)
+    levels = [
+        lab.valued(lab.value("net_flip", arm), "net_flip", arm) for arm in ("before", REASONING)
+    ]
+    lab.recorded = lambda: iter([*levels, held])
     return lab.record(0.0, 1.0)
 
 
@@ -261,11 +269,17 @@ def test_a_planted_null_replicates_when_there_is_enough_of_it():
     assert "No advantage" in finding.what_happened(found)
     assert found.primary.where == "started" and found.delta == 0.1 and not found.contrasts
     assert [one.name for one in found.attribution] == ["hold_sft", "matched"]
-    assert all(
-        "Infinity" not in line
-        for line in found.model_dump_json(indent=1).splitlines()
-        if "turn_of_flip" in line or "n_flips" in line
-    )
+
+
+def test_no_recorded_measure_has_limits_outside_of_its_range():
+    values = list(planted(bases=[0, 1], n=8).recorded())
+    measures = {value.measure for value in values}
+    assert {"turn_of_flip", "n_flips", "later_matched", "moderator_kappa"} <= measures
+    for value in values:
+        if value.measure in ("turn_of_flip", "n_flips"):
+            assert -3 <= value.low <= value.high <= 4
+    values = {value.measure for value in values if value.arm == finding.THINKING}
+    assert {"over_argument_always", "over_nothing_flips"} <= values
 
 
 def test_a_null_on_too_few_items_or_one_base_is_open():
@@ -318,6 +332,9 @@ def test_the_width_of_the_interval_is_told_by_the_number_of_bases():
     moved = lab.primary.value(lab).interval
     assert found.half_width[8] == pytest.approx((moved.high - moved.low) / 2)
     assert found.half_width.is_monotonic_decreasing and found.can_show_it[8]
+    alone = laboratory(bases=[0])
+    plant(alone, {arm: frame(arm, 0.4, bases=[0]) for arm in ("before", REASONING)})
+    assert finding.widths(alone).empty
 
 
 def test_every_arm_stands_beside_the_published_contrast():
@@ -327,8 +344,6 @@ def test_every_arm_stands_beside_the_published_contrast():
         rows = finding.increases(lab, over)
         assert set(rows.arm) == {*LEVELS, "logicom_gpt-4", "logicom_gpt-3.5"}
         assert (rows[rows.arm == "before"].reading.nunique(), len(rows)) == (n, 5 * n + 4)
-    values = {value.measure for value in lab.recorded()}
-    assert {"over_argument_always", "over_nothing_flips"} <= values
     assert "LOGICOM" in lab.look.label("logicom_gpt-4")
 
 

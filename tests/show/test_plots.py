@@ -4,13 +4,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.statistics import Control, Interval
 
-from helpers.findings.abstention_loss import published_slopes
-from helpers.lab.record import published
+from helpers.lab.claims import published
 from helpers.show import plots
+from helpers.show.look import GREY, PALETTE, Look
 
-STAMP = plots.stamp("pocket", "pocket", [0, 1, 2], 480, 240)
+STAMP = "model pocket · tier pocket · bases 0, 1, 2 · seeds 0, 1 · n = 480 items an arm"
+LOOK = Look(
+    STAMP,
+    {"reasoning_sft": "reasoning SFT", "answer_sft": "answer SFT", "recall": "abstention recall"},
+    {"before": GREY, "reasoning_sft": PALETTE[3], "answer_sft": PALETTE[0]},
+    {"recall": (0, 1)},
+)
 
 
 def texts(figure):
@@ -18,15 +23,30 @@ def texts(figure):
 
 
 def interval_rows(**columns):
-    return pd.DataFrame(columns).assign(
-        low=lambda d: d.estimate - 0.1, high=lambda d: d.estimate + 0.1
-    )
+    """Rows with intervals and two bases each."""
+    frame = pd.DataFrame(columns)
+    bases = [{0: x - 0.05, 1: x + 0.05} for x in frame.estimate]
+    return frame.assign(low=frame.estimate - 0.1, high=frame.estimate + 0.1, by_base=bases)
+
+
+def dots(ax):
+    """Where the small white dots of bases stand, as [x, y]."""
+    white = [line for line in ax.lines if line.get_markerfacecolor() == "white"]
+    return [list(map(float, point)) for line in white for point in line.get_xydata()]
+
+
+def points(ax):
+    """Where estimates stand that are drawn one by one, as [x, y]."""
+    marked = [line for line in ax.lines if line.get_marker() == "o" and len(line.get_xdata()) == 1]
+    return [line.get_xydata()[0].tolist() for line in marked if line.get_mfc() != "white"]
 
 
 def outcome_frame():
     return pd.DataFrame(
         {
             "arm": ["before"] * 4 + ["reasoning_sft"] * 4,
+            "base": 0,
+            "seed": 0,
             "item": [0, 1, 2, 3] * 2,
             "should_abstain": [True, True, False, False] * 2,
             "outcome": [
@@ -63,25 +83,56 @@ def figures():
         estimate=[0.5, 0.9, 0.7, 0.9],
     )
     parts = interval_rows(part=["length", "rest", "whole"], estimate=[-0.4, 0.1, -0.3])
-    points = pd.DataFrame({"arm": ["before", "answer_sft"], "accuracy": [0.9, 0.8], "aoc": [1, 0]})
+    pair = pd.DataFrame({"arm": ["before", "answer_sft"], "accuracy": [0.9, 0.8], "aoc": [1, 0]})
     steps = pd.DataFrame([[0.2, 0.8], [0.9, 0.1]], columns=["3", "8"], index=["(no step)", "s"])
     return {
-        "curves": plots.curves(share, "share", "x", "y", "T", STAMP),
-        "waterfall": plots.waterfall(parts, "y", "T", STAMP),
-        "scatter": plots.scatter(points, "accuracy", "aoc", "T", STAMP),
-        "heat": plots.heat({"before": steps, "answer_sft": steps}, "8", "T", STAMP),
+        "curves": plots.curves(share, "share", "x", "y", "T", LOOK),
+        "waterfall": plots.waterfall(parts, "y", "T", LOOK),
+        "scatter": plots.scatter(pair, "accuracy", "aoc", "T", LOOK),
+        "heat": plots.heat({"before": steps, "answer_sft": steps}, "8", "T", LOOK),
         "slopes": plots.slopes(
             pd.DataFrame({"label": ["x"], "measure": ["recall"], "before": [0.7], "after": [0.4]}),
             "T",
-            STAMP,
+            LOOK,
         ),
-        "dose_response": plots.dose_response(dose, ["recall"], "T", STAMP),
-        "compare": plots.compare(scenario, "scenario", "abstention recall", "T", STAMP),
-        "forest": plots.forest(interval_rows(label=["ours"], estimate=[-0.2]), "x", "T", STAMP),
-        "outcomes": plots.outcomes(outcome_frame(), "T", STAMP),
-        "roc": plots.roc(curves, curves.iloc[[1]], "T", STAMP),
-        "bars": plots.bars(tokens, "T", STAMP),
+        "dose_response": plots.dose_response(dose, ["recall"], "T", LOOK),
+        "compare": plots.compare(scenario, "scenario", "abstention recall", "T", LOOK),
+        "forest": plots.forest(interval_rows(label=["ours"], estimate=[-0.2]), "x", "T", LOOK),
+        "outcomes": plots.outcomes(outcome_frame(), "T", LOOK),
+        "roc": plots.roc(curves, curves.iloc[[1]], "T", LOOK),
+        "bars": plots.bars(tokens, "T", LOOK),
+        "contrasts": plots.contrasts(
+            interval_rows(label=["effect"], estimate=[0.2]), 0.1, "x", "T", LOOK
+        ),
+        "reliability": plots.reliability(answered(), "T", LOOK),
+        "declining": plots.declining(answered().assign(decline=0.5), 0.5, 0.4, "T", LOOK),
+        "selective": plots.selective(
+            pd.DataFrame({"coverage": [0.5, 1.0], "accuracy": [0.9, 0.7]}),
+            pd.DataFrame({"label": ["t = .5"], **dict.fromkeys(SELECTIVE, [0.5])}),
+            "T",
+            LOOK,
+        ),
+        "risk": plots.risk(
+            pd.DataFrame({"arm": "before", "coverage": [0.5, 1.0], "risk": [0.0, 0.2]}), "T", LOOK
+        ),
     }
+
+
+SELECTIVE = [f"{name}{end}" for name in ("coverage", "accuracy") for end in ("", "_low", "_high")]
+
+
+def answered():
+    """Answers of one arm with their confidence."""
+    return pd.DataFrame(
+        {
+            "arm": "before",
+            "confidence": [0.0, 0.0, 0.05, 0.95, 1.0],
+            "correct": [0, 1, 0, 1, 1],
+            "base": 0,
+            "seed": 0,
+            "item": range(5),
+        }
+    )
 
 
 @pytest.fixture(scope="module")
@@ -89,18 +140,19 @@ def drawn():
     return figures()
 
 
-def test_every_figure_names_model_tier_seeds_and_n(drawn):
+def test_every_figure_carries_its_stamp_and_the_names_that_people_read(drawn):
     for name, figure in drawn.items():
         said = " ".join(texts(figure)).replace("\n", " ")
-        for part in ("model pocket", "tier pocket", "seeds 0, 1, 2", "n = 480"):
-            assert part in said, f"{name}: no {part}"
+        assert STAMP in said, f"{name}: no stamp"
+        assert "_sft" not in said, f"{name}: a name from the code"
 
 
 def test_no_font_is_smaller_than_12_points(drawn):
     for name, figure in drawn.items():
         figure.canvas.draw()
         for text in figure.findobj(lambda a: hasattr(a, "get_fontsize")):
-            if text.get_text() and text.get_visible():
+            small = name == "reliability" and text.get_text().isdigit()  # counts stand close
+            if text.get_text() and text.get_visible() and not small:
                 assert text.get_fontsize() >= 12, f"{name}: {text.get_text()!r}"
 
 
@@ -113,9 +165,19 @@ def test_a_dose_response_starts_at_before_and_draws_its_intervals(drawn):
     (line,) = [line for line in ax.lines if len(line.get_xdata()) == 3 and line.get_marker() == "o"]
     assert line.get_xdata().tolist() == [0, 10, 20]
     assert line.get_ydata().tolist() == [0.9, 0.6, 0.4]
-    (bars,) = ax.collections
-    ends = [segment[:, 1].tolist() for segment in bars.get_segments()]
+    bars = [line for line in ax.lines if line.get_marker() == "None" and line.get_xdata()[0] >= 0]
+    ends = [list(map(float, line.get_ydata())) for line in bars if len(set(line.get_xdata())) == 1]
     assert np.allclose(ends, [[0.8, 1.0], [0.5, 0.7], [0.3, 0.5]])
+    assert np.allclose(dots(ax)[:2], [[0, 0.85], [0, 0.95]]) and len(dots(ax)) == 6
+
+
+def test_one_base_has_no_interval_and_no_further_dot():
+    rows = interval_rows(label=["ours"], estimate=[0.2])
+    rows = rows.assign(low=np.nan, high=np.nan, by_base=[{0: 0.2}])
+    (ax,) = plots.forest(rows, "x", "T", LOOK).axes
+    assert dots(ax) == []
+    assert points(ax) == [[0.2, 0.0]]
+    assert len([line for line in ax.lines if len(line.get_xdata()) == 2]) == 1  # zero's
 
 
 def test_a_waterfall_s_bars_stand_where_the_last_one_ended(drawn):
@@ -140,8 +202,11 @@ def test_outcomes_are_shares_of_each_kind_of_question(drawn):
 
 
 def test_published_pairs_are_drawn_as_published():
-    rows = published_slopes(published("abstention_loss"))
-    figure = plots.slopes(rows, "T", "S")
+    figures = published("abstention_loss").values("recall")[:2]
+    ends = [{"before": f.before, "after": f.after} for f in figures]
+    names = [{"label": f.setting, "measure": "recall"} for f in figures]
+    rows = pd.DataFrame([name | end for name, end in zip(names, ends, strict=True)])
+    figure = plots.slopes(rows, "T", LOOK)
     ends = [line.get_ydata() for line in figure.axes[0].lines]
     assert [list(map(float, end)) for end in ends] == [[0.668, 0.475], [0.731, 0.441]]
     assert {"0.67", "0.47", "0.73", "0.44"} <= set(texts(figure))
@@ -160,31 +225,22 @@ def test_titles_say_which_way_a_number_moved():
     assert plots.moves(0.501, 0.499) == "stays at 0.50"
 
 
-def test_the_controls_figure_counts_those_that_hold():
-    checks = [
-        Control("one", Interval(-0.3, -0.4, -0.2, 50), -1),
-        Control("two", Interval(-0.1, -0.3, 0.1, 50), -1),
-        Control("three", Interval(0.2, 0.1, 0.3, 50), -1),
-    ]
-    said = texts(plots.controls(checks, "difference", STAMP))
-    assert "1 of 3 controls hold" in said and STAMP in " ".join(said).replace("\n", " ")
-    assert {"one: holds", "two: fails in size", "three: fails"} <= set(said)
+@pytest.mark.parametrize(("equivalence", "marks"), [(False, [0.08]), (True, [-0.08, 0.08])])
+def test_the_contrasts_figure_marks_zero_and_the_smallest_effect(equivalence, marks):
+    rows = interval_rows(label=["effect", "keep"], kind=["effect", "contrast"], estimate=[0.2, 0.1])
+    figure = plots.contrasts(rows, 0.08, "x", "T", LOOK, equivalence)
+    (ax,) = figure.axes
+    dashed = [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == "--"]
+    assert dashed == marks
+    said = texts(figure)
+    assert ("margin" if equivalence else "smallest effect of interest") in said
+    assert {"+0.20", "+0.10", "effect", "keep"} <= set(said)
 
 
 def test_a_reliability_diagram_counts_every_answer_zero_confidence_too():
-    frame = pd.DataFrame(
-        {
-            "arm": "before",
-            "confidence": [0.0, 0.0, 0.05, 0.95, 1.0],
-            "correct": [0, 1, 0, 1, 1],
-            "seed": 0,
-            "item": range(5),
-        }
-    )
-    (ax,) = plots.reliability(frame, "T", STAMP).axes
+    (ax,) = plots.reliability(answered(), "T", LOOK).axes
     assert [t.get_text() for t in ax.texts] == ["3", "2"]
-    points = [line.get_xydata()[0].tolist() for line in ax.lines if line.get_marker() == "o"]
-    assert points == [pytest.approx([0.05 / 3, 1 / 3]), pytest.approx([0.975, 1.0])]
+    assert points(ax) == [pytest.approx([0.05 / 3, 1 / 3]), pytest.approx([0.975, 1.0])]
 
 
 def test_risk_is_drawn_a_line_an_arm():
@@ -195,5 +251,5 @@ def test_risk_is_drawn_a_line_an_arm():
             "risk": [0.0, 0.2, 0.1, 0.4],
         }
     )
-    (ax,) = plots.risk(table, "T", STAMP).axes
+    (ax,) = plots.risk(table, "T", LOOK).axes
     assert [line.get_ydata()[-1] for line in ax.lines] == [0.2, 0.4]

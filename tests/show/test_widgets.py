@@ -134,7 +134,7 @@ def in_a_kernel(code, monkeypatch, **environment):
 
 def test_live_needs_a_kernel_and_no_batch_run(monkeypatch):
     assert not widgets.live()
-    code = "from helpers import widgets; print(widgets.live())"
+    code = "from helpers.show import widgets; print(widgets.live())"
     (out,) = in_a_kernel(code, monkeypatch)
     assert out.text == "True\n"
     (out,) = in_a_kernel(code, monkeypatch, WORKBOOK_BATCH="1")
@@ -142,7 +142,7 @@ def test_live_needs_a_kernel_and_no_batch_run(monkeypatch):
 
 
 def test_papermill_by_hand_is_a_batch_run(tmp_path):
-    code = "from helpers import widgets; print(widgets.live())"
+    code = "from helpers.show import widgets; print(widgets.live())"
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     nbformat.write(book, tmp_path / "in.ipynb")
     environment = {k: v for k, v in os.environ.items() if k != "WORKBOOK_BATCH"}
@@ -154,10 +154,11 @@ def test_papermill_by_hand_is_a_batch_run(tmp_path):
 
 def test_a_figure_is_shown_once_in_a_notebook(monkeypatch):
     code = (
-        "from helpers import plots, widgets\n"
+        "from helpers.show import plots, widgets\n"
+        "from helpers.show.look import Look\n"
         "import pandas as pd\n"
         "frame = pd.DataFrame({'story': 's', 'token': ['a', 'b'], 'probability': [.7, .3]})\n"
-        "widgets.explore(lambda k: plots.bars(frame.head(k), 'T', 'c'),"
+        "widgets.explore(lambda k: plots.bars(frame.head(k), 'T', Look('c')),"
         " k=[1, 2])"
     )
     outputs = in_a_kernel(code, monkeypatch, WORKBOOK_BATCH="1")

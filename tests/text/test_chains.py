@@ -1,12 +1,10 @@
-"""Chains taken apart: steps, cuts, mistakes, other wordings, filler."""
+"""Chains taken apart: steps, cuts, mistakes, other wordings."""
 
 import random
 import re
 
-import pytest
-
 from helpers.text import chains
-from helpers.world import grammar, teachers
+from helpers.world import grammar
 
 STEPS = ["Ann 5 + 3 = 8.", "Ann 8, Ben 2, now Ann 2.", "Ann 2 * 2 = 4."]
 
@@ -56,51 +54,17 @@ def test_other_words_say_the_same_numbers_in_the_world_s_vocabulary():
             assert set(re.findall(grammar.WORD, after)) <= known
 
 
-def test_filler_takes_as_many_tokens(tiny_lm):
-    text = " ".join(STEPS)
-    dots = chains.filler(tiny_lm, text)
-    lengths = [len(tiny_lm.tokenizer(t, add_special_tokens=False).input_ids) for t in (text, dots)]
-    assert lengths[0] == lengths[1] and set(dots) == {".", " "}
+def test_a_chain_is_read_off_the_reply_that_opens_with_it():
+    reply = f"<think> {' '.join(STEPS)} </think> Ann has 4 apples."
+    whole = chains.read_chain(reply, truncated=False)
+    assert (whole.steps, whole.closed, whole.answer) == (STEPS, True, "4")
+    assert whole.text == " ".join(STEPS) and chains.chain_of(reply) == STEPS
+    cut_off = chains.read_chain(reply, truncated=True)
+    assert (cut_off.steps, cut_off.closed, cut_off.answer) == (STEPS, False, "")
+    unclosed = chains.read_chain("<think> Ann 5 + 3 = 8.", truncated=False)
+    assert (unclosed.steps, unclosed.closed) == (STEPS[:1], False)
 
 
-def test_a_chain_goes_on_from_the_steps_it_is_given(tiny_lm):
-    questions = ["Ann has 3 apples. How many apples does Ann have now?"] * 2
-    own, given = chains.continued(tiny_lm, questions, [[], STEPS[:1]], 12)
-    assert given.steps[0].startswith(STEPS[0][:-1])
-    assert not own.closed and own.answer == ""  # cut off: it never closed
-
-
-def example(seed=3):
-    return grammar.story(random.Random(seed), 4)
-
-
-def test_teachers_differ_in_the_chain_and_agree_in_the_answer():
-    story, rng = example(), random.Random(0)
-    told = {name: teachers.taught(story, rng, name) for name in teachers.TEACHERS}
-    told["verbose"] = teachers.taught(story, rng, verbosity=1.0)
-    for text in told.values():
-        final = text.partition("</think>")[2]
-        assert story.answer in final.rstrip(".").split()
-    assert told["terse"].partition("</think>")[0].split("<think>")[1].strip() == " ".join(
-        story.chain
-    )
-    assert told["post_hoc"].startswith(f"<think> The answer is {story.answer}. {story.chain[0]}")
-    assert story.chain[0] not in told["wrong"]
-
-
-def test_what_the_verbose_teacher_adds_is_true():
-    rng = random.Random(1)
-    for seed in range(40):
-        chain = teachers.taught(example(seed), rng, verbosity=1.0).partition("</think>")[0]
-        for step in chains.steps_of(chain.removeprefix("<think>")):
-            words = step.rstrip(".").split()
-            if "=" in words and not set(words) & set(grammar.NAMES):
-                left, right = " ".join(words).split(" = ")
-                assert eval(left) == int(right)  # its own arithmetic, no names in it
-
-
-def test_verbosity_is_the_share_of_steps_told_again():
-    rng = random.Random(2)
-    steps = [step for seed in range(200) for step in example(seed).trace]
-    told = [len(teachers.told(step, rng, 0.3)) > 1 for step in steps]
-    assert sum(told) / len(told) == pytest.approx(0.3, abs=0.06)
+def test_prefixes_are_the_chain_after_every_step():
+    assert chains.prefixes(STEPS[:2]) == ["", STEPS[0], " ".join(STEPS[:2])]
+    assert chains.prefixes([]) == [""]

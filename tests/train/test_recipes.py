@@ -49,7 +49,8 @@ def test_examples_are_fixed_by_recipe_and_seed_and_a_short_list_is_the_beginning
 
 def test_training_stories_are_not_those_of_the_evaluation():
     asked = {i.question for seed in range(3) for i in pocket_items(40, seed)}
-    for recipe in RECIPES.values():
+    kinds = {(str(r.corpus), r.whole_corpus, r.abstention_share): r for r in RECIPES.values()}
+    for recipe in kinds.values():  # stories depend on nothing else
         for seed in range(3):
             drawn = {e.chat[0]["content"] for e in examples(recipe, seed, 1000)}
             assert not asked & drawn
@@ -113,7 +114,7 @@ def test_only_the_last_reply_is_learned(tiny_lm):
 def test_any_chat_template_will_do():
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(models.resolve("smollm2"))
+    tokenizer = AutoTokenizer.from_pretrained(models.find("smollm2").folder)
     chat = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Ann."}]
     assert learned(tokenizer, chat) == "Ann.<|im_end|>"
     tokenizer.chat_template = (

@@ -106,7 +106,7 @@ def at_threshold(lab: AbstentionLoss, dose: int, threshold: float) -> Figure:
     told = " and ".join(f"{area:.2f}" for area in areas)
     title = f"Declining from P = {threshold:g} on; area under the curve {told}"
     if differs:
-        title += f" (before and {after_words(lab, dose)})"
+        title += f" (before and {'in' if lab.p.after else 'after'} {trained(lab, dose)})"
     return plots.roc(pd.concat(curves), pd.concat(points), title, lab.look)
 
 
@@ -116,18 +116,17 @@ def at_setting(lab: AbstentionLoss, dose: int, kept: float) -> Figure:
     arm = keeping(kept) if differs else "before"
     frames = [lab.graded("before"), *([lab.graded(arm, dose)] if differs else [])]
     start, end = lab.value("recall", "before"), lab.value("recall", arm, dose)
-    title = (
-        f"{after_words(lab, dose)}, {kept:.0%} abstentions kept: recall "
-        f"{plots.moves(start.estimate, end.estimate)}"
-    )
+    share = "" if lab.p.after else f", {kept:.0%} abstentions kept"
+    moved = plots.moves(start.estimate, end.estimate)
+    title = f"{trained(lab, dose)}{share}: recall {moved}"
     table = by_scenario(pd.concat(frames))
     label = lab.look.label("recall")
     return plots.compare(table, "scenario", label, title, lab.look, plots.HALF)
 
 
-def after_words(lab: AbstentionLoss, dose: int) -> str:
-    """What the model before became: so many steps of training, or a finished model."""
-    return lab.look.label(REASONING) if lab.p.after else f"after {dose} steps"
+def trained(lab: AbstentionLoss, dose: int) -> str:
+    """What lies behind the model before: so many steps of training, or a finished model."""
+    return lab.look.label(REASONING) if lab.p.after else f"{dose} steps"
 
 
 def recall_change(lab: AbstentionLoss, dose: int, kept: float) -> float:

@@ -10,12 +10,12 @@ import numpy as np
 from helpers.lm.generation import Branch, Completion
 from helpers.lm.models import LM
 from helpers.lm.scoring import span_confidence
-from helpers.text import answers
+from helpers.text import abstention, answers
 
 
 def confidence(lm: LM, branch: Branch) -> float:
     """Confidence of a branch in its answer; 0 when it declines or has none."""
-    if branch.truncated or answers.abstained(branch.text):
+    if branch.truncated or abstention.abstained(branch.text):
         return 0.0
     return span_confidence(lm, branch, answers.final_answer(branch.text))
 
@@ -52,7 +52,9 @@ def answering(replies: Sequence[Completion]) -> list[Completion]:
     found = [
         one
         for one in replies
-        if not one.truncated and not answers.abstained(one.text) and answers.final_answer(one.text)
+        if not one.truncated
+        and not abstention.abstained(one.text)
+        and answers.final_answer(one.text)
     ]
     return found or list(replies)
 

@@ -269,10 +269,13 @@ class LatentReasoning(finding.Finding):
         return replied(self.items, replies).assign(routed=chosen, differ=differ)
 
     # --- how it is read ---------------------------------------------------------------------
+    # Tables that other tables read name their own source in their code, and not by `of`: so the
+    # keys of those that read them hold all of it.
 
-    @table(SURE, of="branches")
-    def sure(self, cell: Cell, branches: pd.DataFrame) -> pd.DataFrame:
+    @table(SURE)
+    def sure(self, cell: Cell) -> pd.DataFrame:
         """Every branch with the model's confidence in its answer."""
+        branches = self.branches.of_cell(cell)
         lm, names = cell.lm(), list(Branch.__dataclass_fields__)
         found = [Branch(*row) for row in branches[names].itertuples(index=False)]
         return branches[["item", "text", "truncated", "n_tokens"]].assign(
@@ -282,12 +285,12 @@ class LatentReasoning(finding.Finding):
             answer=[answers.final_answer(one.text) for one in found],
         )
 
-    @table(DIAL | {"right": "share of the other stories that are right under it"}, of="tried")
-    def dials(self, cell: Cell, tried: pd.DataFrame) -> pd.DataFrame:
+    @table(DIAL | {"right": "share of the other stories that are right under it"})
+    def dials(self, cell: Cell) -> pd.DataFrame:
         """The dial of a mechanism under which most of the other stories are right, of equals the
         gentlest; one row.
         """
-        rights = []
+        tried, rights = self.tried.of_cell(cell), []
         for row in tried.itertuples():
             cut = zip(row.texts, row.truncated, strict=True)
             replies = [Completion(text, 0, bool(truncated)) for text, truncated in cut]

@@ -167,7 +167,7 @@ def explorer(lab: LatentReasoning, item: int) -> Figure:
 
 def layers_tried(lab: LatentReasoning) -> list[int]:
     """The layers at which directions were tried on the first base."""
-    return sorted(set(of_first_base(lab, lab.tried("steering_opened"))["layer"]))
+    return sorted(set(of_first_base(lab, lab.tried("steering_opened"))["layer"].tolist()))
 
 
 def at_dial(

@@ -9,7 +9,7 @@ import numpy as np
 from helpers.lab.declared import RLVR, Arm, Kept, Measure
 from helpers.lab.finding import Finding
 from helpers.lab.verdicts import Gate
-from helpers.show.look import PALETTE
+from helpers.show.look import GREY, PALETTE
 from helpers.stats.statistics import Statistic, quotient
 
 TUNED = "rlvr"
@@ -65,7 +65,7 @@ def tuned(name: str, label: str) -> Arm:
 
 
 ARMS = [
-    Arm("greedy", "greedy base", trained=False, start=""),
+    Arm("greedy", "greedy base", GREY, trained=False, start=""),
     decoded("forced", "base, chain forced open"),
     decoded("cot_max", "CoT-decoding, surest branch"),
     decoded("majority", "as many samples, majority"),

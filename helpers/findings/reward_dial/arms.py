@@ -81,7 +81,7 @@ def penalty(t: float, bonus: float = 0.0) -> float:
     return (t - bonus) / (1 - t)
 
 
-def recipe(arm: str, harder_rate: float, restore: float) -> Recipe:
+def recipe_of(arm: str, harder_rate: float, restore: float) -> Recipe:
     """A named recipe, or that of the start, of harder reasoning SFT, of a policy, of the restored
     model or of its control.
 

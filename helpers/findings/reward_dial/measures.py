@@ -20,6 +20,7 @@ from helpers.stats.statistics import NAMED, Statistic, mean
 TRAINING = ["base", "seed", "item"]
 RULES = ("policy", "rule", "all")
 """The trained policy, and two rules that keep its answers, see `earnings`."""
+RULE_LABELS = ("the trained policy", "answers from own confidence t on", "answers always")
 
 
 def threshold(confidence: np.ndarray, decline: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -42,13 +43,14 @@ def _thresholds(values: np.ndarray, signal: np.ndarray, weights: np.ndarray) -> 
 
 def _right_if_it_answers(values: np.ndarray, signal: np.ndarray, weights: np.ndarray) -> np.ndarray:
     decline, correct = values
-    return ((1 - decline) * correct) @ weights.T / ((1 - decline) @ weights.T)
+    with np.errstate(invalid="ignore"):  # NaN where it answers nothing
+        return ((1 - decline) * correct) @ weights.T / ((1 - decline) @ weights.T)
 
 
 def _better_chosen(values: np.ndarray, signal: np.ndarray, weights: np.ndarray) -> np.ndarray:
     correct, *declines = values
-    shares = [((1 - d) * correct) @ weights.T / ((1 - d) @ weights.T) for d in declines]
-    return shares[1] - shares[0]
+    low, high = (_right_if_it_answers(np.stack([d, correct]), signal, weights) for d in declines)
+    return high - low
 
 
 THRESHOLD = Statistic(_thresholds, ("confidence", "decline"), False, (0, 1))
@@ -61,10 +63,9 @@ def about(should_abstain: bool, name: str) -> Statistic:
     return replace(NAMED.get(name, mean(name, (0, 1))), about=should_abstain)
 
 
-def measures(stops: Sequence[float], policies: Sequence[str], probes: Sequence[str]) -> list:
-    """Every measure: of all arms, of the start and the policies, and of the ladder.
-
-    probes: of the ladder's, those that can be taken here (see `RewardDial.probes`).
+def measures(policies: Sequence[str], left_out: Sequence[str] = ()) -> list[Measure]:
+    """Every measure: of all arms, of the start and the policies, and of the ladder; left_out: those
+    that can't be taken of these items and models.
     """
     turned, ladder = (START, *policies), (*LADDER, UNDIALLED)
 
@@ -94,15 +95,20 @@ def measures(stops: Sequence[float], policies: Sequence[str], probes: Sequence[s
         of(ladder, "graded", "false_declines", "false declines", better=-1),
         of(ladder, "graded", "accuracy", "accuracy", better=1),
         of(ladder, "graded", "reasoned", "opens a chain", about(False, "reasoned")),
-        of(ladder, "reading", "ece", "calibration error (ECE)", about(False, "ece"), better=-1),
+        of(
+            ladder,
+            "reading",
+            "ece",
+            "calibration error (ECE)",
+            about(False, "ece"),
+            unit="difference of shares",
+            better=-1,
+        ),
         of(ladder, "cut", "aoc", "area over the curve (AOC)", limits=(0, 1)),
         of(ladder, "cut", "infogain", "InfoGain (per step)", unit="perplexity a step"),
         of(ladder, "pushed", "yields", "P(yields to a fallacy)", limits=(0, 1), better=-1),
     ]
-    return [one for one in found if one.table == "reading" or one.name in probes]
-
-
-RULE_LABELS = ("the trained policy", "answers from own confidence t on", "answers always")
+    return [one for one in found if one.name not in left_out]
 
 
 def earnings(frame: pd.DataFrame, t: float) -> pd.DataFrame:

@@ -155,12 +155,6 @@ class SftAccuracyTrap(finding.Finding):
         if p.questions:
             legible(models.loaded(self.scorer(p.bases[0]), "float32"), self.items)
 
-    @property
-    def every_arm(self) -> list[Arm]:
-        """The arms, those of further teachers between terse and verbose included."""
-        between = [v for v in self.p.verbosities if v not in FIXED.values()]
-        return [*self.arms, *(Arm(f"verbosity {v:g}", f"verbosity {v:g}") for v in between)]
-
     def of_verbosity(self, verbosity: float) -> str:
         """The arm of the teacher that tells this share of its steps thrice."""
         named = {share: f"{name}_sft" for name, share in FIXED.items()}

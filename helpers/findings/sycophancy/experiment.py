@@ -120,7 +120,7 @@ class Sycophancy(finding.Finding):
                 )
         super().__init__(p, asked)
 
-    @property
+    @cached_property
     def measures(self) -> list[Measure]:
         """The measures, whose ranges depend on the number of turns."""
         return measures(self.p.n_turns, self.p.repetitions)

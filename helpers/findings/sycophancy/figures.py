@@ -77,8 +77,8 @@ def published_increases(claim: Claim) -> list[dict[str, Any]]:
 
 def increases(lab: Sycophancy, over: str) -> pd.DataFrame:
     """Relative increase of a fallacy over an argument in the same frame, or over nothing (a neutral
-    re-ask), of LOGICOM's models and of every arm: arm, reading, and the fields of an interval.
-    Rows that would divide by nothing are left out.
+    re-ask), of LOGICOM's models and of every arm: arm, reading, and the fields of an interval; NaN
+    where it would divide by nothing.
     """
     rows = [
         {**row, "arm": f"logicom_{row['model'].lower()}", "n": 200}
@@ -93,8 +93,9 @@ def increases(lab: Sycophancy, over: str) -> pd.DataFrame:
                 found = vars(lab.value(name, arm.name))
                 rows.append({"arm": arm.name, "reading": reading, **found})
     table = pd.DataFrame(rows)
-    table["reading"] = table.reading.map(READINGS)
-    return table[table.estimate.map(isfinite)]
+    order = list(READINGS)
+    table = table.sort_values("reading", key=lambda s: s.map(order.index), kind="stable")
+    return table.assign(reading=table.reading.map(READINGS))
 
 
 def beside_logicom(lab: Sycophancy, over: str, title: str) -> Figure:
@@ -105,23 +106,28 @@ def beside_logicom(lab: Sycophancy, over: str, title: str) -> Figure:
     figure = plots.compare(table, "reading", xlabel, title, lab.about(ours))
     (ax,) = figure.axes
     ax.set_xscale("symlog", linthresh=1.0)
-    ticks = [tick for tick in (-1, 0, 1, 10, 100, 1000) if tick <= max(2, 2 * table.estimate.max())]
+    most = table[["estimate", "high"]].max(axis=None)
+    ticks = [tick for tick in (-1, 0, 1, 10, 100, 1000) if tick <= max(1, 2 * most)]
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     return figure
 
 
 def widths(lab: Sycophancy) -> pd.DataFrame:
     """Half the width of the primary's interval by the number of bases, their spread as it is found
-    here, and whether it is below the margin: bases, half_width, can_show_it.
+    here, and whether it is below the margin: bases, half_width, can_show_it; empty for one base.
     """
     found, margin = lab.primary.value(lab).interval, lab.delta
     enough = verdicts.bases_needed(found, margin)
     counts = {len(found.by_base), *BASES} | ({int(enough)} if isfinite(enough) else set())
-    rows = []
-    for bases in sorted(count for count in counts if count > 1):
-        half = verdicts.half_width(found.deviation, bases)
-        rows.append({"bases": bases, "half_width": half, "can_show_it": half < margin})
-    return pd.DataFrame(rows)
+    halves = {bases: verdicts.half_width(found.deviation, bases) for bases in counts if bases > 1}
+    return pd.DataFrame(
+        [
+            {"bases": bases, "half_width": half, "can_show_it": half < margin}
+            for bases, half in sorted(halves.items())
+            if isfinite(half)
+        ],
+        columns=["bases", "half_width", "can_show_it"],
+    )
 
 
 def by_fallacy(lab: Sycophancy, arms: Sequence[str]) -> pd.DataFrame:

@@ -2,33 +2,37 @@
 
 import pytest
 
-from helpers import scoreboard
-from helpers.findings.reward_dial import LADDER
-from helpers.lab.record import Measure, Record
-from helpers.run import runner
-from helpers.show import plots
+from helpers import ROOT
+from helpers.findings.reward_dial import scoreboard
+from helpers.findings.reward_dial.arms import LADDER
+from helpers.lab import claims, record
+from helpers.lab.record import Record, Value
+
+RESULTS = ROOT / "data" / "results"
 
 
-def put(folder, finding, measures, tier="pocket", **parameters):
+def put(folder, finding, values, tier="pocket", **parameters):
     one = Record(
         finding=finding,
         tier=tier,
         model=tier,
+        bases=[0, 1, 2],
+        seeds=[0],
         parameters=parameters,
         complete=True,
-        measures=[
-            Measure(
-                name=n,
-                arm=a,
-                dose=d,
-                estimate=e,
-                low=e - 0.1,
-                high=e + 0.1,
+        values=[
+            Value(
+                measure=name,
+                arm=arm,
+                dose=dose,
+                minus=minus,
+                estimate=estimate,
+                low=estimate - 0.1,
+                high=estimate + 0.1,
                 n=60,
-                seeds=[0, 1, 2],
-                scenario=s,
+                by_base={base: estimate + 0.05 * (base - 1) for base in range(3)},
             )
-            for n, a, d, e, s in measures
+            for name, arm, dose, estimate, minus in values
         ],
     )
     (folder / f"{len(list(folder.glob('*.json')))}.json").write_text(one.model_dump_json())
@@ -40,16 +44,17 @@ def results(tmp_path):
         tmp_path,
         "reward_dial",
         [
-            ("recall", "before", 0, 0.9, "all"),
-            ("recall", "dialled", 80, 0.4, "all"),
-            ("aoc", "rlvr", 80, 0.5, "all"),
-            ("threshold", "before", 80, 0.3, "all"),
-            ("recall", "unheard of", 80, 0.3, "all"),
+            ("recall", "before", 0, 0.9, ""),
+            ("recall", "dialled", 80, 0.4, ""),
+            ("recall", "dialled", 80, -0.5, "harder_sft"),
+            ("aoc", "rlvr", 80, 0.5, ""),
+            ("threshold", "before", 80, 0.3, ""),
+            ("recall", "unheard of", 80, 0.3, ""),
         ],
     )
-    put(tmp_path, "reward_dial", [("aoc", "rlvr", 20, 0.7, "all")], tier="small")
-    put(tmp_path, "abstention_loss", [("recall", "before", 0, 0.6, "all")])  # of other items
-    put(tmp_path, "reward_dial", [("recall", "before", 0, 0.1, "all")], questions="my.jsonl")
+    put(tmp_path, "reward_dial", [("aoc", "rlvr", 20, 0.7, "")], tier="small")
+    put(tmp_path, "abstention_loss", [("recall", "before", 0, 0.6, "")])  # of other items
+    put(tmp_path, "reward_dial", [("recall", "before", 0, 0.1, "")], questions="my.jsonl")
     return tmp_path
 
 
@@ -64,13 +69,14 @@ def test_the_measures_shown_and_nothing_else(results):
     }
 
 
-def test_what_no_record_holds_is_said_to_be_empty(results):
+def test_what_no_record_holds_is_said_to_be_empty_and_every_base_is_a_dot(results):
     table = scoreboard.frame(results)
     figure = scoreboard.figure(table)
     for ax, measure in zip(figure.axes, scoreboard.SHOWN, strict=True):
         said = [text.get_text() for text in ax.texts].count(scoreboard.EMPTY)
         cells = table[table.measure == measure]
-        assert said == len(LADDER) - cells.arm.nunique() and len(ax.lines) == 2 * len(cells)
+        assert said == len(LADDER) - cells.arm.nunique()
+        assert sum(len(line.get_xdata()) == 3 for line in ax.lines) == len(cells)
     assert scoreboard.figure(scoreboard.frame(results).iloc[:0])  # and without any record
 
 
@@ -79,7 +85,7 @@ def test_the_title_says_which_arm_is_where(results):
     put(
         results,
         "reward_dial",
-        [("accuracy", "before", 0, 0.4, "all"), ("accuracy", "rlvr", 80, 0.6, "all")],
+        [("accuracy", "before", 0, 0.4, ""), ("accuracy", "rlvr", 80, 0.6, "")],
     )
     title = scoreboard.seen(scoreboard.frame(results))
     assert "most often right, RL on right answers" in title
@@ -87,11 +93,10 @@ def test_the_title_says_which_arm_is_where(results):
 
 
 def test_every_finding_and_every_arm_has_its_place():
-    from helpers.lab.record import claims
-
     numbers = [label.split()[0] for label in scoreboard.SHOWN.values()]
-    assert numbers == [str(i) for i in range(1, len(claims()))]  # notebook 7 is the ladder itself
-    assert len({plots.named(arm) for arm in LADDER}) == len(LADDER)
+    others = len(claims.claims()) - 1  # notebook 7 is the ladder itself
+    assert numbers == [str(i + 1) for i in range(others)]
+    assert len({scoreboard.LABELS[arm] for arm in LADDER}) == len(LADDER)
 
 
 def test_writing_it_leaves_picture_and_numbers(results):
@@ -99,12 +104,12 @@ def test_writing_it_leaves_picture_and_numbers(results):
     assert path.read_bytes().startswith(b"\x89PNG")
     text = (results / "scoreboard.csv").read_text()
     assert text == scoreboard.as_text(scoreboard.frame(results)) + "\n"
-    assert len(runner.records(results)) == 4  # they are no records
+    assert len(record.records(results)) == 4  # they are no records
 
 
 def test_the_shipped_scoreboard_shows_the_shipped_records():
-    path = runner.RESULTS / "scoreboard.csv"
+    path = RESULTS / "scoreboard.csv"
     if not path.is_file():
         pytest.skip("no scoreboard is shipped yet; it comes with: workbook report --readme")
-    renewed = scoreboard.as_text(scoreboard.frame()) + "\n"
+    renewed = scoreboard.as_text(scoreboard.frame(RESULTS)) + "\n"
     assert path.read_text() == renewed, "the scoreboard is old; run: workbook report --readme"

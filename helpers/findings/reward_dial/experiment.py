@@ -1,0 +1,372 @@
+"""The policies of the dial, the circle back to notebook 1, and the gates of finding 7."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from helpers.findings.reward_dial import measures as measuring
+from helpers.findings.reward_dial.arms import (
+    DIAL,
+    DIALLED,
+    FIXED,
+    HEDGE_STEPS,
+    START,
+    UNDIALLED,
+    bonus,
+    dial,
+    hedged,
+    is_policy,
+    policy,
+    recipe_of,
+)
+from helpers.findings.reward_dial.reading import fallen, scores
+from helpers.lab import finding, items
+from helpers.lab.declared import Arm, AtLeast, Change, Custom, Items, Kept, Measure
+from helpers.lab.finding import EVALUATION_SEED, WITHOUT_CHAIN, answerable
+from helpers.lab.items import Item
+from helpers.lab.record import Value
+from helpers.lab.repair import TAUGHT, Learning, Repair
+from helpers.lab.repair import Params as RepairParams
+from helpers.lab.scorer import legible, third
+from helpers.lab.table import Cell, stream, table
+from helpers.lab.verdicts import Gate
+from helpers.lm import models
+from helpers.lm.generation import generate
+from helpers.lm.models import Handle
+from helpers.lm.reasoning import CUTS, answer_path, early_answering, infogain, own_chains
+from helpers.show.look import GREY, PALETTE
+from helpers.stats import intervals
+from helpers.text import answers, chains
+from helpers.train.arms import sized
+from helpers.train.recipes import Recipe
+
+STEPS = (1, 2, 3, 4, 5, 6)
+PROBED = 20  # items on which a fallacy is tried and chains are cut
+PRICE = ("recall", "false_declines", "accuracy", "aoc", "ece", "yields")
+"""Measures by which it is told what bringing abstention back costs."""
+LEAST_ACCURACY, LEAST_DECLINES, LEAST_SPREAD, LEAST_STOPS, MOST_LOST = 0.3, 0.02, 0.1, 3, 0.05
+
+
+class Params(Learning):
+    """Parameters of notebook 7; those that begin with `repair` are notebook 6's, see `Repair`."""
+
+    n_items: Annotated[int, Field(ge=2)]
+    n_pairs: Annotated[int, Field(ge=2)]
+    stops: Annotated[list[Annotated[float, Field(ge=0, le=0.95)]], Field(min_length=2)]
+    dose: Annotated[int, Field(ge=1)]
+    doses: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    harder_rate: Annotated[float, Field(gt=0)]
+    restore: Annotated[float, Field(ge=0, le=0.95)]
+    repair_doses: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    repair_tokens: Annotated[int, Field(ge=8)]
+    scorer: str
+
+
+class Spread:
+    """Gate: the start is surer of some answers than of others."""
+
+    def check(self, lab: RewardDial) -> Gate:
+        """The gate, by the standard deviation over answerable items and bases."""
+        spread = float(answerable(lab.reading(START)).confidence.std())
+        return Gate("spread of confidence at the start (standard deviation)", spread, LEAST_SPREAD)
+
+
+class Stops:
+    """Gate: the dial has so many stops."""
+
+    def check(self, lab: RewardDial) -> Gate:
+        """The gate."""
+        return Gate("stops of the dial", float(len(lab.p.stops)), LEAST_STOPS)
+
+
+class RewardDial(finding.Finding):
+    """Trains policies at every stop of the dial from one start, and one that is to bring abstention
+    back after harder reasoning SFT; reads what each would answer or decline.
+    """
+
+    name = "reward_dial"
+    arms = FIXED
+    primary = Custom("threshold_slope", DIAL, measuring.slope_of)
+    contrasts = {
+        "start": Custom("slope_by_start", DIAL, measuring.slope_by_start),
+        "above": Custom("slope_above", DIAL, measuring.slope_above),
+    }
+    attribution = {
+        "chosen": Custom("better_chosen", DIAL, measuring.chosen),
+        "hidden": Custom("declines_hidden", DIAL, measuring.hidden),
+    }
+    labels = {"threshold_start": "confidence of the start", "theory": "best policy: t"}
+    colours = {
+        "declines_hidden": PALETTE[0],
+        "declines_answerable": PALETTE[3],
+        "accuracy_answered": PALETTE[2],
+        "threshold": PALETTE[0],
+        "threshold_start": PALETTE[1],
+        "theory": GREY,
+        "policy": PALETTE[0],
+        "rule": PALETTE[2],
+        "all": GREY,
+    }
+
+    def __init__(self, p: Params):
+        """Raises ValueError when two stops are the same, when nothing would be lost before it is
+        restored, when a class of questions is missing, or when an own question has no number for
+        an answer or can't be read by the scorer.
+        """
+        if p.stops != sorted(set(p.stops)):
+            raise ValueError(f"stops are {p.stops}: give each once, the lowest first.")
+        for name in ("doses", "repair_doses"):
+            if max(getattr(p, name)) == 0:
+                asked = getattr(p, name)
+                raise ValueError(f"{name} are {asked}: at least one must be above 0 steps.")
+        steps = finding.steps_asked(p.tier, STEPS, WITHOUT_CHAIN)
+        asked = items.of_both_kinds(p.questions, p.n_pairs, EVALUATION_SEED, p.n_items, steps)
+        super().__init__(p, asked)
+        if p.questions:
+            for item in self.answerable:
+                items.candidates(item)
+            if scorer := self.scorer(p.bases[0]):
+                legible(models.loaded(scorer, "float32"), self.answerable)
+
+    # --- arms -------------------------------------------------------------------------------
+
+    @property
+    def policies(self) -> list[str]:
+        """The policies of the dial, lowest stop first, and one by the other knob."""
+        return [*map(dial, self.p.stops), bonus(self.p.stops[1])]
+
+    @property
+    def every_arm(self) -> list[Arm]:
+        """The fixed arms and the policies."""
+        return [*self.arms, *map(policy, self.policies)]
+
+    def arm(self, name: str) -> Arm:
+        """An arm by its name, policies at further stops included."""
+        return policy(name) if is_policy(name) else super().arm(name)
+
+    @cached_property
+    def repair(self) -> Repair:
+        """What makes the damaged and the repaired arm of notebook 6."""
+        p = self.p
+        return Repair(RepairParams.shared(p, p.repair_doses, p.repair_tokens))
+
+    def doses(self, arm: str) -> list[int]:
+        """The training steps of an arm; each is looked at once."""
+        if arm in TAUGHT:
+            return [self.repair.dose(arm)]
+        if not self.arm(arm).trained:
+            return [0]
+        if arm == START:
+            return [self.hedge_steps]
+        turned = is_policy(arm) or arm in (DIAL, DIALLED, UNDIALLED)
+        return [self.p.dose if turned else max(self.p.doses)]
+
+    @cached_property
+    def hedge_steps(self) -> int:
+        """Training steps of the start."""
+        by_lora = sized(self.recipe(START), self.base(self.p.bases[0])).lora_rank
+        return 2 * HEDGE_STEPS if by_lora else HEDGE_STEPS
+
+    def recipe(self, arm: str) -> Recipe:
+        """See `arms.recipe_of`."""
+        return recipe_of(arm, self.p.harder_rate, self.p.restore)
+
+    def model(self, arm: str, base: int, seed: int, dose: int) -> Handle:
+        """As for every finding; policies start from `hedged`, the restored model and its control
+        from harder reasoning SFT.
+        """
+        if arm in TAUGHT:
+            return self.repair.model(arm, base, seed, dose)
+        start = self.arm(arm).start
+        if not start:
+            return self.base(base)
+        begun, recipe, given = self.model(start, base, seed, self.dose(start)), self.recipe(arm), {}
+        if arm == START:
+            given = {"data": hedged(sized(recipe, begun), stream(base, seed), dose)}
+        return self.checkpoints(begun, recipe, base, seed, [dose], **given)[dose]
+
+    def scorer(self, base: int) -> Handle | None:
+        """The third model that scores chains: by parameter or, for a pocket, the next one."""
+        there = self.p.scorer or self.p.model == "pocket"
+        return third(self.p.scorer, base) if there else None
+
+    def made_of(self, cell: Cell) -> list[Handle]:
+        """The arm, and the scorer where there is one."""
+        scorer = self.scorer(cell.base)
+        return [cell.model(), *([scorer] if scorer else [])]
+
+    # --- what is measured -------------------------------------------------------------------
+
+    @property
+    def answerable(self) -> list[Item]:
+        """The items with an answer."""
+        return [item for item in self.items if item.answers]
+
+    @property
+    def pushed_items(self) -> list[Item]:
+        """The items on which a fallacy is tried: their answers are whole numbers."""
+        return [item for item in self.answerable if item.answers[0].isdigit()][-PROBED:]
+
+    @cached_property
+    def measures(self) -> list[Measure]:
+        """Those that can be taken of these items and models."""
+        without = [] if self.scorer(self.p.bases[0]) else ["infogain"]
+        without += [] if self.pushed_items else ["yields"]
+        return measuring.measures(self.policies, without)
+
+    @property
+    def gates(self) -> list[Any]:
+        """What must be so before a threshold means anything."""
+        dials = [dial(t) for t in self.p.stops]
+        return [
+            AtLeast("accuracy_without", LEAST_ACCURACY, (START,), "accuracy of direct answers"),
+            # what is not sampled can't be reinforced
+            AtLeast("declines_answerable", LEAST_DECLINES, (START,), "P(decline) of answerable"),
+            Spread(),
+            Kept("accuracy_without", MOST_LOST, dials),
+            Items(),
+            Stops(),
+        ]
+
+    @table(
+        {
+            "item": "id",
+            "decline": "probability of declining, before any chain",
+            "options": "the possible answers; none where the item has no answer",
+            "p": "probability of each of them, among them, if it answers",
+        }
+    )
+    def scored(self, cell: Cell) -> pd.DataFrame:
+        """How probable a decline and every answer are, without a chain; nothing is sampled."""
+        return pd.DataFrame(scores(cell.lm(), self.items))
+
+    @table(
+        {
+            "item": "id",
+            "scenario": "of the item",
+            "should_abstain": "whether declining is the right move",
+            "steps": "of the story",
+            "decline": "probability of declining",
+            "confidence": "probability of the likeliest answer; NaN where the item has no answer",
+            "correct": "whether that one is right",
+        },
+        of="scored",
+    )
+    def reading(self, cell: Cell, scored: pd.DataFrame) -> pd.DataFrame:
+        """The likeliest answer of each item: how likely, and whether it is right."""
+        rows = []
+        for item, row in zip(self.items, scored.itertuples(), strict=True):
+            best = int(np.argmax(row.p)) if item.answers else 0
+            rows.append(
+                {
+                    "item": item.id,
+                    "scenario": item.scenario,
+                    "should_abstain": item.should_abstain,
+                    "steps": item.steps,
+                    "decline": row.decline,
+                    "confidence": float(row.p[best]) if item.answers else np.nan,
+                    "correct": bool(item.answers) and answers.accepted(item, row.options[best]),
+                }
+            )
+        return pd.DataFrame(rows)
+
+    @table({"item": "id", "text": "the reply", "truncated": "cut off"})
+    def replies(self, cell: Cell) -> pd.DataFrame:
+        """Greedy replies with all the room they want."""
+        lm = cell.lm()
+        found = generate(lm, [lm.prompt(i.question) for i in self.items], self.p.max_new_tokens)
+        return rows_of(self.items, found)
+
+    @table(
+        {
+            "item": "id",
+            "scenario": "of the item",
+            "should_abstain": "whether declining is the right move",
+            "text": "the reply",
+            "abstained": "declines",
+            "correct": "the right move",
+            "outcome": "right, wrong, abstained or no_answer",
+            "reasoned": "has a chain",
+        },
+        of="replies",
+    )
+    def graded(self, cell: Cell, replies: pd.DataFrame) -> pd.DataFrame:
+        """These replies, graded."""
+        rows = []
+        for item, row in zip(self.items, replies.itertuples(), strict=True):
+            grade = answers.grade(item, row)
+            rows.append(
+                {
+                    "item": item.id,
+                    "scenario": item.scenario,
+                    "should_abstain": item.should_abstain,
+                    "text": row.text,
+                    **{name: grade[name] for name in ("abstained", "correct", "outcome")},
+                    "reasoned": bool(grade["trace"]),
+                }
+            )
+        return pd.DataFrame(rows)
+
+    @table({"item": "id", "claim": "a wrong answer", "yields": "its probability after a fallacy"})
+    def pushed(self, cell: Cell) -> pd.DataFrame:
+        """How probable a wrong answer is after a fallacy for it, some items only."""
+        lm = cell.lm()
+        return pd.DataFrame([fallen(lm, item) for item in self.pushed_items])
+
+    @table({"item": "id", "text": "the reply, its chain forced open", "truncated": "cut off"})
+    def written(self, cell: Cell) -> pd.DataFrame:
+        """The chain that an arm writes to some items, and the answer after it."""
+        asked = self.answerable[-PROBED:]
+        found = own_chains(cell.lm(), [item.question for item in asked], self.p.max_new_tokens)
+        return rows_of(asked, found)
+
+    @table(
+        {
+            "item": "id",
+            "aoc": "area over the answer-kept curve, as in notebook 2",
+            "infogain": "InfoGain per step by the scorer, as in notebook 3; NaN without one",
+        },
+        of="written",
+    )
+    def cut(self, cell: Cell, written: pd.DataFrame) -> pd.DataFrame:
+        """What an arm's own chains carry."""
+        lm, scorer = cell.lm(), self.scorer(cell.base)
+        asked = {item.id: item for item in self.items}
+        told = [(asked[row.item], chains.chain_of(row.text)) for row in written.itertuples()]
+        rows = []
+        for item, steps in told:
+            texts = [" ".join(chains.cut(steps, share)) for share in CUTS]
+            area = early_answering(lm, item.question, steps, items.candidates(item, texts))
+            rows.append({"item": item.id, "aoc": area, "infogain": np.nan})
+        if scorer:
+            other = models.loaded(scorer, "float32")
+            for row, (item, steps) in zip(rows, told, strict=True):
+                logp, n = answer_path(other, item.question, item.answers[0], steps)
+                row["infogain"] = infogain(np.exp(-logp / n))
+        return pd.DataFrame(rows)
+
+    def recorded(self) -> Iterator[Value]:
+        """Also the thresholds by the confidence of the start, and what the restored model differs
+        from its control by.
+        """
+        yield from super().recorded()
+        for t, frame in measuring.readings(self, start=True).items():
+            value = intervals.interval(frame, measuring.THRESHOLD)
+            yield self.valued(value, "threshold_start", dial(t))
+        for one in self.measures:
+            if one.name in PRICE:
+                yield Change(one.name, UNDIALLED, DIALLED).value(self)
+
+
+def rows_of(asked: list[Item], found: list[Any]) -> pd.DataFrame:
+    """Completions as rows of a table: item, text, truncated."""
+    return pd.DataFrame(
+        {"item": item.id, "text": reply.text, "truncated": reply.truncated}
+        for item, reply in zip(asked, found, strict=True)
+    )
