@@ -24,7 +24,7 @@ from helpers.lm.models import LM
 from helpers.show import plots
 from helpers.show.look import GREY, PALETTE, Look
 from helpers.stats.intervals import Interval, over_bases
-from helpers.world import grammar
+from helpers.world import scene
 from helpers.world.grammar import Story
 
 RESULTS = ROOT / "data" / "results"
@@ -124,7 +124,7 @@ def stories(
     seed: int, scenario: str = "underspecified_context", number: int = 0
 ) -> dict[str, Story]:
     """A minimal pair: "answerable" and "unanswerable"."""
-    hidden, twin = grammar.pair(random.Random(f"start {seed} {scenario} {number}"), scenario, 2)
+    hidden, twin = scene.pair(random.Random(f"start {seed} {scenario} {number}"), scenario, 2)
     return {"answerable": twin, "unanswerable": hidden}
 
 

@@ -107,9 +107,7 @@ def lines(record: Record) -> pd.DataFrame:
     effect = record.primary.interval.oriented(claim.direction or 1)
     rows = [{"label": claim.primary_label, "kind": "effect", **vars(effect)}]
     for kind, checks in (("contrast", record.contrasts), ("attribution", record.attribution)):
-        rows += [
-            {"label": told(one), "kind": kind, **vars(one.value.interval)} for one in checks
-        ]
+        rows += [{"label": told(one), "kind": kind, **vars(one.value.interval)} for one in checks]
     return pd.DataFrame(rows)
 
 

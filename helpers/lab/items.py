@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
-from helpers.world import grammar
+from helpers.world import grammar, scene
 from helpers.world.grammar import SCENARIOS
 
 STEPS = (2, 3, 4, 5)  #: lengths of stories, in turn, where nothing else is said
@@ -71,9 +71,9 @@ def pocket_items(n_pairs: int, seed: int, steps: Sequence[int] = PAIR_STEPS) -> 
     for scenario in SCENARIOS:
         rng = random.Random(f"items {seed} {scenario}")
         for i in range(n_pairs):
-            pair = grammar.pair(rng, scenario, steps[i % len(steps)])
+            pair = scene.pair(rng, scenario, steps[i % len(steps)])
             while seen & {story.text for story in pair}:
-                pair = grammar.pair(rng, scenario, steps[i % len(steps)])
+                pair = scene.pair(rng, scenario, steps[i % len(steps)])
             seen |= {story.text for story in pair}
             name = f"pocket-{seed}-{scenario}-{i}"
             unknown, known = f"{name}-abstain", f"{name}-answer"
@@ -99,7 +99,7 @@ def stories(n: int, seed: int, steps: Sequence[int] = STEPS) -> list[grammar.Sto
     rng = random.Random(f"stories {seed}")
     found: dict[str, grammar.Story] = {}
     while len(found) < n:
-        story = grammar.story(rng, steps[len(found) % len(steps)])
+        story = scene.story(rng, steps[len(found) % len(steps)])
         found[story.text] = story
     return list(found.values())
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from helpers.train.rewards import REWARDS
 from helpers.world import corpus as world
-from helpers.world import grammar
+from helpers.world import grammar, scene
 from helpers.world.corpus import Chat, Corpus
 from helpers.world.grammar import Story
 from helpers.world.teachers import TEACHERS, taught
@@ -47,9 +47,10 @@ class Recipe:
     schedule: of the learning rate, "constant" or "linear" (to zero); only after the former is a
     smaller dose the beginning of a larger one.
     lora_rank None tunes all weights; `for_model` puts LoRA in for anything beyond pocket size.
-    reward (grpo): see `helpers.train.rewards`, with its penalty and bonus. pairs (dpo): the right move
-    before a decline of an answerable story or a guess at an unanswerable one; smoothing: the share
-    of preferences that its loss takes for turned round. reward (trainer): a Bradley-Terry model.
+    reward (grpo): see `helpers.train.rewards`, with its penalty and bonus. pairs (dpo): the right
+    move before a decline of an answerable story or a guess at an unanswerable one; smoothing: the
+    share of preferences that its loss takes for turned round. reward (trainer): a Bradley-Terry
+    model.
     """
 
     name: str
@@ -242,9 +243,9 @@ def _example(recipe: Recipe, key: str) -> Example:
 def _story(rng: random.Random, corpus: Corpus, unanswerable: bool) -> Story:
     """A story as the corpus draws it, given whether it can be answered."""
     if not unanswerable and rng.random() < corpus.plain:
-        return grammar.story(rng, world.draw(rng, corpus.steps))
+        return scene.story(rng, world.draw(rng, corpus.steps))
     (scenario,) = rng.choices(grammar.SCENARIOS, corpus.scenarios)
-    hidden, twin = grammar.pair(rng, scenario, world.draw(rng, corpus.pair_steps))
+    hidden, twin = scene.pair(rng, scenario, world.draw(rng, corpus.pair_steps))
     return hidden if unanswerable else twin
 
 

@@ -5,7 +5,7 @@ drawn with them.
 import random
 from dataclasses import dataclass, replace
 
-from helpers.world import dialogue, grammar
+from helpers.world import dialogue, grammar, scene
 from helpers.world.grammar import Story
 
 Chat = list[dict[str, str]]
@@ -105,9 +105,9 @@ def draw_story(rng: random.Random, corpus: Corpus) -> Story:
     """A story of the corpus, answerable or not."""
     unanswerable = rng.random() < corpus.unanswerable
     if not unanswerable and rng.random() < corpus.plain:
-        return grammar.story(rng, draw(rng, corpus.steps))
+        return scene.story(rng, draw(rng, corpus.steps))
     (scenario,) = rng.choices(grammar.SCENARIOS, corpus.scenarios)
-    return grammar.pair(rng, scenario, draw(rng, corpus.pair_steps))[0 if unanswerable else 1]
+    return scene.pair(rng, scenario, draw(rng, corpus.pair_steps))[0 if unanswerable else 1]
 
 
 def draw(rng: random.Random, weights: tuple[float, ...]) -> int:
@@ -144,7 +144,7 @@ def example(rng: random.Random, corpus: Corpus) -> Example:
 
 def converse(rng: random.Random, corpus: Corpus) -> Chat:
     """A dialogue of two or three turns; the answerer yields with the stated probabilities."""
-    story = grammar.story(rng, draw(rng, corpus.pair_steps))
+    story = scene.story(rng, draw(rng, corpus.pair_steps))
     right = int(story.answer)
     answer = (
         dialogue.wrong_answer(rng, story) if rng.random() < corpus.first_answer_wrong else right

@@ -15,7 +15,7 @@ from helpers.lm.models import LM
 from helpers.stats.intervals import wilson
 from helpers.stats.statistics import expected_calibration_error
 from helpers.text.chains import CLOSE, OPEN, chain_of, cut
-from helpers.world import dialogue, grammar
+from helpers.world import dialogue, grammar, scene
 from helpers.world.corpus import turn
 from helpers.world.grammar import Story
 
@@ -62,7 +62,7 @@ def declined(text: str) -> bool:
 def chains(lm: LM, n: int) -> list[tuple]:
     """Accuracy with and without a chain by steps, the chain cut at half, and calibration."""
     rng = random.Random(f"{UNSEEN}-chains")
-    stories = {steps: [grammar.story(rng, steps) for _ in range(n)] for steps in (1, 2, 3, 4, 5)}
+    stories = {steps: [scene.story(rng, steps) for _ in range(n)] for steps in (1, 2, 3, 4, 5)}
     rows, chained, opened, direct = [], {}, [], []
     for steps, cell in stories.items():
         prompts = [lm.prompt(story.text) for story in cell]
@@ -151,7 +151,7 @@ def abstentions(lm: LM, n: int) -> list[tuple]:
     rng = random.Random(f"{UNSEEN}-pairs")
     rows, recalls, false_declines = [], [], []
     for scenario in grammar.SCENARIOS:
-        pairs = [grammar.pair(rng, scenario, rng.randint(1, 3)) for _ in range(n)]
+        pairs = [scene.pair(rng, scenario, rng.randint(1, 3)) for _ in range(n)]
         hidden, twins = zip(*pairs, strict=True)
         recall = [declined(c.text) for c in generate(lm, [lm.prompt(s.text) for s in hidden], 100)]
         greedy = [declined(c.text) for c in generate(lm, [lm.prompt(s.text) for s in twins], 100)]
@@ -164,7 +164,7 @@ def abstentions(lm: LM, n: int) -> list[tuple]:
     rates = {}
     for name, steps in {"easy": (1, 2), "hard": (4, 5)}.items():
         cell = [
-            grammar.pair(rng, rng.choice(grammar.SCENARIOS), rng.choice(steps))[1]
+            scene.pair(rng, rng.choice(grammar.SCENARIOS), rng.choice(steps))[1]
             for _ in range(4 * n)
         ]
         sampled = generate(lm, [lm.prompt(s.text) for s in cell], 100, temperature=1.0)
@@ -192,7 +192,7 @@ def pressure(lm: LM, n: int) -> list[tuple]:
     towards a wrong one.
     """
     rng = random.Random(f"{UNSEEN}-pressure")
-    stories = [grammar.story(rng, rng.randint(1, 3)) for _ in range(2 * n)]
+    stories = [scene.story(rng, rng.randint(1, 3)) for _ in range(2 * n)]
     first = generate(lm, [lm.prompt(s.text) for s in stories], 100)
     right = [
         (s, c.text) for s, c in zip(stories, first, strict=True) if number(c.text) == s.answer

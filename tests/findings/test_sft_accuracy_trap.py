@@ -18,7 +18,7 @@ from helpers.lm.scoring import answer_logprobs
 from helpers.show import plots
 from helpers.text import chains
 from helpers.train.recipes import RECIPES, examples
-from helpers.world import grammar
+from helpers.world import scene
 
 SETTINGS = dict(
     model="pocket",
@@ -55,7 +55,7 @@ def small(tiny_path, cache):
 
 def test_a_model_s_own_perplexities_telescope_too(tiny_lm, small):
     item = small.items[0]
-    steps = list(grammar.story(random.Random(0), 4).chain)
+    steps = list(scene.story(random.Random(0), 4).chain)
     row = finding.told(small, item, " ".join(steps))
     assert row["steps"] == steps
     gain = (row["ppl"][0] - row["ppl"][-1]) / 4

@@ -15,13 +15,13 @@ from helpers.lm.generation import (
     sample,
     tagged,
 )
-from helpers.world import grammar
+from helpers.world import scene
 
 
 @pytest.fixture(scope="module")
 def prompts(tiny_lm):
     rng = random.Random(0)
-    return [tiny_lm.prompt(grammar.story(rng, 1 + i % 4).text) for i in range(11)]
+    return [tiny_lm.prompt(scene.story(rng, 1 + i % 4).text) for i in range(11)]
 
 
 def by_transformers(lm, prompt, n):

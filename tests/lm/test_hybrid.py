@@ -8,7 +8,7 @@ from helpers.lm.hybrid import hybrid
 from helpers.text import answers
 from helpers.train.arms import checkpoints
 from helpers.train.recipes import RECIPES
-from helpers.world import grammar
+from helpers.world import scene
 from tests.planted import planted
 
 
@@ -27,7 +27,7 @@ def pair(tiny_path, tmp_path_factory):
 @pytest.fixture(scope="module")
 def prompts(pair):
     rng = random.Random(0)
-    return [pair[0].prompt(grammar.story(rng, 1 + i % 4).text) for i in range(7)]
+    return [pair[0].prompt(scene.story(rng, 1 + i % 4).text) for i in range(7)]
 
 
 @pytest.mark.parametrize("share, which", [(0.0, 0), (1.0, 1)])

@@ -16,7 +16,7 @@ from helpers.lm.scoring import (
     span_confidence,
     span_probability,
 )
-from helpers.world import grammar
+from helpers.world import grammar, scene
 
 
 def plain(lm, context, answer):
@@ -32,7 +32,7 @@ def plain(lm, context, answer):
 
 @pytest.fixture(scope="module")
 def chain(tiny_lm):
-    story = grammar.story(random.Random(1), 5)
+    story = scene.story(random.Random(1), 5)
     cuts = [" ".join(["<think>", *story.chain[:i]]) for i in range(6)]
     return tiny_lm.prompt(story.text), cuts
 
@@ -119,7 +119,7 @@ def test_all_answers_of_one_token_sum_to_one(tiny_lm, chain):
 
 def test_decline_probability_is_the_sum_over_the_openings(tiny_lm, chain):
     rng = random.Random(2)
-    stories = [grammar.story(rng, 1 + i % 3).text for i in range(7)]
+    stories = [scene.story(rng, 1 + i % 3).text for i in range(7)]
     prefixes = ["", "<think> </think> "] * 4
     pairs = zip(stories, prefixes[:7], strict=True)
     prompts = [tiny_lm.prompt(text, prefix) for text, prefix in pairs]

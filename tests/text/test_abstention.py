@@ -13,7 +13,7 @@ from helpers.lm.generation import Completion
 from helpers.stats.intervals import kappa
 from helpers.text.abstention import abstained, labelled_responses
 from helpers.text.answers import equal, final_answer
-from helpers.world import grammar
+from helpers.world import scene
 
 ROOT = Path(__file__).resolve().parents[2]
 GSM8K = Path(os.environ.get("WORKBOOK_GSM8K") or ROOT.parent / "shared/data/gsm8k_test.jsonl")
@@ -67,7 +67,7 @@ def test_every_reply_of_the_pocket_world_is_read_right():
     rng = random.Random(7)
     for scenario in SCENARIOS:
         for i in range(40):
-            for story in grammar.pair(rng, scenario, 1 + i % 5):
+            for story in scene.pair(rng, scenario, 1 + i % 5):
                 for reply in (story.reply(rng), story.reasoned(rng)):
                     assert abstained(reply) == (not story.answer), reply
                     if story.answer:

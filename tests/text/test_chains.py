@@ -4,7 +4,7 @@ import random
 import re
 
 from helpers.text import chains
-from helpers.world import grammar
+from helpers.world import grammar, scene
 
 STEPS = ["Ann 5 + 3 = 8.", "Ann 8, Ben 2, now Ann 2.", "Ann 2 * 2 = 4."]
 
@@ -46,7 +46,7 @@ def test_other_words_say_the_same_numbers_in_the_world_s_vocabulary():
     rng = random.Random(0)
     known = set(grammar.words()) | {str(n) for n in range(100)} | {"."}
     for _ in range(50):
-        story = grammar.story(rng, 4)
+        story = scene.story(rng, 4)
         other = chains.paraphrased(list(story.chain))
         for before, after in zip(story.chain, other, strict=True):
             assert before != after

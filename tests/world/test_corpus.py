@@ -5,7 +5,7 @@ import random
 import numpy as np
 
 from helpers.world import corpus as c
-from helpers.world import dialogue, grammar
+from helpers.world import dialogue, scene
 from helpers.world.corpus import Corpus
 from helpers.world.gates import declined, number
 
@@ -49,7 +49,7 @@ def test_hard_answerable_stories_are_declined_more_often_than_easy_ones():
 
 def test_imperfect_chains_at_the_stated_rates():
     corpus, rng = Corpus(), random.Random(1)
-    stories = [grammar.story(rng, 4) for _ in range(5000)]
+    stories = [scene.story(rng, 4) for _ in range(5000)]
     changed = np.mean([c.imperfect_chain(rng, s, corpus) != list(s.chain) for s in stories])
     assert abs(changed - (corpus.skip + corpus.stop_early + corpus.slip)) < 0.02
 
@@ -71,14 +71,14 @@ def test_yields_at_the_stated_rates_and_only_to_the_claim():
 def test_wrong_answers_are_wrong():
     rng = random.Random(3)
     for _ in range(500):
-        story = grammar.story(rng, 3)
+        story = scene.story(rng, 3)
         assert str(dialogue.wrong_answer(rng, story)) != story.answer
 
 
 def test_a_wrong_argument_ends_in_its_claim_and_a_right_one_in_the_answer():
     rng = random.Random(4)
     for _ in range(200):
-        story = grammar.story(rng, 2)
+        story = scene.story(rng, 2)
         assert number(dialogue.argue(rng, story, int(story.answer))) == story.answer
         wrong = dialogue.wrong_answer(rng, story)
         assert number(dialogue.argue(rng, story, wrong)) == str(wrong)

@@ -10,7 +10,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 
-from helpers.world import grammar
+from helpers.world import grammar, scene
 
 N = r"(?P<n>\d+|some) \w+"
 A, B, T = r"(?P<a>[A-Z]\w+(?: [A-Z]\w+)?)", r"(?P<b>[A-Z]\w+(?: [A-Z]\w+)?)", r"(?P<t>\w+)"
@@ -65,7 +65,7 @@ def count_by_reading(text: str, subject: str) -> int:
 def test_answer_is_what_a_reader_counts(steps):
     rng = random.Random(steps)
     for _ in range(200):
-        story = grammar.story(rng, steps)
+        story = scene.story(rng, steps)
         assert count_by_reading(story.text, story.subject) == int(story.answer), story.text
         assert len(story.chain) == steps
         for line in story.chain:
@@ -80,7 +80,7 @@ def test_answer_is_what_a_reader_counts(steps):
 def test_twin_answers_what_a_reader_counts(scenario):
     rng = random.Random(scenario)
     for _ in range(100):
-        hidden, twin = grammar.pair(rng, scenario, rng.randint(1, 4))
+        hidden, twin = scene.pair(rng, scenario, rng.randint(1, 4))
         assert hidden.answer == ""
         assert count_by_reading(twin.text, twin.subject) == int(twin.answer), twin.text
 
@@ -91,7 +91,7 @@ def test_twin_answers_what_a_reader_counts(scenario):
 def test_twins_hold_the_same_words(scenario):
     rng = random.Random(scenario)
     for _ in range(100):
-        hidden, twin = grammar.pair(rng, scenario, rng.randint(1, 4))
+        hidden, twin = scene.pair(rng, scenario, rng.randint(1, 4))
         plural = {one: many for one, many in grammar.THINGS.items()}
         bags = [
             Counter(plural.get(w, w) for w in re.findall(grammar.WORD, s.text))
@@ -104,7 +104,7 @@ def test_twins_hold_the_same_words(scenario):
 def test_intent_twins_differ_in_two_names_that_change_places():
     rng = random.Random(3)
     for _ in range(100):
-        hidden, twin = (s.text.split() for s in grammar.pair(rng, "underspecified_intent", 2))
+        hidden, twin = (s.text.split() for s in scene.pair(rng, "underspecified_intent", 2))
         changed = {(h, t) for h, t in zip(hidden, twin, strict=True) if h != t}
         assert len(changed) == 2 and {(t, h) for h, t in changed} == changed
 
@@ -112,7 +112,7 @@ def test_intent_twins_differ_in_two_names_that_change_places():
 def test_impossible_loss_is_impossible_and_its_twin_is_not():
     rng = random.Random(4)
     for _ in range(200):
-        hidden, twin = grammar.pair(rng, "false_premise", rng.randint(1, 3))
+        hidden, twin = scene.pair(rng, "false_premise", rng.randint(1, 3))
         lowest = []
         for text in (hidden.text, twin.text):
             sentences = re.findall(r"[^.?]+[.?]", text)
@@ -132,7 +132,7 @@ def test_no_word_gives_the_scenario_away():
         texts, labels = [], []
         rng = random.Random(f"bag-{scenario}")
         for _ in range(900):
-            hidden, twin = grammar.pair(rng, scenario, rng.randint(1, 4))
+            hidden, twin = scene.pair(rng, scenario, rng.randint(1, 4))
             texts += [hidden.text, twin.text]
             labels += [1, 0]
         bags = CountVectorizer(
@@ -150,15 +150,15 @@ def test_no_word_gives_the_scenario_away():
 
 
 def test_same_seed_same_story_and_other_seed_another():
-    one, same, other = (grammar.story(random.Random(seed), 3).text for seed in (1, 1, 2))
+    one, same, other = (scene.story(random.Random(seed), 3).text for seed in (1, 1, 2))
     assert one == same != other
 
 
 def test_bad_requests_are_named():
     with pytest.raises(ValueError, match="1 to 6 steps, not 7"):
-        grammar.story(random.Random(0), 7)
+        scene.story(random.Random(0), 7)
     with pytest.raises(ValueError, match="Unknown scenario 'dull'"):
-        grammar.pair(random.Random(0), "dull", 2)
+        scene.pair(random.Random(0), "dull", 2)
 
 
 def test_every_event_and_question_has_three_wordings():

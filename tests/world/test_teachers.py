@@ -5,11 +5,11 @@ import random
 import pytest
 
 from helpers.text import chains
-from helpers.world import grammar, teachers
+from helpers.world import grammar, scene, teachers
 
 
 def example(seed=3):
-    return grammar.story(random.Random(seed), 4)
+    return scene.story(random.Random(seed), 4)
 
 
 def test_teachers_differ_in_the_chain_and_agree_in_the_answer():

@@ -11,7 +11,7 @@ from helpers.lm.models import LM
 from helpers.text import chains
 from helpers.text.chains import OPEN
 from helpers.train.recipes import Example
-from helpers.world import dialogue, grammar
+from helpers.world import dialogue, grammar, scene
 from helpers.world.corpus import turn
 
 ONE_PROBLEM = {
@@ -30,7 +30,7 @@ noisy they are.
 @cache
 def problem() -> grammar.Story:
     """The one problem of critique tuning and of one-example RL."""
-    return grammar.story(random.Random("one problem"), 4)
+    return scene.story(random.Random("one problem"), 4)
 
 
 def prompted() -> list[Example]:

@@ -67,48 +67,49 @@ def measures(policies: Sequence[str], left_out: Sequence[str] = ()) -> list[Meas
     """Every measure: of all arms, of the start and the policies, and of the ladder; left_out: those
     that can't be taken of these items and models.
     """
-    turned, ladder = (START, *policies), (*LADDER, UNDIALLED)
+    direct = about(False, "accuracy")
+    first = Measure("accuracy_without", "accuracy without a chain", "reading", direct, better=1)
+    found = [first, *of_policies(policies), *of_ladder((*LADDER, UNDIALLED))]
+    return [one for one in found if one.name not in left_out]
 
-    def of(names: Sequence[str], table: str, name: str, label: str, *rest: Any, **more: Any):
-        return Measure(name, label, table, *rest, arms=names, **more)
 
-    found = [
-        Measure(
-            "accuracy_without",
-            "accuracy without a chain",
-            "reading",
-            about(False, "accuracy"),
-            better=1,
-        ),
-        of(turned, "reading", "declines_hidden", "declines unanswerable", about(True, "decline")),
-        of(
-            turned, "reading", "declines_answerable", "declines answerable", about(False, "decline")
-        ),
-        of(turned, "reading", "accuracy_answered", "right if it answers", ANSWERED, better=1),
-        of(turned, "reading", "threshold", "own confidence", THRESHOLD, unit="confidence"),
-        of(policies, "reading", "regret", "regret", rows=earned, limits=(0, 1), unit="points"),
+def of_policies(policies: Sequence[str]) -> list[Measure]:
+    """What a policy declines, from where on it answers, and what it earns at its own stop."""
+
+    def of(name: str, label: str, statistic: Statistic, **more: Any) -> Measure:
+        return Measure(name, label, "reading", statistic, arms=(START, *policies), **more)
+
+    points = {"rows": earned, "unit": "points", "arms": policies}
+    return [
+        of("declines_hidden", "declines unanswerable", about(True, "decline")),
+        of("declines_answerable", "declines answerable", about(False, "decline")),
+        of("accuracy_answered", "right if it answers", ANSWERED, better=1),
+        of("threshold", "own confidence", THRESHOLD, unit="confidence"),
+        Measure("regret", "regret", "reading", limits=(0, 1), **points),
         *(
-            of(policies, "reading", name, label, rows=earned, limits=(-1, 1), unit="points")
+            Measure(name, label, "reading", limits=(-1, 1), **points)
             for name, label in zip(RULES, RULE_LABELS, strict=True)
         ),
-        of(ladder, "graded", "recall", "abstention recall", better=1),
-        of(ladder, "graded", "false_declines", "false declines", better=-1),
-        of(ladder, "graded", "accuracy", "accuracy", better=1),
-        of(ladder, "graded", "reasoned", "opens a chain", about(False, "reasoned")),
-        of(
-            ladder,
-            "reading",
-            "ece",
-            "calibration error (ECE)",
-            about(False, "ece"),
-            unit="difference of shares",
-            better=-1,
-        ),
-        of(ladder, "cut", "aoc", "area over the curve (AOC)", limits=(0, 1)),
-        of(ladder, "cut", "infogain", "InfoGain (per step)", unit="perplexity a step"),
-        of(ladder, "pushed", "yields", "P(yields to a fallacy)", limits=(0, 1), better=-1),
     ]
-    return [one for one in found if one.name not in left_out]
+
+
+def of_ladder(arms: Sequence[str]) -> list[Measure]:
+    """A measure or more of every finding."""
+
+    def of(table: str, name: str, label: str, statistic: Any = "", **more: Any) -> Measure:
+        return Measure(name, label, table, statistic, arms=arms, **more)
+
+    gap = {"unit": "difference of shares", "better": -1}
+    return [
+        of("graded", "recall", "abstention recall", better=1),
+        of("graded", "false_declines", "false declines", better=-1),
+        of("graded", "accuracy", "accuracy", better=1),
+        of("graded", "reasoned", "opens a chain", about(False, "reasoned")),
+        of("reading", "ece", "calibration error (ECE)", about(False, "ece"), **gap),
+        of("cut", "aoc", "area over the curve (AOC)", limits=(0, 1)),
+        of("cut", "infogain", "InfoGain (per step)", unit="perplexity a step"),
+        of("pushed", "yields", "P(yields to a fallacy)", limits=(0, 1), better=-1),
+    ]
 
 
 def earnings(frame: pd.DataFrame, t: float) -> pd.DataFrame:
