@@ -45,7 +45,7 @@ from helpers.lm.reasoning import (
     paraphrased_by,
 )
 from helpers.lm.scoring import choice_probabilities
-from helpers.show import plots
+from helpers.show import pictures, plots
 from helpers.show.look import PALETTE
 from helpers.show.widgets import progress
 from helpers.stats import intervals
@@ -378,7 +378,7 @@ def surgery(lab: FaithfulnessDecay, item: Item, text: str, arms: Sequence[str]) 
         f"{lab.look.label(arm)} says {end}" for arm, end in zip(tables, ends, strict=True)
     )
     look = lab.look.stamped(lab.stamp(1, lab.p.bases[:1], lab.p.seeds[:1]))
-    return plots.heat(
+    return pictures.heat(
         {arm: one[shown] for arm, one in tables.items()}, item.answers[0], title, look
     )
 

@@ -21,7 +21,7 @@ from helpers.lab.claims import Claim, claims
 from helpers.lab.verdicts import Contrast, Label, Verdict
 from helpers.lm.generation import first_token_probabilities, generate
 from helpers.lm.models import LM
-from helpers.show import plots
+from helpers.show import pictures, plots
 from helpers.show.look import GREY, PALETTE, Look
 from helpers.stats.intervals import Interval, over_bases
 from helpers.world import scene
@@ -136,7 +136,7 @@ def first_tokens(lm: LM, pair: dict[str, Story], title: str, look: Look) -> Figu
         head = plots.fill(f"{kind}: {story.text}", 52) + "\n" + plots.fill(f"→ {reply.text}", 52)
         table = first_token_probabilities(lm, lm.prompt(story.text), 5)
         tables.append(table.assign(story=head))
-    return plots.bars(pd.concat(tables), title, look)
+    return pictures.bars(pd.concat(tables), title, look)
 
 
 # --- simulated experiments --------------------------------------------------------------------

@@ -52,7 +52,7 @@ from IPython.display import HTML, Markdown
 
 from helpers.findings import abstention_loss as finding
 from helpers.lab import card, claims, record
-from helpers.show import plots, widgets
+from helpers.show import pictures, plots, widgets
 from helpers.show.look import Look
 from helpers.stats.statistics import d_prime_criterion
 from helpers.text import abstention, answers
@@ -117,7 +117,7 @@ asked.groupby(["scenario", "should_abstain"]).size().unstack(fill_value=0)
 before = lab.graded("before")
 start = lab.value("recall", "before")
 title = f"Before training, it declines {start.estimate:.0%} of what has no answer"
-plots.outcomes(before, title, lab.look)
+pictures.outcomes(before, title, lab.look)
 
 # %% [markdown]
 # Here is what it wrote: the question with the right move, then the reply.
@@ -245,7 +245,7 @@ finding.along_doses(lab, arms, names, title)
 opened = [lab.graded(arm, prefix=p.prefix) for arm in both]
 alike = [lab.value("recall_opened", arm).estimate for arm in both]
 title = f"Both opened with {p.prefix}: recall {plots.moves(*alike)}"
-plots.outcomes(pd.concat(opened), title, lab.look)
+pictures.outcomes(pd.concat(opened), title, lab.look)
 
 # %% [markdown]
 # **4 · How good is the ruler?** Rules decide whether a reply declines, and rules err. Here they

@@ -52,7 +52,7 @@ from IPython.display import HTML, Markdown
 
 from helpers.findings import rlsf_repair as finding
 from helpers.lab import card, claims, record
-from helpers.show import plots, widgets
+from helpers.show import pictures, plots, widgets
 
 p = finding.Params.checked(globals())
 started = time.monotonic()
@@ -187,7 +187,7 @@ plots.forest(pd.DataFrame(rows), "change of the calibration error", title, lab.l
 frame = finding.of_three(lab)
 sure, right = frame[frame.arm == finding.DAMAGED][["confidence", "correct"]].mean()
 title = f"The damaged model is {sure:.0%} sure and {right:.0%} right"
-plots.reliability(frame, title, lab.look)
+pictures.reliability(frame, title, lab.look)
 
 # %% [markdown]
 # A calibrated model may still not know *which* answers are wrong. If it answers its surest
@@ -199,7 +199,7 @@ half = curves[curves.coverage <= 0.5].groupby("arm").risk.last()
 title = "Wrong in the surest half: damaged {:.0%}, repaired {:.0%}".format(
     *half[[finding.DAMAGED, finding.REPAIRED]]
 )
-plots.risk(curves, title, lab.look)
+pictures.risk(curves, title, lab.look)
 
 # %% [markdown]
 # ## Does the repair repeat the damage?

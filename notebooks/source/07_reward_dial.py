@@ -47,7 +47,7 @@ threshold: float = 0.9  # confidence that a preferred reply needs
 pair_margin: float = 1.0  # a pair's margin is exp(this * its gap in confidence)
 repair_doses: list[int] = [0, 10, 20]  # training steps of damage and repair
 repair_tokens: int = 64  # longest of those branches
-scorer: str = ""  # third model that scores chains; empty for the pocket of the next base
+scorer: str = ""  # third model that scores chains; empty for the next base's pocket
 max_new_tokens: int = 96  # longest free reply
 forecast: float = 0.5  # your guess of the slope of the threshold on t
 
@@ -61,7 +61,7 @@ from helpers.findings import reward_dial as finding
 from helpers.findings.reward_dial import scoreboard
 from helpers.lab import card, claims, record
 from helpers.lab.finding import answerable
-from helpers.show import plots, widgets
+from helpers.show import pictures, plots, widgets
 from helpers.stats import intervals
 
 p = finding.Params.checked(globals())
@@ -158,7 +158,7 @@ plots.curves(table, "t", "stop of the dial, t", "share", title, lab.look)
 curve, points = finding.coverage(lab)
 ends = points.accuracy.iloc[[0, -1]]
 title = f"From lowest to highest stop, accuracy if it answers {plots.moves(*ends)}"
-plots.selective(curve, points, title, lab.look)
+pictures.selective(curve, points, title, lab.look)
 
 # %% [markdown]
 # ## Reveal: where does it start to answer?
@@ -260,7 +260,7 @@ plots.contrasts(card.lines(outcome), outcome.delta, xlabel, title, lab.look)
 recalls = [lab.value("recall", arm).estimate for arm in finding.RESTORED]
 title = "Recall {:.2f}, {:.2f} SFT, {:.2f} harder, {:.2f} dial at 0, {:.2f} dialled"
 replies = pd.concat(lab.graded(arm) for arm in finding.RESTORED)
-plots.outcomes(replies, title.format(*recalls), lab.look)
+pictures.outcomes(replies, title.format(*recalls), lab.look)
 
 # %% [markdown]
 # The price, from the harder SFT on: changes of false declines, of accuracy, and of what

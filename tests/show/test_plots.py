@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from helpers.lab.claims import published
-from helpers.show import plots
+from helpers.show import pictures, plots
 from helpers.show.look import GREY, PALETTE, Look
 
 STAMP = "model pocket · tier pocket · bases 0, 1, 2 · seeds 0, 1 · n = 480 items an arm"
@@ -89,7 +89,7 @@ def figures():
         "curves": plots.curves(share, "share", "x", "y", "T", LOOK),
         "waterfall": plots.waterfall(parts, "y", "T", LOOK),
         "scatter": plots.scatter(pair, "accuracy", "aoc", "T", LOOK),
-        "heat": plots.heat({"before": steps, "answer_sft": steps}, "8", "T", LOOK),
+        "heat": pictures.heat({"before": steps, "answer_sft": steps}, "8", "T", LOOK),
         "slopes": plots.slopes(
             pd.DataFrame({"label": ["x"], "measure": ["recall"], "before": [0.7], "after": [0.4]}),
             "T",
@@ -98,21 +98,21 @@ def figures():
         "dose_response": plots.dose_response(dose, ["recall"], "T", LOOK),
         "compare": plots.compare(scenario, "scenario", "abstention recall", "T", LOOK),
         "forest": plots.forest(interval_rows(label=["ours"], estimate=[-0.2]), "x", "T", LOOK),
-        "outcomes": plots.outcomes(outcome_frame(), "T", LOOK),
-        "roc": plots.roc(curves, curves.iloc[[1]], "T", LOOK),
-        "bars": plots.bars(tokens, "T", LOOK),
+        "outcomes": pictures.outcomes(outcome_frame(), "T", LOOK),
+        "roc": pictures.roc(curves, curves.iloc[[1]], "T", LOOK),
+        "bars": pictures.bars(tokens, "T", LOOK),
         "contrasts": plots.contrasts(
             interval_rows(label=["effect"], estimate=[0.2]), 0.1, "x", "T", LOOK
         ),
-        "reliability": plots.reliability(answered(), "T", LOOK),
-        "declining": plots.declining(answered().assign(decline=0.5), 0.5, 0.4, "T", LOOK),
-        "selective": plots.selective(
+        "reliability": pictures.reliability(answered(), "T", LOOK),
+        "declining": pictures.declining(answered().assign(decline=0.5), 0.5, 0.4, "T", LOOK),
+        "selective": pictures.selective(
             pd.DataFrame({"coverage": [0.5, 1.0], "accuracy": [0.9, 0.7]}),
             pd.DataFrame({"label": ["t = .5"], **dict.fromkeys(SELECTIVE, [0.5])}),
             "T",
             LOOK,
         ),
-        "risk": plots.risk(
+        "risk": pictures.risk(
             pd.DataFrame({"arm": "before", "coverage": [0.5, 1.0], "risk": [0.0, 0.2]}), "T", LOOK
         ),
     }
@@ -238,7 +238,7 @@ def test_the_contrasts_figure_marks_zero_and_the_smallest_effect(equivalence, ma
 
 
 def test_a_reliability_diagram_counts_every_answer_zero_confidence_too():
-    (ax,) = plots.reliability(answered(), "T", LOOK).axes
+    (ax,) = pictures.reliability(answered(), "T", LOOK).axes
     assert [t.get_text() for t in ax.texts] == ["3", "2"]
     assert points(ax) == [pytest.approx([0.05 / 3, 1 / 3]), pytest.approx([0.975, 1.0])]
 
@@ -251,5 +251,5 @@ def test_risk_is_drawn_a_line_an_arm():
             "risk": [0.0, 0.2, 0.1, 0.4],
         }
     )
-    (ax,) = plots.risk(table, "T", LOOK).axes
+    (ax,) = pictures.risk(table, "T", LOOK).axes
     assert [line.get_ydata()[-1] for line in ax.lines] == [0.2, 0.4]

@@ -158,7 +158,7 @@ def test_a_figure_is_shown_once_in_a_notebook(monkeypatch):
         "from helpers.show.look import Look\n"
         "import pandas as pd\n"
         "frame = pd.DataFrame({'story': 's', 'token': ['a', 'b'], 'probability': [.7, .3]})\n"
-        "widgets.explore(lambda k: plots.bars(frame.head(k), 'T', Look('c')),"
+        "widgets.explore(lambda k: pictures.bars(frame.head(k), 'T', Look('c')),"
         " k=[1, 2])"
     )
     outputs = in_a_kernel(code, monkeypatch, WORKBOOK_BATCH="1")

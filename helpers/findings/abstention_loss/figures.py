@@ -17,7 +17,7 @@ from helpers.findings.abstention_loss.experiment import (
     keeping,
 )
 from helpers.lab.claims import Claim
-from helpers.show import plots
+from helpers.show import pictures, plots
 from helpers.stats import intervals
 
 THRESHOLDS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.5, 0.9]
@@ -107,7 +107,7 @@ def at_threshold(lab: AbstentionLoss, dose: int, threshold: float) -> Figure:
     title = f"Declining from P = {threshold:g} on; area under the curve {told}"
     if differs:
         title += f" (before and {'in' if lab.p.after else 'after'} {trained(lab, dose)})"
-    return plots.roc(pd.concat(curves), pd.concat(points), title, lab.look)
+    return pictures.roc(pd.concat(curves), pd.concat(points), title, lab.look)
 
 
 def at_setting(lab: AbstentionLoss, dose: int, kept: float) -> Figure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from helpers.findings.latent_reasoning.methods import (
 )
 from helpers.lm import steering
 from helpers.lm.generation import first_token_probabilities, generate
-from helpers.show import plots
+from helpers.show import pictures, plots
 from helpers.stats.intervals import Interval
 from helpers.text import answers
 from helpers.text.chains import OPEN
@@ -183,12 +184,12 @@ def at_dial(
         with steering.steered(lm, layer, by * vector):
             table = first_token_probabilities(lm, prompt, 100)
             (reply,) = generate(lm, [prompt], lab.p.max_new_tokens)
-        tables.append(table.assign(story=plots.fill(f"{name}: {reply.text}", 52)))
+        tables.append(table.assign(story=fill(f"{name}: {reply.text}", 52)))
     first = lm.tokenizer.decode(lm.tokenizer(OPEN, add_special_tokens=False)["input_ids"][0])
     opened = tables[1].loc[tables[1].token == first, "probability"].sum()
     title = f"By '{direction}' at {strength:g} it opens a chain with probability {opened:.2f}"
     look = lab.look.stamped(lab.stamp(1, lab.p.bases[:1], lab.p.seeds[:1]))
-    return plots.bars(pd.concat(table.head(5) for table in tables), title, look)
+    return pictures.bars(pd.concat(table.head(5) for table in tables), title, look)
 
 
 def at_share(lab: LatentReasoning, share: float) -> Figure:

@@ -22,7 +22,7 @@ from helpers.findings.reward_dial.experiment import PRICE, RewardDial
 from helpers.findings.reward_dial.measures import RULES, THRESHOLD, readings
 from helpers.findings.reward_dial.scoreboard import SHOWN
 from helpers.lab.finding import answerable
-from helpers.show import plots
+from helpers.show import pictures
 from helpers.stats import intervals
 from helpers.stats.intervals import Interval
 
@@ -90,7 +90,7 @@ def at_stop(lab: RewardDial, t: float) -> Figure:
     else:
         where = f"mostly {'answers' if frame.decline.mean() < 0.5 else 'declines'}, sure or not"
         x = None
-    return plots.declining(frame, t, x, f"p = {penalty(t):.3g}: {where}", lab.look)
+    return pictures.declining(frame, t, x, f"p = {penalty(t):.3g}: {where}", lab.look)
 
 
 def coverage(lab: RewardDial) -> tuple[pd.DataFrame, pd.DataFrame]:
