@@ -68,11 +68,16 @@ def reached_by(function: Callable) -> set[Symbol]:
     return found
 
 
+@cache
 def text(symbol: Symbol) -> str:
-    """The code of a symbol in a form that knows neither comments nor docstrings nor layout."""
+    """The code of a symbol in a form that knows neither comments nor docstrings nor layout, and not
+    what a table says of its columns.
+    """
     node = _module(symbol.module).defined[symbol.name]
     tree = ast.parse(ast.unparse(node))
     for inner in ast.walk(tree):
+        if hasattr(inner, "decorator_list"):
+            inner.decorator_list = [one for one in inner.decorator_list if not is_table(one)]
         if isinstance(body := getattr(inner, "body", None), list):
             inner.body = [part for part in body if not is_docstring(part)]
     return ast.dump(tree)
@@ -82,6 +87,14 @@ def is_docstring(node: ast.AST) -> bool:
     """Whether a statement is a string alone."""
     match node:
         case ast.Expr(value=ast.Constant(value=str())):
+            return True
+    return False
+
+
+def is_table(decorator: ast.AST) -> bool:
+    """Whether a decorator makes a method the table of a finding."""
+    match decorator:
+        case ast.Call(func=ast.Name(id="table")):
             return True
     return False
 
@@ -96,13 +109,28 @@ def named_in(symbol: Symbol) -> Iterator[Symbol]:
                 yield Symbol(symbol.module, name)
             case ast.Name(id=name) if name in module.imported:
                 yield from _resolved(*module.imported[name])
-            case ast.Attribute(value=ast.Name(id="self"), attr=name):
-                if owner and f"{owner}.{name}" in module.defined:
-                    yield Symbol(symbol.module, f"{owner}.{name}")
+            case ast.Attribute(value=ast.Name(id="self"), attr=name) if owner:
+                yield from _method(symbol.module, owner, name)
+            case ast.keyword(arg="of", value=ast.Constant(value=str(name))) if owner:
+                yield from _method(symbol.module, owner, name)  # the table that this one is made of
             case ast.Attribute(value=ast.Name(id=alias), attr=name) if alias in module.imported:
                 where, inside = module.imported[alias]
                 if not inside:
                     yield from _resolved(where, name)
+
+
+def _method(module: str, owner: str, name: str) -> Iterator[Symbol]:
+    """The method of that name of a class, or of the first of its bases in our code that has it."""
+    found = _module(module)
+    if f"{owner}.{name}" in found.defined:
+        yield Symbol(module, f"{owner}.{name}")
+        return
+    for base in getattr(found.defined.get(owner), "bases", []):
+        inner = base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "")
+        where = base.value.id if isinstance(base, ast.Attribute) else inner
+        target = found.imported.get(where, (module, inner) if where in found.defined else ("", ""))
+        for one in _resolved(target[0], target[1] or inner):
+            yield from _method(one.module, one.name, name)
 
 
 def _resolved(module: str, name: str) -> Iterator[Symbol]:

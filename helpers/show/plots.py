@@ -20,6 +20,7 @@ OUTCOMES = {
     "abstained": PALETTE[0],
     "no_answer": GREY,
 }
+ROLES = {"effect": PALETTE[0], "contrast": PALETTE[1], "attribution": (0.55, 0.55, 0.55)}
 WIDTH, HALF = 11.0, 5.6
 """Inches of a figure and of one of two beside each other; fonts are 12 points or more."""
 
@@ -305,7 +306,7 @@ def forest(rows: pd.DataFrame, xlabel: str, title: str, look: Look, signed: bool
     figure, (ax,) = canvas(title, look.stamp, height=1.9 + max(0.6, 0.27 * tallest) * len(rows))
     kinds = list(dict.fromkeys(rows["kind"])) if "kind" in rows else []
     shades = dict(zip(kinds, (GREY, PALETTE[1], PALETTE[3], PALETTE[0]), strict=False))
-    shades |= OUTCOMES
+    shades |= OUTCOMES | ROLES
     for y, row in enumerate(rows.to_dict("records")):
         shade = shades.get(row.get("kind"), PALETTE[0])
         ax.plot(row["estimate"], y, "o", color=shade, ms=10)
@@ -344,13 +345,16 @@ def contrasts(
     (ax,) = figure.axes
     for at in (-delta, delta) if equivalence else (delta,):
         ax.axvline(at, color="0.3", ls="--", lw=2, zorder=0)
+    left, right = ax.get_xlim()
+    inward = "right" if delta > (left + right) / 2 else "left"
     ax.annotate(
         "margin" if equivalence else "smallest effect of interest",
-        (delta, 0),
-        (4, -4),
+        (delta, 1),
+        (-6 if inward == "right" else 6, 0),
         textcoords="offset points",
         xycoords=("data", "axes fraction"),
         va="top",
+        ha=inward,
         fontsize=12,
         color="0.3",
     )

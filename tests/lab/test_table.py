@@ -95,7 +95,8 @@ def test_other_items_and_used_parameters_make_it_anew_and_others_do_not():
     assert made(Toy(params(n_items=2))) == ["written", "counted"]
     assert made(Toy(params(max_new_tokens=9))) == ["written", "counted"]
     assert made(Toy(params(forecast=-0.5))) == []
-    assert Toy.written.parameters == {"max_new_tokens"} and Toy.counted.parameters == set()
+    assert Toy.written.parameters == {"max_new_tokens"}
+    assert "forecast" not in Toy.counted.parameters
 
 
 def test_another_model_makes_it_anew_and_the_same_one_elsewhere_does_not(

@@ -62,7 +62,7 @@ def halved(x):
     return FACTOR * x
 
 
-def table(columns):
+def table(columns, of=""):
     return lambda function: function
 """
 MORE = """
@@ -98,7 +98,8 @@ def ours(tmp_path, monkeypatch):
     def forget():
         for name in [name for name in sys.modules if name.split(".")[0] == "ours"]:
             del sys.modules[name]
-        for memo in (sources.code_of, sources.parameters_of, sources._module, sources._is_module):
+        memos = (sources.code_of, sources.parameters_of, sources.text, sources._module)
+        for memo in (*memos, sources._is_module):
             memo.cache_clear()
 
     yield write
@@ -198,3 +199,41 @@ def test_the_code_of_a_finding_s_table_is_found():
     assert not any(symbol.module.startswith(sources.SHOWS) for symbol in reached)
     assert "paraphraser" in FaithfulnessDecay.scored.parameters
     assert "forecast" not in FaithfulnessDecay.scored.parameters
+
+
+WITH_TABLES = """
+from ours.deep import table
+import ours.deep as deep
+
+
+class Parent:
+    def grown(self, x):
+        return x + 1
+
+
+class Lab(Parent):
+    @table({"item": "id"})
+    def raw(self, cell):
+        return self.grown(self.p.raw)
+
+    @table({"item": "id"}, of="raw")
+    def graded(self, cell, raw):
+        return raw
+
+    @table({"item": "the id"})
+    def reads(self, cell):
+        return self.graded(cell)
+"""
+
+
+def test_a_table_that_is_read_counts_with_what_it_is_made_of_and_with_inherited_methods(ours):
+    first = sources.code_of(ours(WITH_TABLES).Lab.reads)
+    assert sources.parameters_of(ours(WITH_TABLES).Lab.reads) == {"raw"}
+    for before, after in (("x + 1", "x + 2"), ("self.p.raw)", "-self.p.raw)")):
+        assert sources.code_of(ours(changed(WITH_TABLES, before, after)).Lab.reads) != first
+
+
+def test_what_a_table_says_of_its_columns_does_not_count(ours):
+    first = sources.code_of(ours(WITH_TABLES).Lab.reads)
+    reworded = changed(WITH_TABLES, "the id", "the item's id")
+    assert sources.code_of(ours(reworded).Lab.reads) == first

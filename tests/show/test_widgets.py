@@ -154,7 +154,7 @@ def test_papermill_by_hand_is_a_batch_run(tmp_path):
 
 def test_a_figure_is_shown_once_in_a_notebook(monkeypatch):
     code = (
-        "from helpers.show import plots, widgets\n"
+        "from helpers.show import pictures, widgets\n"
         "from helpers.show.look import Look\n"
         "import pandas as pd\n"
         "frame = pd.DataFrame({'story': 's', 'token': ['a', 'b'], 'probability': [.7, .3]})\n"

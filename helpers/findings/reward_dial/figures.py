@@ -96,7 +96,7 @@ def at_stop(lab: RewardDial, t: float) -> Figure:
 def coverage(lab: RewardDial) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Accuracy at every coverage of the start, were it to answer by confidence; and the stops.
 
-    For `plots.selective`; on answerable items.
+    For `pictures.selective`; on answerable items.
     """
     start = answerable(lab.reading(START)).sort_values("confidence", ascending=False)
     n = np.arange(1, len(start) + 1)

@@ -31,7 +31,7 @@ def walk(lab: RlsfRepair, arms: Sequence[str], name: str) -> pd.DataFrame:
 
 
 def of_three(lab: RlsfRepair) -> pd.DataFrame:
-    """The answered items of the model before, damaged and repaired, for `plots.reliability`."""
+    """The answered items of the model before, damaged and repaired, for `pictures.reliability`."""
     return pd.concat(by_probability(lab.graded(arm)) for arm in ("before", DAMAGED, REPAIRED))
 
 
