@@ -19,8 +19,8 @@ import pytest
 from helpers.lab.record import ROOT
 
 TINY = {
-    "01_abstention_loss": {"seeds": "[0]", "n_pairs": "2", "doses": "[0, 1, 2]"},
-    "03_sft_accuracy_trap": {"seeds": "[0]", "n_items": "2", "dose": "1"},
+    "01_abstention_loss": {"bases": "[0]", "n_pairs": "2", "doses": "[0, 1, 2]"},
+    "03_sft_accuracy_trap": {"bases": "[0]", "n_items": "2", "dose": "1"},
 }
 MINUTES = 8
 LIVE_FIGURE = """
@@ -76,7 +76,6 @@ def lab(tmp_path, request):
         "WORKBOOK_CACHE": str(tmp_path / "cache"),
         "JUPYTER_PREFER_ENV_PATH": "1",
     }
-    environment.pop("WORKBOOK_BATCH", None)
     command = [
         sys.executable,
         "-m",

@@ -23,7 +23,7 @@ SMALLEST = {
     "n_items": "4",
     "doses": "[0, 1, 2]",
     "dose": "2",
-    "seeds": "[0]",
+    "bases": "[0]",
     "repetitions": "1",
     "n_pass_items": "2",
     "max_k": "4",

@@ -1,7 +1,6 @@
 """Widgets that live in a front end and are still there, as pictures and text, without one."""
 
 import itertools
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,11 +18,10 @@ BATCH_TOOLS = {"papermill", "nbconvert", "jupyter-nbconvert", "jupyter-execute"}
 
 
 def live() -> bool:
-    """Whether a front end that shows widgets is there: a kernel, and no batch run behind it.
-
-    The runner says so by WORKBOOK_BATCH=1; papermill and nbconvert used by hand are known by name.
+    """Whether a front end that shows widgets is there: a kernel that neither papermill nor
+    nbconvert has started.
     """
-    if os.environ.get("WORKBOOK_BATCH") == "1" or "ipykernel" not in sys.modules:
+    if "ipykernel" not in sys.modules:
         return False
     import psutil
     from IPython import get_ipython

@@ -1,7 +1,6 @@
 """Widgets: static twins in batch, live ones in a front end, checks that never raise."""
 
 import base64
-import os
 import subprocess
 import sys
 
@@ -124,35 +123,30 @@ def test_a_check_answers_at_once_and_never_raises(attempt, said, capsys):
     assert capsys.readouterr().out.startswith(said)
 
 
-def in_a_kernel(code, monkeypatch, **environment):
-    for name, value in {"WORKBOOK_BATCH": "", **environment}.items():
-        monkeypatch.setenv(name, value)
+def in_a_kernel(code):
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     NotebookClient(book, timeout=120, kernel_name="python3").execute()
     return book.cells[0].outputs
 
 
-def test_live_needs_a_kernel_and_no_batch_run(monkeypatch):
+def test_live_needs_a_kernel():
     assert not widgets.live()
     code = "from helpers.show import widgets; print(widgets.live())"
-    (out,) = in_a_kernel(code, monkeypatch)
+    (out,) = in_a_kernel(code)
     assert out.text == "True\n"
-    (out,) = in_a_kernel(code, monkeypatch, WORKBOOK_BATCH="1")
-    assert out.text == "False\n"
 
 
 def test_papermill_by_hand_is_a_batch_run(tmp_path):
     code = "from helpers.show import widgets; print(widgets.live())"
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     nbformat.write(book, tmp_path / "in.ipynb")
-    environment = {k: v for k, v in os.environ.items() if k != "WORKBOOK_BATCH"}
     command = [sys.executable, "-m", "papermill", "in.ipynb", "out.ipynb", "-k", "python3"]
-    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     (out,) = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells[0].outputs
     assert out.text == "False\n"
 
 
-def test_a_figure_is_shown_once_in_a_notebook(monkeypatch):
+def test_a_figure_is_shown_once_in_a_notebook():
     code = (
         "from helpers.show import pictures, widgets\n"
         "from helpers.show.look import Look\n"
@@ -161,7 +155,7 @@ def test_a_figure_is_shown_once_in_a_notebook(monkeypatch):
         "widgets.explore(lambda k: pictures.bars(frame.head(k), 'T', Look('c')),"
         " k=[1, 2])"
     )
-    outputs = in_a_kernel(code, monkeypatch, WORKBOOK_BATCH="1")
+    outputs = in_a_kernel("from helpers.show import widgets; widgets.live = lambda: False\n" + code)
     pictures = [out for out in outputs if "image/png" in out.get("data", {})]
     assert len(pictures) == 1
     assert base64.b64decode(pictures[0].data["image/png"]).startswith(b"\x89PNG")
