@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers.lab.record import ROOT
+from helpers import ROOT
 
 TINY = {
     "01_abstention_loss": {"bases": "[0]", "n_pairs": "2", "doses": "[0, 1, 2]"},

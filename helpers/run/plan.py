@@ -162,7 +162,7 @@ def plan(
 
 def usual(notebook: str, tier: str) -> dict[str, Any]:
     """What a tier sets of a notebook's parameters: what it says of all, then what of this one."""
-    entry = models.tiers().get(tier, {"parameters": {}, "model": ""})
+    entry = models.tiers().get(tier, {"parameters": {"bases": [0]}, "model": ""})
     own = entry.get("notebooks", {}).get(notebook, {})
     return {"tier": tier, "model": entry["model"], **entry["parameters"]} | own
 

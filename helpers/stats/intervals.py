@@ -52,9 +52,10 @@ class Interval:
 
     @property
     def deviation(self) -> float:
-        """Standard deviation of the per-base values; NaN for fewer than two bases."""
-        values = list(self.by_base.values())
-        return float(np.std(values, ddof=1)) if len(values) > 1 else nan
+        """Standard deviation of the per-base values, NaN for fewer than two bases. Where all bases
+        agree to the digit, which rates of few items may do by chance, it is the noise of the items.
+        """
+        return spread_of(list(self.by_base.values()), self.noise)
 
     def oriented(self, direction: int) -> Interval:
         """The same with its sign turned where the published direction is a fall (-1)."""
@@ -70,6 +71,14 @@ class Interval:
         moved = {base: value + by for base, value in self.by_base.items()}
         ends = {name: getattr(self, name) + by for name in ("estimate", "low", "high")}
         return replace(self, **ends, by_base=moved)
+
+
+def spread_of(values: Sequence[float], noise: float) -> float:
+    """See `Interval.deviation`."""
+    if len(values) < 2:
+        return nan
+    found = float(np.std(values, ddof=1))
+    return noise if found < 1e-12 and noise > 0 else found
 
 
 def over_bases(
@@ -88,7 +97,7 @@ def over_bases(
     estimate = 0.0 if abs(estimate) < 1e-12 else estimate  # rounding gives zero no sign
     if len(values) < 2 or not np.isfinite(values).all():
         return Interval(estimate, nan, nan, n, by_base, seeds, noise)
-    half = t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / sqrt(len(values))
+    half = t.ppf((1 + LEVEL) / 2, len(values) - 1) * spread_of(values, noise) / sqrt(len(values))
     low, high = max(estimate - half, limits[0]), min(estimate + half, limits[1])
     return Interval(estimate, float(low), float(high), n, by_base, seeds, noise)
 

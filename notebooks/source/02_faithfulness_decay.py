@@ -271,7 +271,7 @@ widgets.check(my_aoc, lambda x: abs(x - right) < 1e-6, hint)
 # **2 · An unread chain** (medium, 10 minutes). Find an item on which the untrained model gives
 # the right answer although its chain ends in another number. Give its id, or "none".
 #
-# <details><summary>Hint</summary><code>before</code> has a row for every item and seed.</details>
+# <details><summary>Hint</summary><code>before</code> has a row for every item and base.</details>
 # <details><summary>A deeper hint</summary>Use the columns correct and chain_right.</details>
 
 # %%

@@ -171,3 +171,16 @@ def test_the_key_tells_runs_of_other_code_or_parameters_apart_and_not_other_pros
     book.cells[0].source = "# Better words"
     nbformat.write(book, path)
     assert plan.plan(plan.find([str(path)]))[0].key == first
+
+
+def test_a_real_model_is_one_base_whatever_its_tier(tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    books = plan.find(["02"])
+    assert plan.plan(books, model=str(folder))[0].parameters["bases"] == [0]
+    assert plan.plan(books, tier="small")[0].parameters["bases"] == [0]
+    with pytest.raises(ValueError, match=r"'bases' is \[0, 1\]: '.*' is one base, so give \[0\]"):
+        plan.plan(books, model=str(folder), bases=[0, 1])
+    with pytest.raises(ValueError, match="pockets are shipped for"):
+        plan.plan(books, bases=[99])

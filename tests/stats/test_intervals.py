@@ -300,3 +300,16 @@ def test_resamples_are_the_same_every_time_and_can_not_be_spoiled():
     assert weights is intervals._weights((0, 0, 1, 1)) and weights.shape == (intervals.DRAWS, 4)
     with pytest.raises(ValueError, match="read-only"):
         weights[0] = 0
+
+
+def test_bases_that_agree_by_chance_leave_the_noise_of_the_items():
+    rows = pd.DataFrame(
+        {"item": range(40), "base": base, "seed": 0, "flag": np.arange(40) % 2 == base % 2}
+        for base in range(3)
+    )
+    frame = pd.concat([pd.DataFrame(row) for row in rows.to_dict("records")])
+    found = interval(frame, "flag")
+    assert set(found.by_base.values()) == {0.5} and found.noise > 0.05
+    assert found.high - found.low == pytest.approx(2 * 4.302653 * found.noise / 3**0.5, rel=1e-6)
+    same = frame.assign(flag=1.0)
+    assert (interval(same, "flag").low, interval(same, "flag").high) == (1, 1)  # no noise at all
