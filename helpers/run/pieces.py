@@ -7,6 +7,9 @@ that finds an arm in the making elsewhere gives its process back and is taken up
 from __future__ import annotations
 
 import ctypes
+import functools
+import hashlib
+import json
 import multiprocessing
 import os
 import signal
@@ -21,6 +24,10 @@ from typing import Any
 
 import psutil
 
+from helpers import ROOT
+from helpers.lab.table import versions
+from helpers.lm import models
+from helpers.lm.cache import cache_dir, digest, write_atomically
 from helpers.run import plan
 from helpers.run.plan import Run
 
@@ -49,9 +56,38 @@ class Piece:
         """What people read."""
         return f"{self.notebook}, base {self.base}, seed {self.seed}"
 
+    @property
+    def mark(self) -> Path:
+        """A file of the cache that says that all of it is made. Its name is made of the parameters,
+        the models that they name, our whole code and the versions, so nothing is loaded to see it.
+        """
+        named = [self.parameters.get(name) for name in plan.MODELS]
+        names = [f"pocket-{self.base}" if name == "pocket" else name for name in named if name]
+        parts = {
+            "module": self.module,
+            "training": [self.base, self.seed],
+            "parameters": self.parameters,
+            "models": [models.find(name).identity for name in names],
+            "code": whole_code(),
+            "versions": versions(),
+        }
+        key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+        return cache_dir() / "pieces" / f"{self.notebook}-base{self.base}-seed{self.seed}-{key}"
+
+
+@functools.cache
+def whole_code() -> str:
+    """Hash of our code, but for what only shows and runs, and of the data that it reads."""
+    files = [*ROOT.glob("helpers/**/*.py"), *ROOT.glob("data/*.yaml")]
+    files = [path for path in files if not {"show", "run", "cli.py"} & {*path.parts}]
+    parts = [f"{path.relative_to(ROOT)} {digest(path)}" for path in sorted(files)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
 
 def pieces_of(runs: Sequence[Run]) -> list[Piece]:
-    """The pieces of the notebooks that are about a finding, the longest first."""
+    """The pieces of the notebooks that are about a finding, the longest first; without those whose
+    mark says that they are made.
+    """
     found = []
     for run in runs:
         module = plan.module_of(run.notebook)
@@ -60,7 +96,7 @@ def pieces_of(runs: Sequence[Run]) -> list[Piece]:
             trainings = [(b, s) for b in given["bases"] for s in given["seeds"]]
             each = plan.minutes(run) / len(trainings)
             found += [Piece(run.name, module, given, b, s, each) for b, s in trainings]
-    return sorted(found, key=lambda piece: -piece.minutes)
+    return sorted((p for p in found if not p.mark.is_file()), key=lambda piece: -piece.minutes)
 
 
 def work(piece: Piece, patient: bool) -> int:
@@ -82,7 +118,7 @@ def prepare(
 ) -> list[Piece]:
     """Do all pieces, `jobs` at a time; returns those that failed, with their reasons.
 
-    The processes write into FOLDER/pieces-N.log. Raises KeyboardInterrupt after ending them.
+    What the processes print goes to FOLDER/pieces.log. Raises KeyboardInterrupt after ending them.
     """
     waiting, failed = list(pieces), []
     done, began = 0.0, time.monotonic()
@@ -109,12 +145,13 @@ def prepare(
                     piece.reason = str(error) or type(error).__name__
                     failed.append(piece)
                     say(f"{piece.name}: failed: {piece.reason}")
-                    left = 0
+                    continue
                 if left:
                     waiting.append(piece)
                     if waiting == [piece]:
                         time.sleep(0.5)  # there is nothing to do but wait for that arm
                     continue
+                write_atomically(piece.mark, "")
                 done += piece.minutes
                 rest = sum(one.minutes for one in [*waiting, *active.values()])
                 say(f"{piece.name}: done; {told(len(waiting) + len(active), rest, done, began)}")
@@ -143,13 +180,16 @@ def told(left: int, minutes_left: float, minutes_done: float, began: float) -> s
 
 
 def new_pool(jobs: int, folder: Path) -> ProcessPoolExecutor:
-    """Processes that keep their libraries loaded, with their share of the cores each. They are
-    forked from one that has only imported them, which is safe and costs the imports once.
+    """A process a piece, with its share of the cores, forked from one that has only imported the
+    libraries, which is safe and costs the imports once. One process for many pieces grew to 3 GB,
+    and training in it took up to twice as long: its memory was in shreds.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["helpers.lab.finding"])
+    context.set_forkserver_preload(["helpers.lab.finding", "trl"])
     threads = max(1, (os.cpu_count() or 1) // jobs)
-    return ProcessPoolExecutor(jobs, context, initializer=begin, initargs=(threads, folder))
+    return ProcessPoolExecutor(
+        jobs, context, initializer=begin, initargs=(threads, folder), max_tasks_per_child=1
+    )
 
 
 def begin(threads: int, folder: Path) -> None:
@@ -157,8 +197,7 @@ def begin(threads: int, folder: Path) -> None:
     if sys.platform == "linux":
         die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the parent's affair
-    number = multiprocessing.current_process()._identity[-1]
-    log = (folder / f"pieces-{number}.log").open("a", buffering=1)
+    log = (folder / "pieces.log").open("a", buffering=1)
     os.dup2(log.fileno(), 1)
     os.dup2(log.fileno(), 2)
     os.environ["OMP_NUM_THREADS"] = str(threads)

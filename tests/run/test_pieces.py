@@ -55,11 +55,24 @@ def piece(given, base, minutes=1.0):
     return Piece("01_books", "tests.run.books", given, base, 0, minutes)
 
 
-def test_the_longest_pieces_begin_first_and_a_run_crosses_bases_and_seeds():
+def test_the_longest_pieces_begin_first_and_a_run_crosses_bases_and_seeds(cache):
     runs = plan.plan(plan.find(["01", "05", "00"]), bases=[0, 2], seeds=[0, 1])
     found = pieces.pieces_of(runs)
     assert [p.notebook[:2] for p in found] == ["05"] * 4 + ["01"] * 4
     assert {(p.base, p.seed) for p in found} == {(0, 0), (0, 1), (2, 0), (2, 1)}
+
+
+def test_a_piece_that_is_marked_is_not_begun_until_a_parameter_or_the_code_changes(
+    cache, monkeypatch
+):
+    (one,) = pieces.pieces_of(plan.plan(plan.find(["02"]), bases=[0]))
+    entries.write_atomically(one.mark, "")
+    assert not pieces.pieces_of(plan.plan(plan.find(["02"]), bases=[0]))
+    assert len(pieces.pieces_of(plan.plan(plan.find(["02"]), bases=[0, 1]))) == 1
+    other = plan.plan(plan.find(["02"]), bases=[0], params={"n_items": "7"})
+    assert len(pieces.pieces_of(other)) == 1
+    monkeypatch.setattr(pieces, "whole_code", lambda: "other")
+    assert len(pieces.pieces_of(plan.plan(plan.find(["02"]), bases=[0]))) == 1
 
 
 def test_all_pieces_are_done_once_with_progress_and_what_is_there_is_not_made_again(
@@ -117,6 +130,7 @@ def test_a_piece_that_fails_is_named_and_stops_no_other(given, tmp_path):
     todo = [piece(given, base) for base in given["bases"]]
     (failed,) = pieces.prepare(todo, 1, tmp_path, lines.append, fails)
     assert failed.base == 1 and failed.reason == "no pair of replies to learn from."
+    assert [one.mark.is_file() for one in todo] == [True, False, True]
     assert len(made(given)) == 6
     assert any("base 1, seed 0: failed: no pair" in line for line in lines)
 
