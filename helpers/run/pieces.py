@@ -6,14 +6,15 @@ that finds an arm in the making elsewhere gives its process back and is taken up
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import hashlib
 import json
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -63,10 +64,13 @@ class Piece:
         """
         named = [self.parameters.get(name) for name in plan.MODELS]
         names = [f"pocket-{self.base}" if name == "pocket" else name for name in named if name]
+        asked = {
+            n: v for n, v in self.parameters.items() if n not in ("bases", "seeds", "forecast")
+        }
         parts = {
             "module": self.module,
             "training": [self.base, self.seed],
-            "parameters": self.parameters,
+            "parameters": asked,
             "models": [models.find(name).identity for name in names],
             "code": whole_code(),
             "versions": versions(),
@@ -188,14 +192,20 @@ def new_pool(jobs: int, folder: Path) -> ProcessPoolExecutor:
     context.set_forkserver_preload(["helpers.lab.finding", "trl"])
     threads = max(1, (os.cpu_count() or 1) // jobs)
     return ProcessPoolExecutor(
-        jobs, context, initializer=begin, initargs=(threads, folder), max_tasks_per_child=1
+        jobs,
+        context,
+        initializer=begin,
+        initargs=(threads, folder, dict(os.environ)),
+        max_tasks_per_child=1,
     )
 
 
-def begin(threads: int, folder: Path) -> None:
-    """Set a process of the pool up: its threads, its log, and that it ends with its parent."""
-    if sys.platform == "linux":
-        die_with_parent()
+def begin(threads: int, folder: Path, environment: dict[str, str]) -> None:
+    """Set a process of the pool up: its environment, threads and log, and that it ends with the
+    process that asked for it.
+    """
+    os.environ.update(environment)
+    threading.Thread(target=end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the parent's affair
     log = (folder / "pieces.log").open("a", buffering=1)
     os.dup2(log.fileno(), 1)
@@ -206,6 +216,7 @@ def begin(threads: int, folder: Path) -> None:
     torch.set_num_threads(threads)
 
 
-def die_with_parent() -> None:
-    """Ask Linux to end this process with its parent, so that `kill -9` leaves no orphan."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+def end_with_parent() -> None:
+    """End this process as soon as the one that began it is gone, so that `kill -9` leaves none."""
+    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)

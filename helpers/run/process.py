@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ctypes
 import os
 import re
 import shutil
@@ -18,7 +19,7 @@ import yaml
 from helpers import ROOT
 from helpers.lab import record
 from helpers.run import plan
-from helpers.run.pieces import Piece, die_with_parent, pieces_of, prepare
+from helpers.run.pieces import Piece, pieces_of, prepare
 from helpers.run.plan import Run
 
 RUNS = ROOT / "runs"
@@ -63,6 +64,11 @@ def start(run: Run, folder: Path, jobs: int) -> subprocess.Popen:
             start_new_session=True,
             preexec_fn=die_with_parent if sys.platform == "linux" else None,
         )
+
+
+def die_with_parent() -> None:
+    """Ask Linux to end this process with its parent, so that `kill -9` leaves no orphan."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 def log_path(run: Run, folder: Path) -> Path:

@@ -327,10 +327,11 @@ def test_the_teachers_own_chains_are_scored_on_the_same_questions(
     assert len(terse) == 6 and all(last == right for last, right in terse)
 
 
-def test_a_teacher_of_some_verbosity_is_an_arm_of_its_own():
+def test_a_teacher_of_some_verbosity_is_an_arm_that_is_trained_when_it_is_asked_for():
     settings = SETTINGS | {"verbosities": [0.0, 0.5, 1.0], "learning_rate": 1e-4}
     lab = finding.SftAccuracyTrap(finding.Params(**settings))
-    assert [arm.name for arm in lab.every_arm][5:] == ["verbosity 0.5"]
+    assert "verbosity 0.5" not in {arm for _, arm, *_ in lab.needed()}
+    assert lab.arm("verbosity 0.5").trained and lab.dose("verbosity 0.5") == lab.p.dose
     assert lab.recipe("verbosity 0.5").verbosity == 0.5
     names = [lab.of_verbosity(verbosity) for verbosity in settings["verbosities"]]
     assert names == ["terse_sft", "verbosity 0.5", "verbose_sft"]

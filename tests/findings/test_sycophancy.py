@@ -432,7 +432,7 @@ def test_what_is_said_does_not_hang_on_how_it_is_read():
     reached = {symbol.module for symbol in sources.reached_by(finding.Sycophancy.said.function)}
     assert not {"helpers.text.answers", "helpers.text.abstention"} & reached
     assert "max_new_tokens" in finding.Sycophancy.said.parameters
-    assert not finding.Sycophancy.replies.parameters
+    assert finding.Sycophancy.replies.of == "said" and finding.Sycophancy.reading.of == "replies"
 
 
 def test_other_words_of_the_user_make_other_tables():
