@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
+from textwrap import shorten
 
 from matplotlib.figure import Figure
 
@@ -20,7 +21,7 @@ from helpers.show.look import GREY, PALETTE
 RESULTS = ROOT / "data" / "results"
 PICTURE = "findings.png"
 MARKS = ("<!-- findings: written by `workbook report --readme` -->", "<!-- end -->")
-REACH = (-3.0, 6.0)
+REACH = (-3.0, 9.0)
 """What the picture shows, in smallest effects of interest; an arrow stands for what lies beyond."""
 COLOURS = {
     "replicates": PALETTE[2],
@@ -72,8 +73,11 @@ class Row:
         if self.failed:
             return f"A gate failed: {'; '.join(self.failed)}."
         verdict = self.record.verdict
+        counted = [name for name, part in self.record.parts.items() if part.label == "replicates"]
+        which = ", ".join(name.replace("_", " ") for name in counted) or "none"
+        parts = f"These do: {which}. The first: " if self.record.parts else ""
         remedy = f" {record.sentence(verdict.remedy)}" if verdict.remedy else ""
-        return record.sentence(verdict.reason) + remedy
+        return parts + record.sentence(verdict.reason) + remedy
 
 
 def rows(folder: Path | None = None) -> list[Row]:
@@ -119,7 +123,7 @@ def picture(found: list[Row]) -> Figure:
         "line: 95 % interval over bases, small dots: bases, ◆: published size · 4: no difference "
         "is claimed, margin ±δ"
     )
-    figure, (ax,) = plots.canvas(title, note, height=1.6 + 0.75 * len(found))
+    figure, (ax,) = plots.canvas(title, note, height=1.6 + 0.9 * len(found))
     ax.axvspan(-1, 1, color="0.95", zorder=0)
     for x, style in ((0, "-"), (1, "--")):
         ax.axvline(x, color="0.5", lw=1.5, ls=style, zorder=1)
@@ -130,10 +134,10 @@ def picture(found: list[Row]) -> Figure:
             ax.plot(min(size, REACH[1]), y, "D", color="0.2", ms=9, zorder=5)
         words = row.label
         if row.failed:
-            words += f": a gate failed ({row.failed[0]})"
+            words += f": a gate failed ({shorten(row.failed[0], 72)})"
         elif row.record:
             drawn(ax, row, y, shade)
-        ax.text(REACH[1] + 0.15, y, plots.fill(words, 34), color=shade, va="center", fontsize=13)
+        ax.text(REACH[1] + 0.4, y, plots.fill(words, 36), color=shade, va="center", fontsize=12)
     ax.set(xlim=REACH, ylim=(len(found) - 0.5, -0.5), yticks=range(len(found)))
     ax.set_yticklabels([row.title for row in found])
     ax.set_xticks(range(int(REACH[0]), int(REACH[1]) + 1))

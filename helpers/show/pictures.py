@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from helpers.show.look import GREY, PALETTE, Look
 from helpers.show.plots import HALF, OUTCOMES, bar, canvas, fill, spread
-from helpers.stats.intervals import interval, mean_where
+from helpers.stats.intervals import interval, over_bases
 
 
 def heat(tables: dict[str, pd.DataFrame], right: str, title: str, look: Look) -> Figure:
@@ -184,10 +184,10 @@ def selective(curve: pd.DataFrame, points: pd.DataFrame, title: str, look: Look)
 
 
 def reliability(frame: pd.DataFrame, title: str, look: Look) -> Figure:
-    """A panel an arm: the share of right answers in each tenth of confidence, with its interval,
-    items resampled, and the count of replies; confidence 0 is in the first.
+    """A panel an arm: the share of right answers in each tenth of confidence, its interval over the
+    bases that have a reply there, and the count of replies; confidence 0 is in the first tenth.
 
-    frame: arm, seed, item, confidence (0..1), correct.
+    frame: arm, base, seed, item, confidence (0..1), correct; arms may have answered other items.
     """
     arms = list(frame.arm.unique())
     figure, axes = canvas(title, look.stamp, panels=len(arms), height=5.2)
@@ -196,8 +196,8 @@ def reliability(frame: pd.DataFrame, title: str, look: Look) -> Figure:
         ax.plot([0, 1], [0, 1], "--", color=GREY, lw=1.5)
         tenth = (rows.confidence * 10).astype(int).clip(0, 9)
         for at, group in rows.groupby(tenth):
-            inside = rows.assign(inside=(tenth == at).astype(float))
-            rate = mean_where(inside, "correct", "inside", (0, 1))
+            shares = group.groupby(["base", "seed"]).correct.mean().groupby("base").mean()
+            rate = over_bases(shares.to_dict(), len(group), limits=(0, 1))
             x = group.confidence.mean()
             bar(ax, vars(rate), x, look.colour(arm), upright=True, lw=2)
             share = group.correct.mean()  # of all replies, since a base may have none here
