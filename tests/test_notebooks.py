@@ -116,7 +116,7 @@ def smallest(tmp_path_factory):
         patch.setattr(process, "RUNS", folder)
         patch.setenv("WORKBOOK_CACHE", str(folder / "cache"))
         options = [f"-p{name}={value}" for name, value in SMALLEST.items()]
-        done = CliRunner().invoke(app, ["run", *options])
+        done = CliRunner().invoke(app, ["run", "--jobs", "2", *options])
     assert done.exit_code == 0, done.output
     assert done.output.splitlines()[-1].startswith("complete: ")
     (run,) = folder.glob("2*")
