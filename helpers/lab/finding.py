@@ -78,6 +78,7 @@ class Finding:
     def __init__(self, p: Params, items: Sequence[Item]):
         self.p = p
         self.items = list(items)
+        self.numbers: dict[tuple, Interval] = {}
 
     # --- what it is about -------------------------------------------------------------------
 
@@ -215,8 +216,12 @@ class Finding:
 
     def value(self, measure: str, arm: str, dose: int | None = None) -> Interval:
         """A measure of an arm at a dose, by default its last."""
-        one = self.measure(measure)
-        return intervals.interval(self.rows(measure, arm, dose), one.statistic, one.macro)
+        key = measure, arm, dose
+        if key not in self.numbers:
+            one = self.measure(measure)
+            rows = self.rows(measure, arm, dose)
+            self.numbers[key] = intervals.interval(rows, one.statistic, one.macro)
+        return self.numbers[key]
 
     def change(
         self, measure: str, before: str, after: str, where: str = "", dose: int | None = None
@@ -224,13 +229,18 @@ class Finding:
         """A measure of one arm minus that of another, on the same items; NaN when `where` leaves
         none. dose: of `after`.
         """
-        one = self.measure(measure)
-        pair = self.rows(measure, before), self.rows(measure, after, dose)
-        if where:
-            pair = intervals.where_both(*pair, where)
-            if pair[0].empty:
-                return Interval(nan, nan, nan, 0)
-        return intervals.difference(*pair, one.statistic, one.macro)
+        key = measure, before, after, where, dose
+        if key not in self.numbers:
+            one = self.measure(measure)
+            pair = self.rows(measure, before), self.rows(measure, after, dose)
+            if where:
+                pair = intervals.where_both(*pair, where)
+            self.numbers[key] = (
+                Interval(nan, nan, nan, 0)
+                if pair[0].empty
+                else intervals.difference(*pair, one.statistic, one.macro)
+            )
+        return self.numbers[key]
 
     def table(
         self,

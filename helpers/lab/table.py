@@ -126,6 +126,7 @@ class Asked:
         """Give the rows of an arm, as a test or a thought experiment has them."""
         dose = self.lab.dose(arm) if dose is None else dose
         self._whole[arm, dose, *sorted(settings.items())] = frame
+        self.lab.numbers.clear()
 
     def of_cell(self, cell: Cell, **settings: Any) -> pd.DataFrame:
         """The rows of one training, from memory, from disk, or made now."""

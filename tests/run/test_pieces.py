@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from concurrent.futures.process import BrokenProcessPool
 
+import psutil
 import pytest
 
 from helpers.lm import cache as entries
@@ -88,7 +89,7 @@ def test_all_pieces_are_done_once_with_progress_and_what_is_there_is_not_made_ag
     assert made(given) == arms
 
 
-def test_after_a_kill_at_any_moment_at_most_one_piece_a_job_is_begun_again(given, tmp_path):
+def test_after_a_kill_at_any_moment_at_most_one_piece_a_job_is_begun_again(given, tmp_path, cache):
     given |= {"pause": 0.4}
     code = f"""
 from pathlib import Path
@@ -106,14 +107,17 @@ if __name__ == "__main__":
     while sum(made(given).values()) < 2:
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
+    workers = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    time.sleep(1.0)  # its processes end with it
-    before = made(given)
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert not alive  # its processes end with it
+    kept = {path: path.stat().st_mtime_ns for path in cache.rglob("table.parquet")}
+    assert kept
     todo = [piece(given, base) for base in given["bases"]]
     assert pieces.prepare(todo, 2, tmp_path, print, work) == []
     assert set(made(given)) == {(a, str(b)) for a in ("first", "second", "third") for b in range(3)}
-    assert all(made(given)[done] == 1 for done in before)
+    assert all(path.stat().st_mtime_ns == then for path, then in kept.items())
     again = [table for table, times in begun(given).items() if times > 1]
     assert len(again) <= 2  # jobs
 
