@@ -14,10 +14,10 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c requirements.
 run: $(READY)  ## execute the notebooks at tier pocket, write the report, show the verdicts
 	$(BIN)/workbook run --tier pocket --jobs 2
 
-test: test-setup  ## all tests, and that the code is formatted and clean
+test: test-setup  ## all tests on two cores, and that the code is formatted and clean
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lab: $(READY)  ## open JupyterLab on notebook 0
 	$(BIN)/workbook lab

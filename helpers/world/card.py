@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from helpers.lm.cache import write_atomically
-from helpers.lm.models import POCKET, load
+from helpers.lm.models import POCKET, find, load
 from helpers.world.corpus import Corpus
 from helpers.world.gates import measure
 from helpers.world.pretraining import Schedule
@@ -20,16 +20,20 @@ def write_card(items: int = ITEMS) -> Path:
     folders = sorted(POCKET.glob("seed*"))
     if not folders:
         raise ValueError(f"No pocket model in {POCKET}: run `workbook pretrain --seed 0` first.")
+    seeds = [int(folder.name.removeprefix("seed")) for folder in folders]
     frames = [
-        measure(load(f"pocket-{folder.name.removeprefix('seed')}"), items).assign(
-            seed=int(folder.name.removeprefix("seed"))
-        )
-        for folder in folders
+        measure(load(f"pocket-{seed}"), items).assign(seed=seed, model=identity(seed))
+        for seed in seeds
     ]
     frame = pd.concat(frames, ignore_index=True)
     write_atomically(GATES, frame.round(4).to_csv(index=False).rstrip())
     write_atomically(POCKET / "README.md", card(frame))
     return POCKET / "README.md"
+
+
+def identity(seed: int) -> str:
+    """What tells the weights of a shipped model from any other, as a cache's keys have it."""
+    return find(f"pocket-{seed}").identity
 
 
 def card(gates: pd.DataFrame) -> str:
