@@ -16,7 +16,7 @@ from lm_eval.models.huggingface import HFLM
 
 from helpers.lm import models, scoring
 from helpers.text import chains
-from helpers.world import grammar
+from helpers.world import grammar, scene
 
 CHAINS, REPEATS, TOLERANCE = 4, 5, 1e-3
 CUTS = 9
@@ -26,7 +26,7 @@ def requests(lm: models.LM, n_cuts: int) -> list[tuple[str, list[str], str, str]
     """Prompt, cuts, suffix and right answer of some six-step stories, told at length."""
     made = []
     for i in range(CHAINS):
-        story = grammar.story(random.Random(f"benchmark {i}"), grammar.MAX_STEPS)
+        story = scene.story(random.Random(f"benchmark {i}"), grammar.MAX_STEPS)
         steps = [text for step in story.chain for text in (step, f"So far {step}")]
         shares = np.linspace(0, 1, n_cuts) if n_cuts > 1 else [1.0]
         cuts = [" ".join([chains.OPEN, *chains.cut(steps, share)]) for share in shares]
