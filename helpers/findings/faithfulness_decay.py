@@ -34,7 +34,7 @@ from helpers.lab.record import Record, Value
 from helpers.lab.table import Cell, table
 from helpers.lab.verdicts import Gate
 from helpers.lm import models
-from helpers.lm.models import LM
+from helpers.lm.models import LM, Handle
 from helpers.lm.reasoning import (
     CUTS,
     area_over_the_curve,
@@ -136,6 +136,11 @@ class FaithfulnessDecay(finding.Finding):
             return RECIPES[arm]
         rank = int(arm.removeprefix("answer_sft, rank "))
         return replace(sized(RECIPES["answer_sft"], self.base(self.p.bases[0])), lora_rank=rank)
+
+    def made_of(self, cell: Cell) -> list[Handle]:
+        """The arm's model, and the one that rewords its chains, where there is one."""
+        other = self.p.paraphraser
+        return [cell.model(), *([models.find(other)] if other else [])]
 
     @property
     def gates(self) -> list[Any]:

@@ -1,5 +1,7 @@
 """Finding 2 on planted readers: one that ignores its chain, one that reads nothing else."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -259,3 +261,18 @@ def test_only_answer_sft_is_trained_to_stop_on_the_way(monkeypatch):
     for arm in ("answer_sft", "rlvr"):
         lab.model(arm, 0, 0, 40)
     assert asked == {"answer_sft": [20, 40], "rlvr": [40]}
+
+
+def test_another_model_that_rewords_under_the_same_name_makes_the_rows_anew(tmp_path, tiny_path):
+    folder = tmp_path / "rewords"
+    shutil.copytree(tiny_path, folder)
+
+    def key():
+        p = finding.Params(**SETTINGS | {"paraphraser": str(folder), "bases": [0]})
+        lab = finding.FaithfulnessDecay(p)
+        return lab.scored.key(Cell(lab, "before", 0, 0, 0))
+
+    before = key()
+    assert key() == before
+    (folder / "generation_config.json").write_text("{}")
+    assert key() != before
