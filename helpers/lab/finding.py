@@ -79,6 +79,7 @@ class Finding:
         self.p = p
         self.items = list(items)
         self.numbers: dict[tuple, Interval] = {}
+        self.models: dict[tuple, Handle] = {}
 
     # --- what it is about -------------------------------------------------------------------
 
@@ -170,6 +171,15 @@ class Finding:
 
     def model(self, arm: str, base: int, seed: int, dose: int) -> Handle:
         """The model of an arm after `dose` training steps; trains it if need be."""
+        key = arm, base, seed, dose
+        if key not in self.models:
+            self.models[key] = self.make_model(*key)
+        return self.models[key]
+
+    def make_model(self, arm: str, base: int, seed: int, dose: int) -> Handle:
+        """What `model` finds or trains at its first call; a finding whose arms start from others
+        has its own.
+        """
         if not self.arm(arm).trained or dose == 0:
             return self.base(base)
         doses = sorted({*self.doses(arm), dose})

@@ -156,7 +156,7 @@ class Repair(finding.Finding):
         kin = DAMAGED if arm == DAMAGED else f"rlsf_{TAUGHT[arm].trainer}"
         return replace(RECIPES[kin], name=arm)
 
-    def model(self, arm: str, base: int, seed: int, dose: int) -> Handle:
+    def make_model(self, arm: str, base: int, seed: int, dose: int) -> Handle:
         """As for every finding; repairs start from the damaged model."""
         start = self.arm(arm).start
         if not start:

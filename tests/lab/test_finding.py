@@ -259,8 +259,8 @@ def test_who_never_learned_the_stories_gets_more_room_for_its_replies(monkeypatc
     )
     brief = replace(RECIPES["rlvr"], max_new_tokens=12)
     for tier in ("pocket", "gpu"):
-        lab = Toy(params(tier=tier))
         for recipe in (RECIPES["rlvr"], brief):
+            lab = Toy(params(tier=tier))
             lab.recipe = lambda arm, recipe=recipe: recipe
             assert lab.model("tuned", 3, 2, 4) == models.find(str(tiny_path))
     usual, room = Recipe.max_new_tokens, models.tiers()["gpu"]["reply_tokens"]

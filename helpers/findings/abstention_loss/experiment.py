@@ -232,13 +232,13 @@ class AbstentionLoss(finding.Finding):
             return RECIPES[arm]
         return replace(RECIPES[KEEP], abstention_share=float(arm.removeprefix("kept ")))
 
-    def model(self, arm: str, base: int, seed: int, dose: int) -> Handle:
+    def make_model(self, arm: str, base: int, seed: int, dose: int) -> Handle:
         """As for every finding; a finished `after` model and a judge are found, not trained."""
         if self.p.after and arm == REASONING:
             return models.find(self.p.after)
         if arm == JUDGE:
             return models.find(self.p.judge)
-        return super().model(arm, base, seed, dose)
+        return super().make_model(arm, base, seed, dose)
 
     def lm(self, cell: Cell) -> LM:
         """An arm, loaded; where `after` has the same weights, before does not think."""

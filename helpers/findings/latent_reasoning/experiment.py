@@ -129,14 +129,14 @@ class LatentReasoning(finding.Finding):
         """A named recipe; one problem's arms are SFT or RL as `ONE_PROBLEM` has them."""
         return replace(RECIPES[ONE_PROBLEM.get(arm, arm)], name=arm)
 
-    def model(self, arm: str, base: int, seed: int, dose: int) -> Handle:
+    def make_model(self, arm: str, base: int, seed: int, dose: int) -> Handle:
         """As for every finding; the arms of `ONE_PROBLEM` learn from one problem, and those of
         `BESIDE_TUNED` are the base with something of the tuned model.
         """
         if arm in BESIDE_TUNED:
             return self.base(base)
         if arm not in ONE_PROBLEM or dose == 0:
-            return super().model(arm, base, seed, dose)
+            return super().make_model(arm, base, seed, dose)
         data = self.lessons(Cell(self, arm, base, seed, dose))
         given = self.base(base), self.recipe(arm), base, seed, [dose]
         return self.checkpoints(*given, data=data)[dose]

@@ -177,7 +177,7 @@ class RewardDial(finding.Finding):
         """See `arms.recipe_of`."""
         return recipe_of(arm, self.p.harder_rate, self.p.restore)
 
-    def model(self, arm: str, base: int, seed: int, dose: int) -> Handle:
+    def make_model(self, arm: str, base: int, seed: int, dose: int) -> Handle:
         """As for every finding; policies start from `hedged`, the restored model and its control
         from harder reasoning SFT.
         """

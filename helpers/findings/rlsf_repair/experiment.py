@@ -140,7 +140,7 @@ class RlsfRepair(finding.Finding):
         p = self.p
         return Repair(RepairParams.shared(p, p.doses, p.max_new_tokens))
 
-    def model(self, arm: str, base: int, seed: int, dose: int) -> Handle:
+    def make_model(self, arm: str, base: int, seed: int, dose: int) -> Handle:
         """As `Repair` makes it."""
         return self.repair.model(arm, base, seed, dose)
 
