@@ -18,7 +18,7 @@ import yaml
 
 from helpers import ROOT
 from helpers.lab import record
-from helpers.run import plan
+from helpers.run import kept, plan
 from helpers.run.pieces import Piece, pieces_of, prepare
 from helpers.run.plan import Run
 
@@ -140,8 +140,16 @@ def give_up(todo: Sequence[Run], failed: Sequence[Piece]) -> None:
 def execute(
     todo: Sequence[Run], folder: Path, jobs: int, say: Callable[[str], None] = print
 ) -> None:
-    """Execute notebooks, `jobs` at a time; on an interrupt the running ones are ended."""
-    waiting = sorted(todo, key=plan.minutes, reverse=True) if jobs > 1 else list(todo)
+    """Execute notebooks, `jobs` at a time, but for those of which all but the prose was executed
+    before; on an interrupt the running ones are ended.
+    """
+    waiting = []
+    for one in sorted(todo, key=plan.minutes, reverse=True) if jobs > 1 else todo:
+        if kept.take(one, folder):
+            one.state = "complete"
+            say(f"{one.name}: complete, as executed before")
+        else:
+            waiting.append(one)
     active: list[tuple[Run, subprocess.Popen]] = []
     try:
         while waiting or active:
@@ -152,6 +160,8 @@ def execute(
             for one, process in [pair for pair in active if pair[1].poll() is not None]:
                 active.remove((one, process))
                 judge(one, folder, process.returncode)
+                if one.state == "complete":
+                    kept.keep(one, folder)
                 seconds = time.monotonic() - one.started
                 say(f"{one.name}: {one.state} after {seconds:.0f} s {one.reason}".rstrip())
     finally:

@@ -12,8 +12,13 @@ import pytest
 
 from helpers.lab import record
 from helpers.lm import models
-from helpers.run import plan, process, report
+from helpers.run import kept, plan, process, report
 from tests.run.books import DRAW, notebook, run
+
+
+@pytest.fixture(autouse=True)
+def own_cache(cache):
+    """No test takes what another one executed."""
 
 
 def test_a_tier_may_say_something_of_one_notebook_and_whoever_asks_comes_first(
@@ -171,6 +176,44 @@ def test_the_key_tells_runs_of_other_code_or_parameters_apart_and_not_other_pros
     book.cells[0].source = "# Better words"
     nbformat.write(book, path)
     assert plan.plan(plan.find([str(path)]))[0].key == first
+
+
+def prose(path, words):
+    book = nbformat.read(path, as_version=4)
+    book.cells[0].source = words
+    nbformat.write(book, path)
+
+
+def test_new_prose_is_put_around_the_outputs_and_other_code_or_content_is_executed(
+    tmp_path, monkeypatch
+):
+    note = tmp_path / "executed"
+    path = notebook(tmp_path, "01_small", f"print('once', file=open('{note}', 'a'))", "print(n)")
+
+    def go(**options):
+        folder, (one,) = run([path], tmp_path, **options)
+        assert one.state == "complete", one.reason
+        written = nbformat.read(folder / "01_small.ipynb", as_version=4)
+        return len(note.read_text().splitlines()), written, (folder / "01_small.json").read_text()
+
+    times, first, made = go(params={"n": "4"})
+    prose(path, "# Better words")
+    times_now, second, taken = go(params={"n": "4"})
+    assert times == times_now == 1 and taken == made
+    assert second.cells[0].source == "# Better words" != first.cells[0].source
+    assert second.cells[1:] == first.cells[1:] and "4" in str(second.cells[-1].outputs)
+    assert go(params={"n": "5"})[0] == 2
+    monkeypatch.setattr(kept, "content", lambda: "another figure")
+    assert go(params={"n": "5"})[0] == 3
+    (one,) = plan.plan(plan.find([path]), params={"n": "5"})
+    (kept.place(one) / "01_small.ipynb").write_text("{")
+    assert go(params={"n": "5"})[0] == 4  # a broken file is named and made again
+
+
+def test_a_notebook_that_failed_is_not_kept(tmp_path):
+    book = notebook(tmp_path, "01_small", "raise ValueError('no')")
+    _, (one,) = run([book], tmp_path)
+    assert one.state == "failed" and not kept.place(one).exists()
 
 
 def test_a_real_model_is_one_base_whatever_its_tier(tmp_path):
