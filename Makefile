@@ -17,7 +17,7 @@ run: $(READY)  ## execute the notebooks at tier pocket, write the report, show t
 test: test-setup  ## all tests on two cores, and that the code is formatted and clean
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lab: $(READY)  ## open JupyterLab on notebook 0
 	$(BIN)/workbook lab
