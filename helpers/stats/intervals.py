@@ -78,7 +78,7 @@ def spread_of(values: Sequence[float], noise: float) -> float:
     if len(values) < 2:
         return nan
     found = float(np.std(values, ddof=1))
-    return noise if found < 1e-12 and noise > 0 else found
+    return noise if found < 1e-12 < noise else found
 
 
 def over_bases(
