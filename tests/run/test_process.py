@@ -16,11 +16,6 @@ from helpers.run import kept, plan, process, report
 from tests.run.books import DRAW, notebook, run
 
 
-@pytest.fixture(autouse=True)
-def own_cache(cache):
-    """No test takes what another one executed."""
-
-
 def test_a_tier_may_say_something_of_one_notebook_and_whoever_asks_comes_first(
     tmp_path, monkeypatch
 ):
@@ -87,7 +82,7 @@ def test_notebooks_are_found_by_number_or_name_and_unknown_ones_listed(tmp_path)
         plan.find(["07"], tmp_path)
 
 
-def test_only_the_record_is_believed(tmp_path):
+def test_only_the_record_is_believed(tmp_path, cache):
     books = [
         notebook(tmp_path, "01_killed", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"),
         notebook(tmp_path, "02_quits", "import sys; sys.exit(0)"),
@@ -109,7 +104,7 @@ def test_only_the_record_is_believed(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_ends_the_running_notebook_and_says_so(tmp_path, monkeypatch, number):
+def test_an_interrupt_ends_the_running_notebook_and_says_so(tmp_path, monkeypatch, number, cache):
     book = notebook(tmp_path, "01_slow", "import time; time.sleep(120)")
     started, processes = process.start, []
 
@@ -129,7 +124,7 @@ def test_an_interrupt_ends_the_running_notebook_and_says_so(tmp_path, monkeypatc
 
 
 def test_side_by_side_the_longest_begins_first_and_one_at_a_time_none_is_put_off(
-    tmp_path, monkeypatch
+    tmp_path, monkeypatch, cache
 ):
     begun = []
 
@@ -149,7 +144,7 @@ def test_side_by_side_the_longest_begins_first_and_one_at_a_time_none_is_put_off
     assert begun == ["01", "02", "03"]
 
 
-def test_a_run_is_complete_and_reported(tmp_path):
+def test_a_run_is_complete_and_reported(tmp_path, cache):
     book = notebook(tmp_path, "01_small", DRAW, finding="abstention_loss")
     folder, (one,) = run([book], tmp_path, params={"n": "4", "fast": "false"})
     assert one.state == "complete", one.reason
@@ -185,7 +180,7 @@ def prose(path, words):
 
 
 def test_new_prose_is_put_around_the_outputs_and_other_code_or_content_is_executed(
-    tmp_path, monkeypatch
+    tmp_path, monkeypatch, cache
 ):
     note = tmp_path / "executed"
     path = notebook(tmp_path, "01_small", f"print('once', file=open('{note}', 'a'))", "print(n)")
@@ -210,7 +205,7 @@ def test_new_prose_is_put_around_the_outputs_and_other_code_or_content_is_execut
     assert go(params={"n": "5"})[0] == 4  # a broken file is named and made again
 
 
-def test_a_notebook_that_failed_is_not_kept(tmp_path):
+def test_a_notebook_that_failed_is_not_kept(tmp_path, cache):
     book = notebook(tmp_path, "01_small", "raise ValueError('no')")
     _, (one,) = run([book], tmp_path)
     assert one.state == "failed" and not kept.place(one).exists()
