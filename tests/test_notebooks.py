@@ -30,6 +30,7 @@ SMALLEST = {
     "k": "3",
     "stops": "[0.0, 0.5]",
     "n_learned": "10",
+    "repair_doses": "[0, 1, 2]",
 }
 
 
