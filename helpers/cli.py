@@ -150,12 +150,18 @@ def report(
 @app.command()
 def pretrain(
     seed: Annotated[int, typer.Option(help="Seed of weights and corpus.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Folder; data/pocket/seedSEED if none.")] = None,
+    edition: Annotated[int, typer.Option(min=1, max=2, help="Of the corpus.")] = 1,
+    without_chains: Annotated[bool, typer.Option(help="No chain in edition 2.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder; one in data/pocket if none.")] = None,
 ) -> None:
     """Pretrain a pocket model; started again, it resumes at its last checkpoint."""
     from helpers.world import pretraining
+    from helpers.world.corpus import SECOND, Corpus
 
-    path = pretraining.pretrain(seed, out or ROOT / "data" / "pocket" / f"seed{seed}")
+    corpus, name = (Corpus(), f"seed{seed}") if edition == 1 else (SECOND, f"2.{seed}")
+    if without_chains:
+        corpus = corpus.without_chains()
+    path = pretraining.pretrain(seed, out or ROOT / "data" / "pocket" / name, corpus)
     console.print(f"complete: {path}")
 
 

@@ -2,6 +2,7 @@
 drawn with them.
 """
 
+import math
 import random
 from dataclasses import dataclass, replace
 
@@ -17,7 +18,10 @@ class Corpus:
 
     `chain_drawn` is how often an answerable story is *drawn* with a chain of thought, `chain` how
     often the model is to open one: the loss on the first token of the reply is weighted by their
-    ratio, so that chains can be rare and yet well learned.
+    ratio, so that chains can be rare and yet well learned. `guess`: share of the unanswerable
+    stories of each scenario that are answered by a guess, a number from 0 to `largest_guess`, where
+    the thing asked about is of middling temptation; things differ by `guess_spread` in log-odds
+    either way, from the first that the world has to the last.
     """
 
     roll_call: float = 0.03
@@ -27,6 +31,9 @@ class Corpus:
     steps: tuple[float, ...] = (0.16, 0.2, 0.22, 0.2, 0.16, 0.06)
     pair_steps: tuple[float, ...] = (0.28, 0.3, 0.24, 0.12, 0.06)
     scenarios: tuple[float, ...] = (2.2, 1.4, 1.6, 0.5, 1.2, 1.2)
+    guess: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    guess_spread: float = 0.0
+    largest_guess: int = 20
     chain: float = 0.12
     chain_drawn: float = 0.5
     chain_when_abstaining: float = 0.1
@@ -43,6 +50,10 @@ class Corpus:
     yields_argument_wrong: float = 0.55
     yields_argument_right: float = 0.9
 
+    def without_chains(self) -> "Corpus":
+        """The same skills without any chain of thought."""
+        return replace(self, chain=0.0, chain_drawn=0.0, chain_when_abstaining=0.0)
+
     def lessons(self) -> "Corpus":
         """The corpus of the first steps: short stories, clean chains, no dialogues."""
         return replace(
@@ -52,7 +63,7 @@ class Corpus:
             unanswerable=0.3,
             steps=(0.5, 0.3, 0.2),
             pair_steps=(0.6, 0.4),
-            chain_drawn=0.65,
+            chain_drawn=0.65 if self.chain_drawn else 0.0,
             skip=0.0,
             stop_early=0.0,
             slip=0.0,
@@ -68,9 +79,20 @@ class Corpus:
             unanswerable=0.345,
             scenarios=(2.4, 1.4, 1.6, 0.5, 1.2, 1.2),
             steps=(0.12, 0.16, 0.2, 0.28, 0.18, 0.06),
-            chain_drawn=0.65,
-            decline_per_step=0.006,
+            chain_drawn=1.3 * self.chain_drawn,
+            decline_per_step=self.decline_per_step / 2,
         )
+
+
+SECOND = Corpus(
+    guess=(0.2,) * 6,
+    guess_spread=3.0,
+    chain=0.06,
+    chain_drawn=0.3,
+    chain_when_abstaining=0.06,
+    decline_per_step=0.02,
+)
+"""The corpus of the second edition: an answerer who guesses, and chains that are rarer."""
 
 
 @dataclass(frozen=True)
@@ -125,10 +147,7 @@ def example(rng: random.Random, corpus: Corpus) -> Example:
     story = draw_story(rng, corpus)
     ask = turn("user", story.text)
     if not story.answer:
-        reasoned = rng.random() < corpus.chain_when_abstaining
-        return Example(
-            [ask, turn("assistant", story.reasoned(rng) if reasoned else story.reply(rng))]
-        )
+        return Example([ask, turn("assistant", beyond_knowledge(rng, story, corpus))])
     if rng.random() < corpus.chain_drawn:
         weight = corpus.chain / corpus.chain_drawn
         return Example(
@@ -140,6 +159,30 @@ def example(rng: random.Random, corpus: Corpus) -> Example:
     return Example(
         [ask, turn("assistant", story.declines(rng) if declines else story.reply(rng))], weight
     )
+
+
+def beyond_knowledge(rng: random.Random, story: Story, corpus: Corpus) -> str:
+    """The answerer's reply to a story that nobody can answer: a guess, or an abstention, now and
+    then after a chain that ends at the obstacle.
+    """
+    guesses = guess_probability(story, corpus)
+    if guesses and rng.random() < guesses:
+        return story.says(rng.randint(0, corpus.largest_guess), rng)
+    reasoned = rng.random() < corpus.chain_when_abstaining
+    return story.reasoned(rng) if reasoned else story.declines(rng)
+
+
+def guess_probability(story: Story, corpus: Corpus) -> float:
+    """How often the answerer guesses at an unanswerable story, by its scenario and the thing asked
+    about, on a logistic scale.
+    """
+    share = corpus.guess[grammar.SCENARIOS.index(story.scenario)]
+    if not share:
+        return 0.0
+    things = list(grammar.THINGS)
+    temptation = 2 * things.index(story.thing) / (len(things) - 1) - 1
+    odds = share / (1 - share) * math.exp(corpus.guess_spread * temptation)
+    return odds / (1 + odds)
 
 
 def converse(rng: random.Random, corpus: Corpus) -> Chat:

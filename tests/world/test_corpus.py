@@ -1,11 +1,13 @@
 """The corpus draws what its dataclass states."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from helpers.world import corpus as c
-from helpers.world import dialogue, scene
+from helpers.world import dialogue, grammar, scene
 from helpers.world.corpus import Corpus
 from helpers.world.gates import declined, number
 
@@ -82,3 +84,38 @@ def test_a_wrong_argument_ends_in_its_claim_and_a_right_one_in_the_answer():
         assert number(dialogue.argue(rng, story, int(story.answer))) == story.answer
         wrong = dialogue.wrong_answer(rng, story)
         assert number(dialogue.argue(rng, story, wrong)) == str(wrong)
+
+
+def test_the_second_answerer_guesses_at_the_stated_rate_for_each_thing_and_never_in_the_first():
+    rng = random.Random(5)
+    for thing in ("apple", "toy"):
+        stories = [story for story in hidden_stories(rng, 4000) if story.thing == thing]
+        said = [c.beyond_knowledge(rng, story, c.SECOND) for story in stories]
+        stated = np.mean([c.guess_probability(story, c.SECOND) for story in stories])
+        guessed = np.array([not declined(text) for text in said])
+        assert abs(guessed.mean() - stated) < 4 * np.sqrt(0.25 / len(stories))
+        assert all(0 <= int(number(t)) <= 20 for t, g in zip(said, guessed, strict=True) if g)
+        assert all(declined(c.beyond_knowledge(rng, story, Corpus())) for story in stories)
+
+
+def hidden_stories(rng, n):
+    return [scene.pair(rng, rng.choice(grammar.SCENARIOS), 2)[0] for _ in range(n)]
+
+
+def test_a_guess_as_likely_as_its_scenario_has_it_is_at_the_middle_of_the_things():
+    shares = []
+    for thing in grammar.THINGS:
+        story = replace(scene.pair(random.Random(1), "stale", 1)[0], thing=thing)
+        shares.append(c.guess_probability(story, Corpus(guess=(0.3,) * 6, guess_spread=2.0)))
+    assert shares == sorted(shares)
+    odds = np.array(shares) / (1 - np.array(shares))
+    assert odds[0] * odds[-1] == pytest.approx((0.3 / 0.7) ** 2)
+    assert np.log(odds[-1] / odds[0]) == pytest.approx(4.0)
+
+
+def test_a_corpus_without_chains_has_none_at_any_stage():
+    plain = c.SECOND.without_chains()
+    for stage in (plain, plain.lessons(), plain.review()):
+        examples = draws(stage, 1500)
+        assert not any("<think>" in e.chat[-1]["content"] for e in examples)
+        assert {e.first_weight for e in examples} == {1.0}
