@@ -11,8 +11,14 @@ from helpers.run.plan import Run
 shell = CliRunner()
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch):
+    """The width of the terminal, whatever started the tests."""
+    monkeypatch.setattr(cli.console, "_width", 200)
+
+
 def invoke(*arguments):
-    result = shell.invoke(cli.app, list(arguments), env={"COLUMNS": "200"})
+    result = shell.invoke(cli.app, list(arguments))
     return result.exit_code, result.output.strip().splitlines()
 
 

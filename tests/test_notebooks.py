@@ -2,12 +2,11 @@
 
 import re
 import statistics
-import subprocess
-import sys
 
+import click.testing
 import jupytext
 import nbformat
-import papermill
+import papermill.cli
 import pytest
 from typer.testing import CliRunner
 
@@ -103,8 +102,11 @@ def test_the_title_card_has_the_minutes_of_the_tiers(path):
 
 @each
 def test_papermill_help_lists_every_parameter(path):
-    command = [sys.executable, "-m", "papermill", "--help-notebook", str(path)]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    shown = click.testing.CliRunner().invoke(
+        papermill.cli.papermill, ["--help-notebook", str(path)]
+    )
+    assert shown.exit_code == 0
+    said = shown.output
     for name in papermill.inspect_notebook(str(path)):
         assert re.search(rf"^ +{name}: ", said, re.M), name
 
