@@ -101,7 +101,8 @@ def test_the_title_card_has_the_minutes_of_the_tiers(path):
 
 @each
 def test_papermill_help_lists_every_parameter(path, capsys):
-    papermill.cli.papermill(["--help-notebook", str(path)], standalone_mode=False)
+    with pytest.raises(SystemExit, match="0"):
+        papermill.cli.papermill(["--help-notebook", str(path)])
     said = capsys.readouterr().out
     for name in papermill.inspect_notebook(str(path)):
         assert re.search(rf"^ +{name}: ", said, re.M), name
