@@ -156,9 +156,9 @@ def pretrain(
 ) -> None:
     """Pretrain a pocket model; started again, it resumes at its last checkpoint."""
     from helpers.world import pretraining
-    from helpers.world.corpus import SECOND, Corpus
+    from helpers.world.corpus import Corpus, Guessing
 
-    corpus, name = (Corpus(), f"seed{seed}") if edition == 1 else (SECOND, f"2.{seed}")
+    corpus, name = (Corpus(), f"seed{seed}") if edition == 1 else (Guessing(), f"2.{seed}")
     if without_chains:
         corpus = corpus.without_chains()
     path = pretraining.pretrain(seed, out or ROOT / "data" / "pocket" / name, corpus)

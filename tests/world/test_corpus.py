@@ -90,8 +90,8 @@ def test_the_second_answerer_guesses_at_the_stated_rate_for_each_thing_and_never
     rng = random.Random(5)
     for thing in ("apple", "toy"):
         stories = [story for story in hidden_stories(rng, 4000) if story.thing == thing]
-        said = [c.beyond_knowledge(rng, story, c.SECOND) for story in stories]
-        stated = np.mean([c.guess_probability(story, c.SECOND) for story in stories])
+        said = [c.beyond_knowledge(rng, story, c.Guessing()) for story in stories]
+        stated = np.mean([c.Guessing().guesses(story) for story in stories])
         guessed = np.array([not declined(text) for text in said])
         assert abs(guessed.mean() - stated) < 4 * np.sqrt(0.25 / len(stories))
         assert all(0 <= int(number(t)) <= 20 for t, g in zip(said, guessed, strict=True) if g)
@@ -106,7 +106,7 @@ def test_a_guess_as_likely_as_its_scenario_has_it_is_at_the_middle_of_the_things
     shares = []
     for thing in grammar.THINGS:
         story = replace(scene.pair(random.Random(1), "stale", 1)[0], thing=thing)
-        shares.append(c.guess_probability(story, Corpus(guess=(0.3,) * 6, guess_spread=2.0)))
+        shares.append(c.Guessing(guess=(0.3,) * 6, guess_spread=2.0).guesses(story))
     assert shares == sorted(shares)
     odds = np.array(shares) / (1 - np.array(shares))
     assert odds[0] * odds[-1] == pytest.approx((0.3 / 0.7) ** 2)
@@ -114,7 +114,7 @@ def test_a_guess_as_likely_as_its_scenario_has_it_is_at_the_middle_of_the_things
 
 
 def test_a_corpus_without_chains_has_none_at_any_stage():
-    plain = c.SECOND.without_chains()
+    plain = c.Guessing().without_chains()
     for stage in (plain, plain.lessons(), plain.review()):
         examples = draws(stage, 1500)
         assert not any("<think>" in e.chat[-1]["content"] for e in examples)
