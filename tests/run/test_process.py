@@ -196,7 +196,7 @@ def test_new_prose_is_put_around_the_outputs_and_other_code_or_content_is_execut
     times_now, second, taken = go(params={"n": "4"})
     assert times == times_now == 1 and taken == made
     assert second.cells[0].source == "# Better words" != first.cells[0].source
-    assert second.cells[1:] == first.cells[1:] and "4" in str(second.cells[-1].outputs)
+    assert second.cells[1:] == first.cells[1:] and "4\\n" in str(second.cells[-2].outputs)
     assert go(params={"n": "5"})[0] == 2
     monkeypatch.setattr(kept, "content", lambda: "another figure")
     assert go(params={"n": "5"})[0] == 3
