@@ -245,11 +245,10 @@ class Finding:
             pair = self.rows(measure, before), self.rows(measure, after, dose)
             if where:
                 pair = intervals.where_both(*pair, where)
-            self.numbers[key] = (
-                Interval(nan, nan, nan, 0)
-                if pair[0].empty
-                else intervals.difference(*pair, one.statistic, one.macro)
-            )
+            if where and pair[0].empty:
+                self.numbers[key] = Interval(nan, nan, nan, 0)
+            else:
+                self.numbers[key] = intervals.difference(*pair, one.statistic, one.macro)
         return self.numbers[key]
 
     def table(

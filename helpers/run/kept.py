@@ -12,35 +12,28 @@ from pathlib import Path
 
 import nbformat
 
-from helpers import ROOT
 from helpers.lab.table import versions
-from helpers.lm import cache, models
+from helpers.lm import cache
 from helpers.run import plan
 from helpers.run.plan import Run
 
-READ = ("*.py", "*.yaml", "*.json", "*.jsonl", "*.csv")
-"""Files whose content an executed notebook may show; weights are told by the models' identity."""
+READ = ("**/*.yaml", "**/*.json", "**/*.jsonl", "**/*.csv")
+"""Data that an executed notebook may show; weights are told by the models' identity."""
 
 
 @functools.cache
 def content() -> str:
     """Hash of our code, but for what runs it, and of our data."""
-    found = [p for pattern in READ for p in sorted(ROOT.glob(f"helpers/**/{pattern}"))]
-    found = [p for p in found if not {"run", "cli.py"} & {*p.relative_to(ROOT / "helpers").parts}]
-    found += [p for pattern in READ for p in sorted(ROOT.glob(f"data/**/{pattern}"))]
-    parts = [f"{path.relative_to(ROOT)} {cache.digest(path)}" for path in found]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return plan.content({"run", "cli.py"}, READ)
 
 
 def place(run: Run) -> Path:
     """Where an executed notebook is kept, by all that its outputs depend on."""
     given = plan.whole(run)
-    named = [given[name] for name in plan.MODELS if given.get(name)]
-    pockets = [f"pocket-{base}" for base in given.get("bases", [0])] if "pocket" in named else []
     questions = given.get("questions", "")
     parts = {
         "run": run.key,
-        "models": [models.find(one).identity for one in [*named, *pockets]],
+        "models": plan.identities(given, given.get("bases", [0])),
         "questions": cache.digest(Path(questions).expanduser()) if questions else "",
         "content": content(),
         "versions": versions(),

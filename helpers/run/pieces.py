@@ -25,10 +25,8 @@ from typing import Any
 
 import psutil
 
-from helpers import ROOT
 from helpers.lab.table import versions
-from helpers.lm import models
-from helpers.lm.cache import cache_dir, digest, write_atomically
+from helpers.lm.cache import cache_dir, write_atomically
 from helpers.run import plan
 from helpers.run.plan import Run
 
@@ -62,8 +60,6 @@ class Piece:
         """A file of the cache that says that all of it is made. Its name is made of the parameters,
         the models that they name, our whole code and the versions, so nothing is loaded to see it.
         """
-        named = [self.parameters.get(name) for name in plan.MODELS]
-        names = [f"pocket-{self.base}" if name == "pocket" else name for name in named if name]
         asked = {
             n: v for n, v in self.parameters.items() if n not in ("bases", "seeds", "forecast")
         }
@@ -71,7 +67,7 @@ class Piece:
             "module": self.module,
             "training": [self.base, self.seed],
             "parameters": asked,
-            "models": [models.find(name).identity for name in names],
+            "models": plan.identities(self.parameters, [self.base]),
             "code": whole_code(),
             "versions": versions(),
         }
@@ -82,10 +78,7 @@ class Piece:
 @functools.cache
 def whole_code() -> str:
     """Hash of our code, but for what only shows and runs, and of the data that it reads."""
-    files = [*ROOT.glob("helpers/**/*.py"), *ROOT.glob("data/*.yaml")]
-    files = [path for path in files if not {"show", "run", "cli.py"} & {*path.parts}]
-    parts = [f"{path.relative_to(ROOT)} {digest(path)}" for path in sorted(files)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    return plan.content({"show", "run", "cli.py"}, ["*.yaml"])
 
 
 def pieces_of(runs: Sequence[Run]) -> list[Piece]:

@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import inspect
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from helpers.lab import items
 from helpers.lab.finding import Finding
 from helpers.lab.params import Params, unknown_names
 from helpers.lm import models
+from helpers.lm.cache import digest
 
 NOTEBOOKS = ROOT / "notebooks"
 MODELS = ("model", "after", "judge", "scorer", "paraphraser", "persuader")
@@ -185,3 +187,21 @@ def key(notebook: Path, parameters: dict[str, Any]) -> str:
     code = [cell.source for cell in cells if cell.cell_type == "code"]
     parts = json.dumps([code, parameters], sort_keys=True)
     return hashlib.sha256(parts.encode()).hexdigest()[:20]
+
+
+def identities(parameters: dict[str, Any], bases: Sequence[int]) -> list[str]:
+    """The models that parameters name, by their weights; pockets are those of `bases`."""
+    named = [parameters[name] for name in MODELS if parameters.get(name)]
+    pockets = [f"pocket-{base}" for base in bases]
+    found = [one for name in named for one in (pockets if name == "pocket" else [name])]
+    return [models.find(name).identity for name in found]
+
+
+def content(but: set[str], data: Sequence[str]) -> str:
+    """Hash of our code, without the rooms and modules named, and of the files in data/ of some
+    glob patterns, whatever folder the project stands in.
+    """
+    code = [p for p in ROOT.glob("helpers/**/*.py") if not but & {*p.relative_to(ROOT).parts}]
+    files = sorted([*code, *(path for kind in data for path in ROOT.glob(f"data/{kind}"))])
+    parts = [f"{path.relative_to(ROOT)} {digest(path)}" for path in files]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -173,6 +173,21 @@ def test_the_key_tells_runs_of_other_code_or_parameters_apart_and_not_other_pros
     assert plan.plan(plan.find([str(path)]))[0].key == first
 
 
+def test_code_is_told_by_its_content_even_in_a_folder_that_is_called_like_one_of_its_rooms(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(plan, "ROOT", tmp_path / "run")
+    for place in ("lab/finding.py", "run/plan.py"):
+        file = tmp_path / "run" / "helpers" / place
+        file.parent.mkdir(parents=True)
+        file.write_text("x = 1")
+    first = plan.content({"run"}, [])
+    (tmp_path / "run" / "helpers" / "run" / "plan.py").write_text("x = 2")
+    assert plan.content({"run"}, []) == first
+    (tmp_path / "run" / "helpers" / "lab" / "finding.py").write_text("x = 2")
+    assert plan.content({"run"}, []) != first
+
+
 def prose(path, words):
     book = nbformat.read(path, as_version=4)
     book.cells[0].source = words
