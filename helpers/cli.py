@@ -150,18 +150,17 @@ def report(
 @app.command()
 def pretrain(
     seed: Annotated[int, typer.Option(help="Seed of weights and corpus.")] = 0,
-    edition: Annotated[int, typer.Option(min=1, max=2, help="Of the corpus.")] = 1,
-    without_chains: Annotated[bool, typer.Option(help="No chain in edition 2.")] = False,
+    without_chains: Annotated[
+        bool, typer.Option("--without-chains", help="No chain of thought in the corpus.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Folder; one in data/pocket if none.")] = None,
 ) -> None:
     """Pretrain a pocket model; started again, it resumes at its last checkpoint."""
     from helpers.world import pretraining
-    from helpers.world.corpus import Corpus, Guessing
+    from helpers.world.corpus import Corpus
 
-    corpus, name = (Corpus(), f"seed{seed}") if edition == 1 else (Guessing(), f"2.{seed}")
-    if without_chains:
-        corpus = corpus.without_chains()
-    path = pretraining.pretrain(seed, out or ROOT / "data" / "pocket" / name, corpus)
+    corpus = Corpus().without_chains() if without_chains else Corpus()
+    path = pretraining.pretrain(seed, out or ROOT / "data" / "pocket" / f"2.{seed}", corpus)
     console.print(f"complete: {path}")
 
 

@@ -41,13 +41,12 @@ class Schedule:
     heads: int = 4
     intermediate: int = 512
     rounds: tuple[tuple[int, float], ...] = (
-        (5500, 1.0),
-        (1600, 0.5),
-        (1600, 0.5),
-        (1200, 0.4),
+        (3200, 1.0),
+        (1000, 0.5),
+        (800, 0.4),
     )
-    lessons: int = 1000
-    review: int = 1200
+    lessons: int = 640
+    review: int = 800
     batch_size: int = 64
     emphasis: float = 3.0
     learning_rate: float = 1.5e-3
