@@ -151,15 +151,19 @@ class Finding:
     def base(self, base: int) -> Handle:
         """The model that arms start from: the pocket of that number, or the real (warm) model."""
         if self.p.model == "pocket":
-            return models.find(f"pocket-{base}")
+            return models.find(models.pocket(base))
         return warmed(self.p.model) if self.warm else models.find(self.p.model)
 
     def doses(self, arm: str) -> list[int]:
         """Training steps after which an arm is looked at, the last among them; 0 untrained."""
         if not self.arm(arm).trained:
             return [0]
-        asked = sorted({*self.p.doses} - {0})
+        asked = sorted({*self.asked(arm)} - {0})
         return asked if self.arm(arm).every_dose else asked[-1:]
+
+    def asked(self, arm: str) -> list[int]:
+        """The doses that the parameters ask of an arm."""
+        return self.p.doses
 
     def dose(self, arm: str) -> int:
         """Training steps of an arm at its end."""

@@ -178,7 +178,7 @@ class Repair(finding.Finding):
         model itself.
         """
         in_its_words = self.p.model == "pocket" or self.warm
-        return models.find(f"pocket-{base}") if in_its_words else self.base(base)
+        return models.find(models.pocket(base)) if in_its_words else self.base(base)
 
     def learned(self, arm: str, base: int, seed: int) -> list[Example]:
         """The pairs that an arm learns. Raises ValueError when there is none."""

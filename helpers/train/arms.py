@@ -49,7 +49,7 @@ def checkpoints(
     recipe = sized(recipe, start)
     key = arm_key(start, recipe, seed, data, judge)
     root = cache.cache_dir() / "arms"
-    kept = recipes.KEPT.get(recipe.name, ()) if recipe.lora_rank is None else ()
+    kept = recipes.KEPT.get(recipe.name, ()) if start.is_small else ()
     folders = {d: root / f"{recipe.name}-{key}-{d}" for d in {*doses, *kept} if d}
     with cache.lock(root / f"{recipe.name}-{key}"):
         missing = {d: folder for d, folder in folders.items() if not cache.usable(folder)}
@@ -100,9 +100,8 @@ def _run(
     from transformers import PrinterCallback, TrainerCallback
 
     trainers.prepare_process()
-    full = recipe.lora_rank is None
     fast = models.bfloat16_is_fast(models.choose(0, None, None)[0])
-    lm = models.load(start, dtype="bfloat16" if fast and not full else "float32")
+    lm = models.load(start, dtype="bfloat16" if fast and not start.is_small else "float32")
     steps = max(folders)
     bar = iter(progress(range(steps + 1), steps, f"{lm.name}: {recipe.name}"))
     about = {
@@ -110,10 +109,8 @@ def _run(
         "tier": lm.tier,
         "recipe": asdict(recipe),
         "seed": seed,
+        "base": str(start.folder.resolve()) if Path(start.name).is_dir() else start.name,
     }
-    if not full:
-        is_folder = Path(start.name).is_dir()
-        about["base"] = str(start.folder.resolve()) if is_folder else start.name
 
     class Doses(TrainerCallback):
         def on_step_end(self, args, state, control, **kwargs):
@@ -122,8 +119,6 @@ def _run(
                 trainers.check_finite(trainer.model, f"{about['name']}, step {state.global_step}")
                 with cache.new_folder(folders[state.global_step]) as temp:
                     trainer.model.save_pretrained(temp)
-                    if full:
-                        lm.tokenizer.save_pretrained(temp)
                     cache.seal(temp, {**about, "dose": state.global_step})
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -136,10 +131,10 @@ def _run(
 
 
 def reward_model(start: Handle, recipe: Recipe, seed: int, data: Sequence[Example]) -> Handle:
-    """A Bradley-Terry reward model (1952): the model `start` with a scalar head after the
-    recipe's steps on `data`, all weights tuned or, beyond pocket size, a LoRA adapter; each
-    example's margin is taken off the difference of rewards inside the logistic loss. Cached as arms
-    are; see `load_reward_model`. Raises ValueError without an example.
+    """A Bradley-Terry reward model (1952): an adapter of the model `start` with a scalar head after
+    the recipe's steps on `data`; each example's margin is taken off the difference of rewards
+    inside the logistic loss. Cached as arms are; see `load_reward_model`. Raises ValueError without
+    an example.
     """
     if not data:
         raise ValueError(f"{recipe.name} has no pair to learn a preference from.")

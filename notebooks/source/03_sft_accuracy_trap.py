@@ -36,7 +36,6 @@ seeds: list[int] = [0]  # training seeds, each on every base
 n_items: int = 100  # stories of 2 to 5 steps (small: to 3), or GSM8K problems
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 dose: int = 80  # training steps of every arm
-learning_rate: float = 3e-4  # of every arm; LoRA takes ten times as much
 verbosities: list[float] = [0.5]  # further teachers between terse (0) and verbose (1)
 scorer: str = ""  # the model that scores; empty for the pocket of the next base
 max_new_tokens: int = 160  # longest chain with its answer

@@ -38,6 +38,7 @@ n_pairs: int = 10  # minimal pairs per scenario, or of a GSM8K file
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 stops: list[float] = [0.0, 0.5, 0.75, 0.9]  # where the dial stands, as t, lowest first
 dose: int = 48  # GRPO steps of every stop, and of the restored model
+rl_dose: int = 150  # steps of RL on right answers, as in notebook 4
 doses: list[int] = [64]  # steps of reasoning SFT; the largest counts
 harder_rate: float = 7e-4  # learning rate of the SFT to undo; LoRA takes ten times it
 restore: float = 0.75  # the stop that is to bring abstention back

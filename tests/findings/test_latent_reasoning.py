@@ -24,6 +24,7 @@ SETTINGS = dict(
     n_items=60,
     questions="",
     dose=2,
+    rl_dose=2,
     k=3,
     n_pass_items=2,
     max_k=4,

@@ -34,6 +34,7 @@ SETTINGS = dict(
     questions="",
     stops=STOPS,
     dose=40,
+    rl_dose=40,
     doses=[80],
     harder_rate=1e-3,
     restore=0.75,

@@ -68,13 +68,14 @@ class Params(finding.Params):
 
     n_items: Annotated[int, Field(ge=2)]
     dose: Annotated[int, Field(ge=1)]
+    rl_dose: Annotated[int, Field(ge=1)]
     k: Annotated[int, Field(ge=2)]
     n_pass_items: Annotated[int, Field(ge=2)]
     max_k: Annotated[int, Field(ge=1, le=64)]
 
     @property
     def doses(self) -> list[int]:
-        """The one dose of every arm."""
+        """The one dose of SFT."""
         return [self.dose]
 
 
@@ -128,6 +129,10 @@ class LatentReasoning(finding.Finding):
     def recipe(self, arm: str) -> Recipe:
         """A named recipe; one problem's arms are SFT or RL as `ONE_PROBLEM` has them."""
         return replace(RECIPES[ONE_PROBLEM.get(arm, arm)], name=arm)
+
+    def asked(self, arm: str) -> list[int]:
+        """RL, and what takes part of its model, has a dose of its own."""
+        return super().asked(arm) if arm.endswith("_sft") else [self.p.rl_dose]
 
     def make_model(self, arm: str, base: int, seed: int, dose: int) -> Handle:
         """As for every finding; the arms of `ONE_PROBLEM` learn from one problem, and those of

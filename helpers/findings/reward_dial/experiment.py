@@ -27,7 +27,7 @@ from helpers.findings.reward_dial.arms import (
 )
 from helpers.findings.reward_dial.reading import fallen, scores
 from helpers.lab import finding, items
-from helpers.lab.declared import Arm, AtLeast, Change, Custom, Items, Kept, Measure
+from helpers.lab.declared import RLVR, Arm, AtLeast, Change, Custom, Items, Kept, Measure
 from helpers.lab.finding import EVALUATION_SEED, WITHOUT_CHAIN, answerable
 from helpers.lab.items import Item
 from helpers.lab.record import Value
@@ -60,6 +60,7 @@ class Params(Learning):
     n_pairs: Annotated[int, Field(ge=2)]
     stops: Annotated[list[Annotated[float, Field(ge=0, le=0.95)]], Field(min_length=2)]
     dose: Annotated[int, Field(ge=1)]
+    rl_dose: Annotated[int, Field(ge=1)]
     doses: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     harder_rate: Annotated[float, Field(gt=0)]
     restore: Annotated[float, Field(ge=0, le=0.95)]
@@ -164,14 +165,16 @@ class RewardDial(finding.Finding):
             return [0]
         if arm == START:
             return [self.hedge_steps]
+        if arm == RLVR.name:
+            return [self.p.rl_dose]
         turned = is_policy(arm) or arm in (DIAL, DIALLED, UNDIALLED)
         return [self.p.dose if turned else max(self.p.doses)]
 
     @cached_property
     def hedge_steps(self) -> int:
         """Training steps of the start."""
-        by_lora = sized(self.recipe(START), self.base(self.p.bases[0])).lora_rank
-        return 2 * HEDGE_STEPS if by_lora else HEDGE_STEPS
+        is_small = self.base(self.p.bases[0]).is_small
+        return HEDGE_STEPS if is_small else 2 * HEDGE_STEPS
 
     def recipe(self, arm: str) -> Recipe:
         """See `arms.recipe_of`."""

@@ -46,13 +46,14 @@ class Params(finding.Params):
 
     n_items: Annotated[int, Field(ge=2)]
     dose: Annotated[int, Field(ge=1)]
+    rl_dose: Annotated[int, Field(ge=1)]
     n_turns: Annotated[int, Field(ge=1, le=5)]
     repetitions: Annotated[int, Field(ge=1)]
     persuader: str
 
     @property
     def doses(self) -> list[int]:
-        """The one dose of every arm."""
+        """The one dose of SFT."""
         return [self.dose]
 
 
@@ -119,6 +120,10 @@ class Sycophancy(finding.Finding):
                     "needs a whole number to argue against: leave it out or give such an answer."
                 )
         super().__init__(p, asked)
+
+    def asked(self, arm: str) -> list[int]:
+        """RL has a dose of its own."""
+        return [self.p.rl_dose] if arm == "rlvr" else super().asked(arm)
 
     @cached_property
     def measures(self) -> list[Measure]:
