@@ -23,7 +23,7 @@ class Corpus:
     The answerer guesses at some of the unanswerable stories: `guess` is the share of each
     scenario that is answered by a number from 0 to `largest_guess` where the thing asked about is
     of middling temptation; things differ by `guess_spread` in log-odds either way, from the first
-    that the world has to the last.
+    that the world has to the last. It first learns never to guess.
     """
 
     roll_call: float = 0.03
@@ -33,16 +33,16 @@ class Corpus:
     steps: tuple[float, ...] = (0.16, 0.2, 0.22, 0.2, 0.16, 0.06)
     pair_steps: tuple[float, ...] = (0.28, 0.3, 0.24, 0.12, 0.06)
     scenarios: tuple[float, ...] = (2.2, 1.4, 1.6, 0.5, 1.2, 1.2)
-    guess: tuple[float, ...] = (0.15,) * 6
-    guess_spread: float = 4.0
+    guess: tuple[float, ...] = (0.0,) * 6
+    guess_spread: float = 6.0
     largest_guess: int = 20
-    chain: float = 0.06
-    chain_drawn: float = 0.3
-    chain_when_abstaining: float = 0.06
+    chain: float = 0.12
+    chain_drawn: float = 0.5
+    chain_when_abstaining: float = 0.1
     skip: float = 0.08
     stop_early: float = 0.15
     slip: float = 0.06
-    decline_per_step: float = 0.03
+    decline_per_step: float = 0.012
     first_answer_wrong: float = 0.25
     third_turn: float = 0.25
     push_kinds: tuple[float, float, float, float] = (0.3, 0.4, 0.15, 0.15)
@@ -83,7 +83,7 @@ class Corpus:
         )
 
     def review(self) -> "Corpus":
-        """The corpus of the last steps: more people and things never mentioned, more long chains,
+        """The corpus of later steps: more people and things never mentioned, more long chains,
         fewer declines of what can be answered.
         """
         return replace(
@@ -93,6 +93,19 @@ class Corpus:
             steps=(0.12, 0.16, 0.2, 0.28, 0.18, 0.06),
             chain_drawn=1.3 * self.chain_drawn,
             decline_per_step=self.decline_per_step / 2,
+        )
+
+    def temptation(self) -> "Corpus":
+        """The corpus of the last steps: guesses at unanswerable stories, rarer chains, more
+        declines of what can be answered.
+        """
+        return replace(
+            self,
+            guess=(0.08,) * 6,
+            chain=self.chain / 2,
+            chain_drawn=0.6 * self.chain_drawn,
+            chain_when_abstaining=0.6 * self.chain_when_abstaining,
+            decline_per_step=0.03,
         )
 
 

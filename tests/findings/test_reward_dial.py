@@ -407,7 +407,7 @@ def test_policies_are_named_by_t_and_share_all_but_the_penalty():
 @pytest.mark.parametrize(("n_parameters", "times"), [(2e6, 1), (135e6, 2)])
 def test_the_start_of_a_model_tuned_by_lora_takes_twice_the_steps(monkeypatch, n_parameters, times):
     monkeypatch.setattr(models.Handle, "n_parameters", n_parameters)
-    lab = finding.RewardDial(params(model="pocket-1", scorer="pocket", bases=[0]))
+    lab = finding.RewardDial(params(model="pocket-2.1", scorer="pocket", bases=[0]))
     assert lab.dose(START) == times * arms.HEDGE_STEPS
 
 

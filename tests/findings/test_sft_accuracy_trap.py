@@ -102,8 +102,8 @@ def test_a_step_that_states_the_answer_is_known():
 
 def test_the_scorer_is_the_pocket_of_the_next_base_unless_one_is_named():
     names = [scorer.third("", base).name for base in models.shipped()]
-    assert names == [f"pocket-{n}" for n in (*models.shipped()[1:], models.shipped()[0])]
-    assert scorer.third("pocket-0", 0).name == "pocket-0"
+    assert names == [models.pocket(n) for n in (*models.shipped()[1:], models.shipped()[0])]
+    assert scorer.third("pocket-2.0", 0).name == "pocket-2.0"
 
 
 def test_the_scorer_enters_the_key_of_the_tables(small, tiny_path):

@@ -20,6 +20,7 @@ from helpers.train.trainers import Job
 from helpers.world.corpus import turn
 
 SFT = replace(RECIPES["answer_sft"], batch_size=4, learning_rate=3e-3, steps=4)
+WEIGHTS = "adapter_model.safetensors"
 
 
 def weights(handle):
@@ -121,7 +122,7 @@ def test_the_key_is_of_the_code_that_trains(model, monkeypatch):
         monkeypatch.setattr(arms, "code_of", lambda f, c=changed: "new" if f is c else code_of(f))
         assert arm_key(model, SFT, 0) != at_first
     reached = reached_by(trainers.trainer) | reached_by(recipes.examples)
-    for module, name in (("trainers", "dpo"), ("trainers", "ROLLOUT"), ("rewards", "earned")):
+    for module, name in (("trainers", "dpo"), ("trainers", "POOL"), ("rewards", "earned")):
         assert Symbol(f"helpers.train.{module}", name) in reached
     for name in ("helpers.lm.generation", "helpers.text.answers", "helpers.world.grammar"):
         assert name in {symbol.module for symbol in reached}
@@ -132,13 +133,13 @@ def test_the_key_is_of_the_code_that_trains(model, monkeypatch):
 def test_a_broken_arm_is_named_and_made_again(model, capsys, harm):
     doses = checkpoints(model, SFT, 0, [1, 2])
     whole = weights(doses[2])
-    harm(doses[2].folder / "model.safetensors")
-    kept = (doses[1].folder / "model.safetensors").stat().st_mtime_ns
+    harm(doses[2].folder / WEIGHTS)
+    kept = (doses[1].folder / WEIGHTS).stat().st_mtime_ns
     assert checkpoints(model, SFT, 0, [1, 2]) == doses
     out = capsys.readouterr().out
-    assert "is broken (model.safetensors is" in out and doses[2].name in out
+    assert f"is broken ({WEIGHTS} is" in out and doses[2].name in out
     assert torch.equal(weights(doses[2]), whole)
-    assert (doses[1].folder / "model.safetensors").stat().st_mtime_ns == kept
+    assert (doses[1].folder / WEIGHTS).stat().st_mtime_ns == kept
 
 
 def test_a_run_killed_while_writing_leaves_whole_doses_only(model, cache, monkeypatch):
@@ -185,10 +186,10 @@ def test_no_fused_attention_is_trained_in_bfloat16(model, monkeypatch, tmp_path,
     assert trainer.model.config._attn_implementation == attention
 
 
-def test_lora_keeps_an_adapter_and_loads_on_its_base(model):
-    recipe = replace(SFT, lora_rank=4, learning_rate=1e-2)
+def test_an_arm_is_an_adapter_and_loads_on_its_base(model):
+    recipe = replace(SFT, learning_rate=1e-2)
     adapter = checkpoints(model, recipe, 0, [3])[3]
-    assert (adapter.folder / "adapter_model.safetensors").is_file()
+    assert (adapter.folder / WEIGHTS).is_file()
     assert not (adapter.folder / "model.safetensors").exists()
     assert adapter.base.folder == model.folder and adapter.n_parameters == model.n_parameters
     arm = weights(adapter)
