@@ -30,7 +30,7 @@ from helpers.lm.models import Handle
 from helpers.show.look import Colour, Look
 from helpers.stats import intervals
 from helpers.stats.intervals import Interval
-from helpers.train.arms import checkpoints
+from helpers.train.arms import Given, checkpoints
 from helpers.train.recipes import RECIPES, SHORT, Recipe
 from helpers.train.warmup import warmed
 
@@ -190,7 +190,13 @@ class Finding:
         return self.checkpoints(self.base(base), self.recipe(arm), base, seed, doses)[dose]
 
     def checkpoints(
-        self, start: Handle, recipe: Recipe, base: int, seed: int, doses: list[int], **given: Any
+        self,
+        start: Handle,
+        recipe: Recipe,
+        base: int,
+        seed: int,
+        doses: list[int],
+        given: Given | None = None,
     ) -> dict[int, Handle]:
         """`arms.checkpoints` of one training. A recipe that asks for no room of its own gets as
         many tokens a reply as the tier says, since models that never learned the stories use more
@@ -199,7 +205,7 @@ class Finding:
         room = models.tiers().get(self.p.tier, {}).get("reply_tokens")
         if room and recipe.max_new_tokens == Recipe.max_new_tokens:
             recipe = replace(recipe, max_new_tokens=room)
-        return checkpoints(start, recipe, stream(base, seed), doses, **given)
+        return checkpoints(start, recipe, stream(base, seed), doses, given)
 
     def cells(self, arm: str, dose: int) -> list[Cell]:
         """The trainings of an arm; what no training made has one a base, whatever the seeds."""

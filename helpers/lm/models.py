@@ -56,7 +56,10 @@ class Handle:
     @cached_property
     def base(self) -> Handle | None:
         """The model that an adapter belongs to; None for a model of its own."""
-        return find(self.about["base"]) if "base" in self.about else None
+        if "base" not in self.about:
+            return None
+        beside = self.folder.parent / self.about["base"]
+        return find(str(beside) if beside.is_dir() else self.about["base"])
 
     @cached_property
     def identity(self) -> str:

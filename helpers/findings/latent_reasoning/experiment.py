@@ -60,6 +60,7 @@ from helpers.stats.intervals import Interval
 from helpers.stats.statistics import pass_at_k
 from helpers.text import answers
 from helpers.text.chains import OPEN
+from helpers.train.arms import Given
 from helpers.train.recipes import RECIPES, Example, Recipe
 
 
@@ -142,9 +143,9 @@ class LatentReasoning(finding.Finding):
             return self.base(base)
         if arm not in ONE_PROBLEM or dose == 0:
             return super().make_model(arm, base, seed, dose)
-        data = self.lessons(Cell(self, arm, base, seed, dose))
-        given = self.base(base), self.recipe(arm), base, seed, [dose]
-        return self.checkpoints(*given, data=data)[dose]
+        lessons = Given({"lessons": arm}, lambda: self.lessons(Cell(self, arm, base, seed, dose)))
+        start, recipe = self.base(base), self.recipe(arm)
+        return self.checkpoints(start, recipe, base, seed, [dose], lessons)[dose]
 
     def made_of(self, cell: Cell) -> list[Handle]:
         """The model that replies, and the tuned one where it takes part."""

@@ -15,6 +15,7 @@ from helpers.findings.reward_dial.arms import (
     DIAL,
     DIALLED,
     FIXED,
+    HEDGE,
     HEDGE_STEPS,
     START,
     UNDIALLED,
@@ -43,7 +44,7 @@ from helpers.lm.reasoning import CUTS, answer_path, early_answering, infogain, o
 from helpers.show.look import GREY, PALETTE
 from helpers.stats import intervals
 from helpers.text import answers, chains
-from helpers.train.arms import sized
+from helpers.train.arms import Given, sized
 from helpers.train.recipes import Recipe
 
 STEPS = (1, 2, 3, 4, 5, 6)
@@ -189,10 +190,12 @@ class RewardDial(finding.Finding):
         start = self.arm(arm).start
         if not start:
             return self.base(base)
-        begun, recipe, given = self.model(start, base, seed, self.dose(start)), self.recipe(arm), {}
+        begun, recipe = self.model(start, base, seed, self.dose(start)), self.recipe(arm)
+        given = None
         if arm == START:
-            given = {"data": hedged(sized(recipe, begun), stream(base, seed), dose)}
-        return self.checkpoints(begun, recipe, base, seed, [dose], **given)[dose]
+            made, number = sized(recipe, begun), stream(base, seed)
+            given = Given({"hedge": HEDGE, "steps": dose}, lambda: hedged(made, number, dose))
+        return self.checkpoints(begun, recipe, base, seed, [dose], given)[dose]
 
     def scorer(self, base: int) -> Handle | None:
         """The third model that scores chains: by parameter or, for a pocket, the next one."""
