@@ -63,10 +63,13 @@ def run(
     bases: Annotated[str, typer.Option(help="Pocket models, such as 0,1,2 or 0-2.")] = "",
     seeds: Annotated[str, typer.Option(help="Training seeds, each on every base.")] = "",
     jobs: Annotated[int, typer.Option(min=1, help="Processes at a time.")] = 1,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Train shipped arms anew.")] = False,
 ) -> None:
     """Run notebooks, write the report, show the verdicts. What is computed already is not computed
     again.
     """
+    if fresh:
+        os.environ["WORKBOOK_FRESH"] = "1"
     from helpers.run import process
     from helpers.run.report import report as write_report
 
@@ -162,6 +165,24 @@ def pretrain(
     corpus = Corpus().without_chains() if without_chains else Corpus()
     path = pretraining.pretrain(seed, out or ROOT / "data" / "pocket" / f"2.{seed}", corpus)
     console.print(f"complete: {path}")
+
+
+@app.command()
+def arms(
+    ship: Annotated[
+        bool, typer.Option("--ship", help="Copy the arms of the default run to data/arms/.")
+    ] = False,
+) -> None:
+    """List the trained arms that are here: shipped ones and those of the cache."""
+    from helpers.run import plan, shipping
+
+    if ship:
+        console.print(f"shipped: {len(shipping.ship(shipping.arms_of(plan.plan(plan.find([])))))}")
+    found = shipping.listed()
+    table = Table(*found.columns)
+    for row in found.itertuples(index=False):
+        table.add_row(*map(str, row))
+    console.print(table, soft_wrap=False)
 
 
 @app.command()

@@ -30,7 +30,7 @@ from helpers.lm.models import Handle
 from helpers.show.look import Colour, Look
 from helpers.stats import intervals
 from helpers.stats.intervals import Interval
-from helpers.train.arms import Given, checkpoints
+from helpers.train.arms import Given, checkpoints, is_shipped
 from helpers.train.recipes import RECIPES, SHORT, Recipe
 from helpers.train.warmup import warmed
 
@@ -372,8 +372,15 @@ class Finding:
             parts={name: Ruled(**vars(one)) for name, one in self.parts().items()},
             forecast=forecast,
             code=self.code(),
+            arms=self.origin(),
             seconds=seconds,
         )
+
+    def origin(self) -> str:
+        """Where the trained arms are from: "shipped", "trained here" or both; "" where none is."""
+        kinds = {True: "shipped", False: "trained here"}
+        arms = [handle for handle in self.models.values() if "recipe" in handle.about]
+        return " and ".join(sorted({kinds[is_shipped(handle)] for handle in arms}))
 
     @classmethod
     def tables(cls) -> dict[str, Table]:

@@ -56,7 +56,7 @@ def checkpoints(
     recipe = sized(recipe, start)
     found = {0: start} | shipped(start, recipe, seed, doses, given)
     if lacking := [dose for dose in doses if dose not in found]:
-        found |= trained(start, recipe, seed, lacking, given.make() if given else None)
+        found |= trained(start, recipe, seed, lacking, given)
     return {dose: found[dose] for dose in doses}
 
 
@@ -68,7 +68,7 @@ def shipped(
     Raises ValueError when one of them is not what its manifest says: it can't be made again to the
     last digit elsewhere.
     """
-    if os.environ.get("WORKBOOK_FRESH"):
+    if fresh():
         return {}
     key = address(start, recipe, seed, given)
     folders = {dose: SHIPPED / f"{recipe.name}-{key}-{dose}" for dose in doses if dose}
@@ -77,6 +77,16 @@ def shipped(
         if fault := cache.broken(folder):
             raise ValueError(f"The shipped arm {folder} is broken: {fault}; get data/arms/ anew.")
     return {dose: models.find(str(folder)) for dose, folder in there.items()}
+
+
+def fresh() -> bool:
+    """Whether all arms are to be trained here, by the environment's WORKBOOK_FRESH."""
+    return bool(os.environ.get("WORKBOOK_FRESH"))
+
+
+def is_shipped(handle: Handle) -> bool:
+    """Whether a model is one of the shipped arms."""
+    return handle.folder.parent == SHIPPED
 
 
 def address(start: Handle, recipe: Recipe, seed: int, given: Given | None) -> str:
@@ -92,14 +102,15 @@ def trained(
     recipe: Recipe,
     seed: int,
     doses: list[int],
-    given: Sequence[Example] | Handle | None,
+    given: Given | None,
 ) -> dict[int, Handle]:
     """Arms that are trained here, or were: cached by hash of the model's content, recipe, seed,
     examples or reward model, sources of the data and library versions. Each dose appears whole or
     not at all; a broken one is named and made again. Examples that are given are shuffled, and
     again on every pass.
     """
-    data, judge = (None, given) if recipe.reward == recipes.JUDGE else (given, None)
+    made = given.make() if given else None
+    data, judge = (None, made) if recipe.reward == recipes.JUDGE else (made, None)
     if data is not None and not data:
         raise ValueError(f"{recipe.name} has no example to train on.")
     key = arm_key(start, recipe, seed, data, judge)
@@ -110,7 +121,8 @@ def trained(
         missing = {d: folder for d, folder in folders.items() if not cache.usable(folder)}
         if last := max((dose for dose in doses if dose in missing), default=0):
             on_the_way = {dose: folder for dose, folder in missing.items() if dose <= last}
-            _run(start, recipe, seed, on_the_way, data, judge)
+            at = address(start, recipe, seed, given)
+            _run(start, recipe, seed, on_the_way, data, judge, at)
             trainers.give_memory_back()
     return {dose: models.find(str(folders[dose])) for dose in doses}
 
@@ -150,8 +162,9 @@ def _run(
     folders: dict[int, Path],
     data: Sequence[Example] | None,
     judge: Handle | None,
+    at: str,
 ) -> None:
-    """Train to the largest dose and write each dose's folder on the way."""
+    """Train to the largest dose and write each dose's folder on the way; at: the arm's address."""
     from transformers import PrinterCallback, TrainerCallback
 
     trainers.prepare_process()
@@ -164,6 +177,7 @@ def _run(
         "tier": lm.tier,
         "recipe": asdict(recipe),
         "seed": seed,
+        "address": at,
         "base": named(start, next(iter(folders.values())).parent),
     }
 
