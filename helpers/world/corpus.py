@@ -34,7 +34,7 @@ class Corpus:
     pair_steps: tuple[float, ...] = (0.28, 0.3, 0.24, 0.12, 0.06)
     scenarios: tuple[float, ...] = (2.2, 1.4, 1.6, 0.5, 1.2, 1.2)
     guess: tuple[float, ...] = (0.0,) * 6
-    guess_spread: float = 6.0
+    guess_spread: float = 7.0
     largest_guess: int = 20
     chain: float = 0.12
     chain_drawn: float = 0.5
@@ -96,14 +96,15 @@ class Corpus:
         )
 
     def temptation(self) -> "Corpus":
-        """The corpus of the last steps: guesses at unanswerable stories, rarer chains, more
-        declines of what can be answered.
+        """The corpus of the last steps: the review's, with guesses at unanswerable stories, more
+        people and things never mentioned, chains half as likely to be opened, more declines of what
+        can be answered.
         """
         return replace(
-            self,
-            guess=(0.08,) * 6,
+            self.review(),
+            guess=(0.005, 0.045, 0.045, 0.045, 0.045, 0.045),
+            scenarios=(5.0, 1.4, 1.6, 0.5, 1.2, 1.2),
             chain=self.chain / 2,
-            chain_drawn=0.6 * self.chain_drawn,
             chain_when_abstaining=0.6 * self.chain_when_abstaining,
             decline_per_step=0.03,
         )
