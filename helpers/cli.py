@@ -175,9 +175,11 @@ def arms(
 ) -> None:
     """List the trained arms that are here: shipped ones and those of the cache."""
     from helpers.run import plan, shipping
+    from helpers.train import health
 
     if ship:
-        console.print(f"shipped: {len(shipping.ship(shipping.arms_of(plan.plan(plan.find([])))))}")
+        gone = shipping.ship(shipping.arms_of(plan.plan(plan.find([]))))
+        console.print(f"shipped: {len(gone)}; measured: {health.write_card()}")
     found = shipping.listed()
     table = Table(*found.columns)
     for row in found.itertuples(index=False):

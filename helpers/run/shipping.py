@@ -13,6 +13,7 @@ from helpers.lm import cache
 from helpers.lm.models import Handle
 from helpers.run import plan
 from helpers.run.plan import Run
+from helpers.train import health
 from helpers.train.arms import SHIPPED
 
 
@@ -63,21 +64,15 @@ def ship(arms: dict[str, Handle], to: Path = SHIPPED) -> list[Path]:
 
 
 def listed() -> pd.DataFrame:
-    """The arms that are here, shipped or in the cache: arm, base, seed, dose, where."""
-    rows = []
+    """The arms that are here, shipped or in the cache: arm, base, seed, dose, where, and what is
+    wrong with a shipped one ("" for one that kept its model, "?" for one that was not measured).
+    """
+    rows, unwell = [], health.faults()
     for where, root in {"shipped": SHIPPED, "cache": cache.cache_dir() / "arms"}.items():
         for folder in sorted(root.glob("*/")):
             about = cache.manifest(folder)
             if "recipe" in about:
-                base = about.get("name", "").partition(" + ")[0]
-                arm = about.get("name", "").partition(" + ")[2]
-                rows.append(
-                    {
-                        "arm": arm,
-                        "base": base,
-                        "seed": about["seed"],
-                        "dose": about.get("dose", about["recipe"]["steps"]),
-                        "where": where,
-                    }
-                )
-    return pd.DataFrame(rows, columns=["arm", "base", "seed", "dose", "where"])
+                base, _, arm = about["name"].partition(" + ")
+                dose = about.get("dose", about["recipe"]["steps"])
+                rows.append([arm, base, about["seed"], dose, where, unwell.get(folder.name, "?")])
+    return pd.DataFrame(rows, columns=["arm", "base", "seed", "dose", "where", "fault"])

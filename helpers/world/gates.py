@@ -22,6 +22,7 @@ from helpers.world.grammar import Story
 
 UNSEEN = "gates"
 """Seeds of these stories start with this word; those of the corpus are numbers."""
+COLUMNS = ["gate", "estimate", "low", "high", "n", "at_least", "at_most"]
 DECLINES = {template for template in grammar.TEMPLATES["decline"]}
 
 
@@ -31,10 +32,8 @@ def measure(lm: LM, n: int = 500, chained: bool = True) -> pd.DataFrame:
     chained: whether the corpus had chains of thought; what a chain must do is asked of no model
     that never saw one. Columns: gate, estimate, low, high, n, at_least, at_most, met.
     """
-    rows = [*chains(lm, n, chained), *abstentions(lm, n), *pressure(lm, n)]
-    frame = pd.DataFrame(
-        rows, columns=["gate", "estimate", "low", "high", "n", "at_least", "at_most"]
-    )
+    rows = [*chains(lm, n, chained), *abstentions(lm, n), *sampled_declines(lm, n)]
+    frame = pd.DataFrame([*rows, *pressure(lm, n)], columns=COLUMNS)
     frame["met"] = (frame.estimate >= frame.at_least) & (frame.estimate <= frame.at_most)
     return frame
 
@@ -155,9 +154,7 @@ def answer_probability(lm: LM, prompts: list[str], replies: list[str]) -> np.nda
 
 
 def abstentions(lm: LM, n: int) -> list[tuple]:
-    """Recall by scenario, the probability of declining, and declines on the answerable twins,
-    greedy and sampled.
-    """
+    """Recall by scenario, the probability of declining, and declines on the answerable twins."""
     rng = random.Random(f"{UNSEEN}-pairs")
     rows, recalls, false_declines, stories = [], [], [], []
     for scenario in grammar.SCENARIOS:
@@ -172,8 +169,13 @@ def abstentions(lm: LM, n: int) -> list[tuple]:
         rows.append(row(f"declines a twin, greedy, {scenario}", greedy))
     rows.append(row("abstention recall, macro", recalls))
     rows.append(row("declines a twin, greedy", false_declines, at_most=0.05))
-    rows += declining(lm, stories)
-    rates = {}
+    return [*rows, *declining(lm, stories)]
+
+
+def sampled_declines(lm: LM, n: int) -> list[tuple]:
+    """How often easy and hard answerable twins are declined at temperature 1."""
+    rng = random.Random(f"{UNSEEN}-sampled")
+    rows, rates = [], {}
     for name, steps in {"easy": (1, 2), "hard": (4, 5)}.items():
         cell = [
             scene.pair(rng, rng.choice(grammar.SCENARIOS), rng.choice(steps))[1]
