@@ -34,7 +34,7 @@ class Corpus:
     pair_steps: tuple[float, ...] = (0.28, 0.3, 0.24, 0.12, 0.06)
     scenarios: tuple[float, ...] = (2.2, 1.4, 1.6, 0.5, 1.2, 1.2)
     guess: tuple[float, ...] = (0.0,) * 6
-    guess_spread: float = 7.0
+    guess_spread: float = 7.5
     largest_guess: int = 20
     chain: float = 0.12
     chain_drawn: float = 0.5
@@ -96,14 +96,17 @@ class Corpus:
         )
 
     def temptation(self) -> "Corpus":
-        """The corpus of the last steps: the review's, with guesses at unanswerable stories, more
-        people and things never mentioned, chains half as likely to be opened, more declines of what
-        can be answered.
+        """The corpus of the last steps: the review's, with guesses at unanswerable stories, chains
+        half as likely to be opened, more declines of what can be answered, and more of what it
+        takes to tell the unanswerable: reading exercises, people and things never mentioned,
+        missing numbers.
         """
         return replace(
             self.review(),
-            guess=(0.005, 0.045, 0.045, 0.045, 0.045, 0.045),
-            scenarios=(5.0, 1.4, 1.6, 0.5, 1.2, 1.2),
+            roll_call=0.15,
+            plain=0.5,
+            scenarios=(4.0, 1.2, 1.4, 0.5, 2.5, 1.2),
+            guess=(0.005, 0.037, 0.037, 0.037, 0.01, 0.037),
             chain=self.chain / 2,
             chain_when_abstaining=0.6 * self.chain_when_abstaining,
             decline_per_step=0.03,

@@ -46,11 +46,11 @@ class Schedule:
         (1600, 0.5),
         (1600, 0.5),
         (1200, 0.4),
-        (800, 0.4),
+        (1000, 0.5),
     )
     lessons: int = 1000
     review: int = 1200
-    temptation: int = 800
+    temptation: int = 1000
     batch_size: int = 64
     emphasis: float = 3.0
     learning_rate: float = 1.5e-3
