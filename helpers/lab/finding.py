@@ -19,7 +19,7 @@ from pydantic import Field
 
 from helpers.lab import params, verdicts
 from helpers.lab.claims import Claim, published
-from helpers.lab.declared import Arm, Change, Custom, Measure
+from helpers.lab.declared import RLVR, Arm, Change, Custom, Measure
 from helpers.lab.items import STEPS, Item
 from helpers.lab.record import Checked, Record, Ruled, Value
 from helpers.lab.table import Cell, Table, stream
@@ -52,6 +52,12 @@ class Params(params.Params):
     questions: str
     max_new_tokens: Annotated[int, Field(ge=8)]
     forecast: Annotated[float, Field(ge=-1, le=1)]
+
+
+class Rewarded(Params):
+    """Parameters of a finding with an arm by RL on right answers. rl_dose: its training steps."""
+
+    rl_dose: Annotated[int, Field(ge=1)]
 
 
 class Finding:
@@ -162,8 +168,9 @@ class Finding:
         return asked if self.arm(arm).every_dose else asked[-1:]
 
     def asked(self, arm: str) -> list[int]:
-        """The doses that the parameters ask of an arm."""
-        return self.p.doses
+        """The doses that the parameters ask of an arm; RL on right answers has one of its own."""
+        by_reward = isinstance(self.p, Rewarded) and arm == RLVR.name
+        return [self.p.rl_dose] if by_reward else self.p.doses
 
     def dose(self, arm: str) -> int:
         """Training steps of an arm at its end."""

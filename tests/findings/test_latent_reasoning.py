@@ -294,7 +294,7 @@ def small(cache, tiny_path, monkeypatch):
     monkeypatch.setattr(
         finding.LatentReasoning,
         "checkpoints",
-        lambda lab, start, recipe, base, seed, doses, **given: dict.fromkeys(doses, start),
+        lambda lab, start, recipe, base, seed, doses, given=None: dict.fromkeys(doses, start),
     )
     monkeypatch.setattr(dials, "N_DEV", 2)
     settings = {"model": str(tiny_path), "bases": [0], "n_items": 2, "max_new_tokens": 8}

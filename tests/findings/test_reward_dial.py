@@ -171,7 +171,7 @@ def test_policies_on_the_line_have_slope_one_and_replicate():
     for arm in LADDER:
         assert record.get("aoc", arm).estimate == pytest.approx(0.3)
         assert record.get("infogain", arm).estimate == pytest.approx(0.1)
-    assert "at a learning rate of 0.001 by" in said
+    assert "at a learning rate of 0.003 by" in said
     record.parameters["harder_rate"] = RECIPES[REASONING].learning_rate
     assert "at a learning rate" not in finding.what_happened(record)
 

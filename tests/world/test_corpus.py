@@ -19,7 +19,7 @@ def draws(corpus, n=6000, seed=0):
 
 @pytest.mark.parametrize("corpus", [Corpus(), Corpus().temptation()])
 def test_chains_are_drawn_often_and_weighted_to_be_rare(corpus):
-    corpus = replace(corpus, dialogue=0.0, unanswerable=0.0)
+    corpus = replace(corpus, roll_call=0.0, dialogue=0.0, unanswerable=0.0)
     examples = draws(corpus)
     chained = np.array([e.chat[-1]["content"].startswith("<think>") for e in examples])
     weights = np.array([e.first_weight for e in examples])

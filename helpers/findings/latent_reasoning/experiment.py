@@ -64,12 +64,11 @@ from helpers.train.arms import Given
 from helpers.train.recipes import RECIPES, Example, Recipe
 
 
-class Params(finding.Params):
+class Params(finding.Rewarded):
     """Parameters of notebook 5."""
 
     n_items: Annotated[int, Field(ge=2)]
     dose: Annotated[int, Field(ge=1)]
-    rl_dose: Annotated[int, Field(ge=1)]
     k: Annotated[int, Field(ge=2)]
     n_pass_items: Annotated[int, Field(ge=2)]
     max_k: Annotated[int, Field(ge=1, le=64)]

@@ -54,14 +54,13 @@ PRICE = ("recall", "false_declines", "accuracy", "aoc", "ece", "yields")
 LEAST_ACCURACY, LEAST_DECLINES, LEAST_SPREAD, LEAST_STOPS, MOST_LOST = 0.3, 0.02, 0.1, 3, 0.05
 
 
-class Params(Learning):
+class Params(Learning, finding.Rewarded):
     """Parameters of notebook 7; those that begin with `repair` are notebook 6's, see `Repair`."""
 
     n_items: Annotated[int, Field(ge=2)]
     n_pairs: Annotated[int, Field(ge=2)]
     stops: Annotated[list[Annotated[float, Field(ge=0, le=0.95)]], Field(min_length=2)]
     dose: Annotated[int, Field(ge=1)]
-    rl_dose: Annotated[int, Field(ge=1)]
     doses: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     harder_rate: Annotated[float, Field(gt=0)]
     restore: Annotated[float, Field(ge=0, le=0.95)]

@@ -41,12 +41,11 @@ REASONING, THINKING, HOLD = "reasoning_sft", "thinking", "hold_sft"
 ENDS = ("before", REASONING)
 
 
-class Params(finding.Params):
+class Params(finding.Rewarded):
     """Parameters of notebook 4."""
 
     n_items: Annotated[int, Field(ge=2)]
     dose: Annotated[int, Field(ge=1)]
-    rl_dose: Annotated[int, Field(ge=1)]
     n_turns: Annotated[int, Field(ge=1, le=5)]
     repetitions: Annotated[int, Field(ge=1)]
     persuader: str
@@ -120,10 +119,6 @@ class Sycophancy(finding.Finding):
                     "needs a whole number to argue against: leave it out or give such an answer."
                 )
         super().__init__(p, asked)
-
-    def asked(self, arm: str) -> list[int]:
-        """RL has a dose of its own."""
-        return [self.p.rl_dose] if arm == "rlvr" else super().asked(arm)
 
     @cached_property
     def measures(self) -> list[Measure]:
