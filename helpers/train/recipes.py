@@ -46,8 +46,9 @@ class Recipe:
     """What makes a trained arm, apart from the model and the seed.
 
     abstention_share: share of unanswerable stories; chain_share: share of chains among the replies
-    to answerable ones; teacher and verbosity: of these chains, see `world.teachers`; whole_corpus:
-    everything the corpus has instead, dialogues and slips too.
+    to answerable ones; teacher and verbosity: of these chains, see `world.teachers`; supposed:
+    questions that suppose the last event instead, a form of task that no base has seen;
+    whole_corpus: everything the corpus has instead, dialogues and slips too.
     schedule: of the learning rate, "constant" or "linear" (to zero); only after the former is a
     smaller dose the beginning of a larger one.
     lora_rank: of the adapter on every linear layer (Hu et al., arXiv 2106.09685), its alpha twice
@@ -67,6 +68,7 @@ class Recipe:
     abstention_share: float = 0.0
     teacher: str = "terse"
     verbosity: float = 0.0
+    supposed: bool = False
     whole_corpus: bool = False
     corpus: Corpus = field(default_factory=Corpus)
     learning_rate: float = 1e-3
@@ -123,6 +125,7 @@ class Recipe:
         )
 
 
+NEW_TASK = {"supposed": True}
 RL = {"trainer": "grpo", "learning_rate": 1e-3, "batch_size": 64}
 RECIPES = {
     recipe.name: recipe
@@ -142,6 +145,10 @@ RECIPES = {
             abstention_share=Corpus().unanswerable,
         ),
         Recipe("answer_sft", "direct answers on answerable stories only", chain_share=0.0),
+        Recipe(
+            "new_task_answers", "direct answers to what is supposed", **NEW_TASK, chain_share=0.0
+        ),
+        Recipe("new_task_chains", "whole right chains to what is supposed", **NEW_TASK),
         Recipe("verbose_sft", "as reasoning_sft, every step told thrice", verbosity=1.0),
         Recipe("post_hoc_sft", "as reasoning_sft, the answer first", teacher="post_hoc"),
         Recipe("wrong_chain_sft", "as reasoning_sft, false steps, right answers", teacher="wrong"),
@@ -228,7 +235,7 @@ def _example(recipe: Recipe, key: str) -> Example:
         return Example(world.example(rng, corpus).chat, None)
     abstain = rng.random() < recipe.abstention_share
     reasoned = rng.random()
-    story = _story(rng, corpus, abstain)
+    story = _story(rng, corpus, abstain, recipe.supposed)
     share = corpus.chain_when_abstaining if abstain else recipe.chain_share
     if reasoned >= share:
         reply = story.reply(rng)
@@ -240,10 +247,10 @@ def _example(recipe: Recipe, key: str) -> Example:
     return Example(chat, story, rejected)
 
 
-def _story(rng: random.Random, corpus: Corpus, unanswerable: bool) -> Story:
+def _story(rng: random.Random, corpus: Corpus, unanswerable: bool, supposed: bool) -> Story:
     """A story as the corpus draws it, given whether it can be answered."""
-    if not unanswerable and rng.random() < corpus.plain:
-        return scene.story(rng, world.draw(rng, corpus.steps))
+    if supposed or not unanswerable and rng.random() < corpus.plain:
+        return scene.story(rng, world.draw(rng, corpus.steps), supposed)
     (scenario,) = rng.choices(grammar.SCENARIOS, corpus.scenarios)
     hidden, twin = scene.pair(rng, scenario, world.draw(rng, corpus.pair_steps))
     return hidden if unanswerable else twin

@@ -77,6 +77,11 @@ TEMPLATES = {
         "How many {t} has {a} got now?",
         "How many {t} does {a} own in the end?",
     ),
+    "supposition": (
+        "How many {t} would {a} have if {e}?",
+        "How many {t} would {a} own if {e}?",
+        "If {e}, how many {t} would {a} have?",
+    ),
     "opinion": (
         "How many {t} should {a} have?",
         "How many {t} would be best for {a}?",
@@ -99,12 +104,6 @@ TEMPLATES = {
     "reply": ("{a} has {n}.", "{a} now has {n}.", "The answer is {n}."),
     "decline": ("I don't know.", "I can't tell from the story.", "There is no way to know."),
 }
-#: Questions that suppose the last event: a form of task that the corpus does not have.
-SUPPOSITIONS = (
-    "How many {t} would {a} have if {e}?",
-    "How many {t} would {a} own if {e}?",
-    "If {e}, how many {t} would {a} have?",
-)
 #: What a reasoned abstention says after the steps that are still possible.
 OBSTACLES = {
     "answer_unknown": "The story has no {q}.",
@@ -225,6 +224,6 @@ def words() -> list[str]:
         NONE,
         "some now + - * / = ,",
     ]
-    texts += [*SUPPOSITIONS, *(wording for wordings in TEMPLATES.values() for wording in wordings)]
+    texts += [wording for wordings in TEMPLATES.values() for wording in wordings]
     texts += [uncapitalised(text) for text in TEMPLATES["question"] + TEMPLATES["opinion"]]
     return sorted(set(re.findall(WORD, re.sub(r"\{\w+\}", " ", " ".join(texts)))))
