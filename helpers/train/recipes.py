@@ -125,6 +125,9 @@ class Recipe:
         )
 
 
+# Rates of SFT by the loss on 180 development examples (base 0, 64 and 100 steps): reasoning_sft at
+# 1e-3 .043 and .043, at 3e-3 .045 and .043; answer_sft .261 and .262, .271 and .284; verbose_sft
+# .322 and .130, .103 and .057.
 NEW_TASK = {"supposed": True}
 RL = {"trainer": "grpo", "learning_rate": 1e-3, "batch_size": 64}
 RECIPES = {
@@ -149,7 +152,12 @@ RECIPES = {
             "new_task_answers", "direct answers to what is supposed", **NEW_TASK, chain_share=0.0
         ),
         Recipe("new_task_chains", "whole right chains to what is supposed", **NEW_TASK),
-        Recipe("verbose_sft", "as reasoning_sft, every step told thrice", verbosity=1.0),
+        Recipe(
+            "verbose_sft",
+            "as reasoning_sft, every step told thrice",
+            verbosity=1.0,
+            learning_rate=3e-3,
+        ),
         Recipe("post_hoc_sft", "as reasoning_sft, the answer first", teacher="post_hoc"),
         Recipe("wrong_chain_sft", "as reasoning_sft, false steps, right answers", teacher="wrong"),
         Recipe(
@@ -201,7 +209,7 @@ RECIPES = {
         ),
     )
 }
-KEPT = {"reasoning_sft": (8, 16, 32), "answer_sft": (8, 16, 32)}
+KEPT = {"reasoning_sft": (8, 16, 32, 64), "answer_sft": (8, 16, 32, 64)}
 """Doses that are kept on a pocket's way to a larger one, whoever asks for that: findings 1 and 2
 look at them.
 """
