@@ -34,7 +34,7 @@ class Corpus:
     pair_steps: tuple[float, ...] = (0.28, 0.3, 0.24, 0.12, 0.06)
     scenarios: tuple[float, ...] = (2.2, 1.4, 1.6, 0.5, 1.2, 1.2)
     guess: tuple[float, ...] = (0.0,) * 6
-    guess_spread: float = 7.5
+    guess_spread: float = 9.0
     largest_guess: int = 20
     chain: float = 0.12
     chain_drawn: float = 0.5
@@ -106,7 +106,7 @@ class Corpus:
             roll_call=0.15,
             plain=0.5,
             scenarios=(4.0, 1.2, 1.4, 0.5, 2.5, 1.2),
-            guess=(0.005, 0.037, 0.037, 0.037, 0.01, 0.037),
+            guess=(0.003, 0.023, 0.023, 0.023, 0.006, 0.023),
             chain=self.chain / 2,
             chain_when_abstaining=0.6 * self.chain_when_abstaining,
             decline_per_step=0.03,
