@@ -59,9 +59,10 @@ def agree(given: Mapping[str, Any]) -> None:
     for name in ("bases", "seeds"):
         if len(set(given.get(name) or [])) < len(given.get(name) or []):
             raise ValueError(f"Parameter '{name}' is {given[name]}: each must stand there once.")
-    there = [*models.shipped(), *models.shipped(chains=False)]
-    if bases and model == "pocket" and not {*bases} <= {*there}:
-        raise ValueError(f"Parameter 'bases' is {bases}: pockets are shipped for {there} only.")
+    if bases and model == "pocket" and not {*bases} <= {*models.shipped()}:
+        raise ValueError(
+            f"Parameter 'bases' is {bases}: pockets are shipped for {models.shipped()} only."
+        )
     if bases and model and model != "pocket" and bases != [0]:
         raise ValueError(f"Parameter 'bases' is {bases}: '{model}' is one base, so give [0].")
 

@@ -24,13 +24,12 @@ from helpers.world.grammar import (
 )
 
 
-def story(rng: random.Random, steps: int, supposed: bool = False) -> Story:
-    """An answerable story that belongs to no pair. supposed: its last event is only supposed, in
-    the question: a form of task that the corpus does not have.
+def story(rng: random.Random, steps: int) -> Story:
+    """An answerable story that belongs to no pair.
 
     Raises: ValueError when `steps` is not between 1 and 6.
     """
-    return _retry(rng, steps, lambda scene: scene.finish("plain", supposed=supposed))
+    return _retry(rng, steps, lambda scene: scene.finish("plain"))
 
 
 def pair(rng: random.Random, scenario: str, steps: int) -> tuple[Story, Story]:
@@ -138,13 +137,11 @@ class Scene:
         namesake: str = "",
         obstacle: str = "",
         possible: int | None = None,
-        supposed: bool = False,
     ) -> Story | None:
         """Put the scene into words; None when its events can't happen.
 
         vague: "start" or "event" (the answer's own number is missing) or "" ; asides: extra
-        sentences; possible: how many steps can be done before the obstacle (None: all); supposed:
-        the question supposes the last event, which has not happened.
+        sentences; possible: how many steps can be done before the obstacle (None: all).
         """
         rng = random.Random(self.words)
         trace = self.trace(start, operands)
@@ -153,19 +150,12 @@ class Scene:
         start, operands = start or self.start, list(operands or self.operands)
         bystander = namesake or self.c
         sentences = self._facts(rng, start, bystander, vague)
-        events = self._events(rng, operands, vague)
-        last = events.pop() if supposed else ""
-        side = self._side_event(rng, bystander, vague)
-        events.insert(rng.randrange(len(events) + 1), side)
-        sentences += events
+        sentences += self._events(rng, operands, bystander, vague)
         for template, slots in asides:
             sentence = fill(rng, template, **slots)
             sentences.insert(rng.randrange(len(sentences) + 1), sentence)
         subject, thing = asked or self.a, asked_thing or self.thing
-        event = last.removesuffix(".")
-        event = uncapitalised(event) if event.startswith("The ") else event
-        question = "supposition" if supposed else question
-        final = fill(rng, question, a=subject, t=THINGS[thing], e=event)
+        final = fill(rng, question, a=subject, t=THINGS[thing])
         chain = (
             trace if answerable else (trace or self._until_impossible(start, operands))[:possible]
         )
@@ -195,8 +185,10 @@ class Scene:
         rng.shuffle(facts)
         return [fill(rng, "has", a=who, n=amount(n, what)) for who, n, what in facts]
 
-    def _events(self, rng: random.Random, operands: Sequence[int], vague: str) -> list[str]:
-        """What the answer depends on, in order."""
+    def _events(
+        self, rng: random.Random, operands: Sequence[int], bystander: str, vague: str
+    ) -> list[str]:
+        """What happens, in order, and somewhere among it what happens to the bystander."""
         first_plain = next(
             (i for i, kind in enumerate(self.kinds) if kind in ("gain", "lose")), None
         )
@@ -205,14 +197,12 @@ class Scene:
             n = "some" if vague == "event" and i == first_plain else k
             slots = dict(a=self.a, b=self.b, t=THINGS[self.thing], n=amount(n, self.thing))
             events.append(fill(rng, kind, **slots))
-        return events
-
-    def _side_event(self, rng: random.Random, bystander: str, vague: str) -> str:
-        """What happens to the bystander."""
         thing, count, kind = self.distractor
         n = "some" if vague == "side_event" else self.aside
         kind = "gain" if self.aside > count else kind
-        return fill(rng, kind, a=bystander, n=amount(n, thing))
+        side = fill(rng, kind, a=bystander, n=amount(n, thing))
+        events.insert(rng.randrange(len(events) + 1), side)
+        return events
 
     def _until_impossible(self, start: dict[str, int], operands: Sequence[int]) -> list[Step]:
         whole, kinds = self.steps, self.kinds

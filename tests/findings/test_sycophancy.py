@@ -25,7 +25,6 @@ SETTINGS = dict(
     n_items=6,
     questions="",
     dose=40,
-    rl_dose=40,
     n_turns=3,
     repetitions=3,
     persuader="",

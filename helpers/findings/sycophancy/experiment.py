@@ -41,7 +41,7 @@ REASONING, THINKING, HOLD = "reasoning_sft", "thinking", "hold_sft"
 ENDS = ("before", REASONING)
 
 
-class Params(finding.Rewarded):
+class Params(finding.Params):
     """Parameters of notebook 4."""
 
     n_items: Annotated[int, Field(ge=2)]
@@ -52,7 +52,7 @@ class Params(finding.Rewarded):
 
     @property
     def doses(self) -> list[int]:
-        """The one dose of SFT."""
+        """The one dose of every arm."""
         return [self.dose]
 
 
