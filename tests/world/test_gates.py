@@ -45,7 +45,7 @@ def test_the_card_is_made_of_the_measured_gates(written):
 
 def test_the_shipped_models_are_small():
     files = [path for path in POCKET.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) < 40e6  # of two editions
+    assert sum(path.stat().st_size for path in files) < 25e6
     assert not [path for path in files if path.suffix in (".bin", ".pt", ".pkl")]
 
 
