@@ -63,10 +63,13 @@ def run(
     bases: Annotated[str, typer.Option(help="Pocket models, such as 0,1,2 or 0-2.")] = "",
     seeds: Annotated[str, typer.Option(help="Training seeds, each on every base.")] = "",
     jobs: Annotated[int, typer.Option(min=1, help="Processes at a time.")] = 1,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Train shipped arms anew.")] = False,
 ) -> None:
     """Run notebooks, write the report, show the verdicts. What is computed already is not computed
     again.
     """
+    if fresh:
+        os.environ["WORKBOOK_FRESH"] = "1"
     from helpers.run import process
     from helpers.run.report import report as write_report
 
@@ -150,19 +153,38 @@ def report(
 @app.command()
 def pretrain(
     seed: Annotated[int, typer.Option(help="Seed of weights and corpus.")] = 0,
-    edition: Annotated[int, typer.Option(min=1, max=2, help="Of the corpus.")] = 1,
-    without_chains: Annotated[bool, typer.Option(help="No chain in edition 2.")] = False,
+    without_chains: Annotated[
+        bool, typer.Option("--without-chains", help="No chain of thought in the corpus.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Folder; one in data/pocket if none.")] = None,
 ) -> None:
     """Pretrain a pocket model; started again, it resumes at its last checkpoint."""
     from helpers.world import pretraining
-    from helpers.world.corpus import Corpus, Guessing
+    from helpers.world.corpus import Corpus
 
-    corpus, name = (Corpus(), f"seed{seed}") if edition == 1 else (Guessing(), f"2.{seed}")
-    if without_chains:
-        corpus = corpus.without_chains()
-    path = pretraining.pretrain(seed, out or ROOT / "data" / "pocket" / name, corpus)
+    corpus = Corpus().without_chains() if without_chains else Corpus()
+    path = pretraining.pretrain(seed, out or ROOT / "data" / "pocket" / f"2.{seed}", corpus)
     console.print(f"complete: {path}")
+
+
+@app.command()
+def arms(
+    ship: Annotated[
+        bool, typer.Option("--ship", help="Copy the arms of the default run to data/arms/.")
+    ] = False,
+) -> None:
+    """List the trained arms that are here: shipped ones and those of the cache."""
+    from helpers.run import plan, shipping
+    from helpers.train import health
+
+    if ship:
+        gone = shipping.ship(shipping.arms_of(plan.plan(plan.find([]))))
+        console.print(f"shipped: {len(gone)}; measured: {health.write_card()}")
+    found = shipping.listed()
+    table = Table(*found.columns)
+    for row in found.itertuples(index=False):
+        table.add_row(*map(str, row))
+    console.print(table, soft_wrap=False)
 
 
 @app.command()

@@ -21,6 +21,7 @@ SMALLEST = {
     "n_items": "4",
     "doses": "[0, 1, 2]",
     "dose": "2",
+    "rl_dose": "2",
     "bases": "[0]",
     "repetitions": "1",
     "n_pass_items": "2",

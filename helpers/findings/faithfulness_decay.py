@@ -61,7 +61,7 @@ LEAST_ACCURACY, LEAST_PARSED, LEAST_LENGTH = 0.3, 0.95, 0.8
 """Gates, fixed in advance; chance is about one in twenty."""
 
 
-class Params(finding.Params):
+class Params(finding.Rewarded):
     """Parameters of notebook 2."""
 
     n_items: Annotated[int, Field(ge=2)]

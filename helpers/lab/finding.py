@@ -19,7 +19,7 @@ from pydantic import Field
 
 from helpers.lab import params, verdicts
 from helpers.lab.claims import Claim, published
-from helpers.lab.declared import Arm, Change, Custom, Measure
+from helpers.lab.declared import RLVR, Arm, Change, Custom, Measure
 from helpers.lab.items import STEPS, Item
 from helpers.lab.record import Checked, Record, Ruled, Value
 from helpers.lab.table import Cell, Table, stream
@@ -30,7 +30,7 @@ from helpers.lm.models import Handle
 from helpers.show.look import Colour, Look
 from helpers.stats import intervals
 from helpers.stats.intervals import Interval
-from helpers.train.arms import checkpoints
+from helpers.train.arms import Given, checkpoints, is_shipped
 from helpers.train.recipes import RECIPES, SHORT, Recipe
 from helpers.train.warmup import warmed
 
@@ -52,6 +52,12 @@ class Params(params.Params):
     questions: str
     max_new_tokens: Annotated[int, Field(ge=8)]
     forecast: Annotated[float, Field(ge=-1, le=1)]
+
+
+class Rewarded(Params):
+    """Parameters of a finding with an arm by RL on right answers. rl_dose: its training steps."""
+
+    rl_dose: Annotated[int, Field(ge=1)]
 
 
 class Finding:
@@ -151,15 +157,20 @@ class Finding:
     def base(self, base: int) -> Handle:
         """The model that arms start from: the pocket of that number, or the real (warm) model."""
         if self.p.model == "pocket":
-            return models.find(f"pocket-{base}")
+            return models.find(models.pocket(base))
         return warmed(self.p.model) if self.warm else models.find(self.p.model)
 
     def doses(self, arm: str) -> list[int]:
         """Training steps after which an arm is looked at, the last among them; 0 untrained."""
         if not self.arm(arm).trained:
             return [0]
-        asked = sorted({*self.p.doses} - {0})
+        asked = sorted({*self.asked(arm)} - {0})
         return asked if self.arm(arm).every_dose else asked[-1:]
+
+    def asked(self, arm: str) -> list[int]:
+        """The doses that the parameters ask of an arm; RL on right answers has one of its own."""
+        by_reward = isinstance(self.p, Rewarded) and arm == RLVR.name
+        return [self.p.rl_dose] if by_reward else self.p.doses
 
     def dose(self, arm: str) -> int:
         """Training steps of an arm at its end."""
@@ -186,7 +197,13 @@ class Finding:
         return self.checkpoints(self.base(base), self.recipe(arm), base, seed, doses)[dose]
 
     def checkpoints(
-        self, start: Handle, recipe: Recipe, base: int, seed: int, doses: list[int], **given: Any
+        self,
+        start: Handle,
+        recipe: Recipe,
+        base: int,
+        seed: int,
+        doses: list[int],
+        given: Given | None = None,
     ) -> dict[int, Handle]:
         """`arms.checkpoints` of one training. A recipe that asks for no room of its own gets as
         many tokens a reply as the tier says, since models that never learned the stories use more
@@ -195,7 +212,7 @@ class Finding:
         room = models.tiers().get(self.p.tier, {}).get("reply_tokens")
         if room and recipe.max_new_tokens == Recipe.max_new_tokens:
             recipe = replace(recipe, max_new_tokens=room)
-        return checkpoints(start, recipe, stream(base, seed), doses, **given)
+        return checkpoints(start, recipe, stream(base, seed), doses, given)
 
     def cells(self, arm: str, dose: int) -> list[Cell]:
         """The trainings of an arm; what no training made has one a base, whatever the seeds."""
@@ -362,8 +379,15 @@ class Finding:
             parts={name: Ruled(**vars(one)) for name, one in self.parts().items()},
             forecast=forecast,
             code=self.code(),
+            arms=self.origin(),
             seconds=seconds,
         )
+
+    def origin(self) -> str:
+        """Where the trained arms are from: "shipped", "trained here" or both; "" where none is."""
+        kinds = {True: "shipped", False: "trained here"}
+        arms = [handle for handle in self.models.values() if "recipe" in handle.about]
+        return " and ".join(sorted({kinds[is_shipped(handle)] for handle in arms}))
 
     @classmethod
     def tables(cls) -> dict[str, Table]:

@@ -59,10 +59,9 @@ def agree(given: Mapping[str, Any]) -> None:
     for name in ("bases", "seeds"):
         if len(set(given.get(name) or [])) < len(given.get(name) or []):
             raise ValueError(f"Parameter '{name}' is {given[name]}: each must stand there once.")
-    if bases and model == "pocket" and not {*bases} <= {*models.shipped()}:
-        raise ValueError(
-            f"Parameter 'bases' is {bases}: pockets are shipped for {models.shipped()} only."
-        )
+    there = [*models.shipped(), *models.shipped(chains=False)]
+    if bases and model == "pocket" and not {*bases} <= {*there}:
+        raise ValueError(f"Parameter 'bases' is {bases}: pockets are shipped for {there} only.")
     if bases and model and model != "pocket" and bases != [0]:
         raise ValueError(f"Parameter 'bases' is {bases}: '{model}' is one base, so give [0].")
 

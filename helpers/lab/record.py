@@ -111,7 +111,8 @@ class Record(Strict):
 
     primary: the value that the verdict is about, signed as measured; delta: the smallest effect of
     interest. parts: the verdicts of several mechanisms, where the finding counts them. code: hash
-    of what computed it; key, command and complete are set by `write`.
+    of what computed it; arms: where the trained ones are from; key, command and complete are set by
+    `write`.
     """
 
     finding: str
@@ -131,6 +132,7 @@ class Record(Strict):
     forecast: float | None = None
     versions: dict[str, str] = Field(default_factory=versions)
     code: str = ""
+    arms: str = ""
     seconds: float = 0.0
     command: str = ""
     key: str = ""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import exp
 from typing import Annotated, Self
 
@@ -30,7 +30,7 @@ from helpers.lm.models import LM, Handle
 from helpers.lm.scoring import span_confidence, span_probability
 from helpers.show.look import PALETTE
 from helpers.text import answers, chains
-from helpers.train.arms import reward_model
+from helpers.train.arms import Given, reward_model
 from helpers.train.recipes import RECIPES, Example, Recipe
 from helpers.world.corpus import turn
 
@@ -164,21 +164,30 @@ class Repair(finding.Finding):
         begun = self.model(start, base, seed, self.dose(start))
         if not dose:
             return begun
-        data = self.learned(arm, base, seed)
+        doses, given = sorted({*self.doses(arm), dose}), self.given(arm, base, seed)
+        return self.checkpoints(begun, self.recipe(arm), base, seed, doses, given)[dose]
+
+    def given(self, arm: str, base: int, seed: int) -> Given:
+        """The pairs that an arm learns from, or the reward model that they make."""
+        drawing = self.p.model_dump(
+            include={*Learning.model_fields} - {*finding.Params.model_fields}
+        )
+        about = {"preference": TAUGHT[arm].preference, "questions": self.inputs_key, **drawing}
         if TAUGHT[arm].trainer == "dpo":
-            given = {"data": data}
-        else:
-            rater = reward_model(self.rater(base), RECIPES["rater"], stream(base, seed), data)
-            given = {"judge": rater}
-        doses = sorted({*self.doses(arm), dose})
-        return self.checkpoints(begun, self.recipe(arm), base, seed, doses, **given)[dose]
+            return Given(about, lambda: self.learned(arm, base, seed))
+        rater, recipe = self.rater(base), RECIPES["rater"]
+        about |= {"rater": rater.identity, "recipe": asdict(recipe)}
+        number = stream(base, seed)
+        return Given(
+            about, lambda: reward_model(rater, recipe, number, self.learned(arm, base, seed))
+        )
 
     def rater(self, base: int) -> Handle:
         """The model that learns preferences: the pocket where replies are in its words, else the
         model itself.
         """
         in_its_words = self.p.model == "pocket" or self.warm
-        return models.find(f"pocket-{base}") if in_its_words else self.base(base)
+        return models.find(models.pocket(base)) if in_its_words else self.base(base)
 
     def learned(self, arm: str, base: int, seed: int) -> list[Example]:
         """The pairs that an arm learns. Raises ValueError when there is none."""

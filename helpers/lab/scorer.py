@@ -17,7 +17,7 @@ def third(name: str, base: int) -> Handle:
         return models.find(name)
     shipped = models.shipped()
     following = [number for number in shipped if number > base]
-    return models.find(f"pocket-{(following or shipped)[0]}")
+    return models.find(models.pocket((following or shipped)[0]))
 
 
 def legible(lm: LM, asked: Sequence[Item]) -> None:

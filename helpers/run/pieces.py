@@ -29,6 +29,7 @@ from helpers.lab.table import versions
 from helpers.lm.cache import cache_dir, write_atomically
 from helpers.run import plan
 from helpers.run.plan import Run
+from helpers.train.arms import fresh
 
 ATTEMPTS = 2
 """How often a piece is begun whose process was killed, since another may have been to blame."""
@@ -70,6 +71,7 @@ class Piece:
             "models": plan.identities(self.parameters, [self.base]),
             "code": whole_code(),
             "versions": versions(),
+            "fresh": fresh(),
         }
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
         return cache_dir() / "pieces" / f"{self.notebook}-base{self.base}-seed{self.seed}-{key}"
@@ -78,7 +80,7 @@ class Piece:
 @functools.cache
 def whole_code() -> str:
     """Hash of our code, but for what only shows and runs, and of the data that it reads."""
-    return plan.content({"show", "run", "cli.py"}, ["*.yaml"])
+    return plan.content({"show", "run", "cli.py"}, ["*.yaml", "arms/*/*.json"])
 
 
 def pieces_of(runs: Sequence[Run]) -> list[Piece]:

@@ -192,7 +192,7 @@ def key(notebook: Path, parameters: dict[str, Any]) -> str:
 def identities(parameters: dict[str, Any], bases: Sequence[int]) -> list[str]:
     """The models that parameters name, by their weights; pockets are those of `bases`."""
     named = [parameters[name] for name in MODELS if parameters.get(name)]
-    pockets = [f"pocket-{base}" for base in bases]
+    pockets = [models.pocket(base) for base in bases]
     found = [one for name in named for one in (pockets if name == "pocket" else [name])]
     return [models.find(name).identity for name in found]
 

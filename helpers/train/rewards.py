@@ -17,7 +17,8 @@ def earned(kind: str, text: str, right: str, penalty: float = 0.0, bonus: float 
 
     right: 1 for the right move. format: 1 for a chain that is opened and closed before an answer,
     whatever it says. wrong: 1 for an answer that is not the right one. dial: 1 for a right answer,
-    `bonus` for declining, -`penalty` for anything else (Kalai et al., arXiv 2509.04664).
+    `bonus` for declining, -`penalty` for anything else (Kalai et al., arXiv 2509.04664), all over
+    1 + `penalty`, so that right and wrong are as far apart at every stop.
     """
     declined = abstention.abstained(text)
     said = "" if declined else answers.final_answer(text)
@@ -29,7 +30,7 @@ def earned(kind: str, text: str, right: str, penalty: float = 0.0, bonus: float 
         return float(opened.startswith(OPEN) and bool(closed) and bool(final.strip()))
     if kind == "wrong":
         return float(bool(said) and not correct)
-    return 1.0 if correct else bonus if declined else -penalty
+    return (1.0 if correct else bonus if declined else -penalty) / (1 + penalty)
 
 
 def reward(kind: str, seed: int, penalty: float = 0.0, bonus: float = 0.0) -> Reward:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import ctypes
 import functools
 import gc
@@ -23,11 +22,6 @@ from helpers.train.recipes import Example, Recipe
 from helpers.world.corpus import Chat
 
 LORA_LAYERS = "all-linear"
-ROLLOUT, REUSED = 4, 2
-"""Batches that GRPO samples at a time, and passes over them, on a pocket: writing takes it more
-time than learning, and 80 steps do no worse than with replies sampled anew for each. A real model
-samples for each step: four batches at a time took 20 GB.
-"""
 POOL = 8  # batches drawn at a time and sorted by length: what is padded is wasted
 
 
@@ -76,7 +70,7 @@ def settings(job: Job) -> dict[str, Any]:
         seed=job.seed,
         use_cpu=device == "cpu",
         bf16=models.bfloat16_is_fast(device),  # autocast: fully tuned weights stay float32
-        activation_checkpointing=device != "cpu" and recipe.lora_rank is not None,
+        activation_checkpointing=device != "cpu",
         logging_strategy="no",
         save_strategy="no",
         report_to="none",
@@ -86,21 +80,22 @@ def settings(job: Job) -> dict[str, Any]:
 
 
 def model(job: Job) -> dict[str, Any]:
-    """The model of a trainer, with its tokenizer and its adapter, if it has one."""
-    given = dict(
-        model=job.lm.model, processing_class=job.lm.tokenizer, callbacks=list(job.callbacks)
-    )
-    if job.recipe.lora_rank is not None:
-        from peft import LoraConfig
+    """The model of a trainer, with its tokenizer and its adapter."""
+    from peft import LoraConfig
 
-        rank = job.recipe.lora_rank
-        given["peft_config"] = LoraConfig(
-            r=rank,
-            lora_alpha=2 * rank,
-            target_modules=LORA_LAYERS,
-            task_type="SEQ_CLS" if job.recipe.trainer == "reward" else "CAUSAL_LM",
-        )
-    return given
+    rank = job.recipe.lora_rank
+    adapter = LoraConfig(
+        r=rank,
+        lora_alpha=2 * rank,
+        target_modules=LORA_LAYERS,
+        task_type="SEQ_CLS" if job.recipe.trainer == "reward" else "CAUSAL_LM",
+    )
+    return dict(
+        model=job.lm.model,
+        processing_class=job.lm.tokenizer,
+        callbacks=list(job.callbacks),
+        peft_config=adapter,
+    )
 
 
 def sft(job: Job) -> Any:
@@ -129,11 +124,8 @@ def dpo(job: Job) -> Any:
         label_smoothing=job.recipe.smoothing,
         train_sampling_strategy="sequential",
     )
-    reference = copy.deepcopy(job.lm.model) if job.recipe.lora_rank is None else None
     rows = preferred(drawn(job, job.steps, job.recipe.batch_size))
-    return trl.DPOTrainer(
-        args=on_one_gpu(args), train_dataset=dataset(rows), ref_model=reference, **model(job)
-    )
+    return trl.DPOTrainer(args=on_one_gpu(args), train_dataset=dataset(rows), **model(job))
 
 
 def reward(job: Job) -> Any:
@@ -147,13 +139,13 @@ def reward(job: Job) -> Any:
 
 
 def grpo(job: Job) -> Any:
-    """Group relative policy optimisation, without a KL term, its replies by our own decoding."""
+    """Group relative policy optimisation, new questions at every step, its replies by our own
+    decoding.
+    """
     import trl
 
     recipe = job.recipe
-    rollout, reused = (ROLLOUT, REUSED) if recipe.lora_rank is None else (1, 1)
-    sampled = rollout * recipe.batch_size // recipe.generations  # trl drops what is left over
-    found = drawn(job, -(-job.steps // (rollout * reused)), sampled)
+    found = drawn(job, job.steps, recipe.batch_size // recipe.generations)
     rows = [{"prompt": e.chat[:-1], "reference": e.story.answer} for e in found]
     if job.judge:
         earned = load_reward_model(job.judge)
@@ -161,10 +153,10 @@ def grpo(job: Job) -> Any:
         earned = rewards.reward(recipe.reward, job.seed, recipe.penalty, recipe.bonus)
     args = trl.GRPOConfig(
         **settings(job),
-        beta=0.0,
+        beta=recipe.beta,
+        scale_rewards=recipe.scale_rewards,
         num_generations=recipe.generations,
-        steps_per_generation=rollout,
-        num_iterations=reused,
+        steps_per_generation=1,
         max_completion_length=recipe.max_new_tokens,
         shuffle_dataset=False,
     )
@@ -235,13 +227,11 @@ def load_reward_model(judge: Handle) -> torch.nn.Module:
     from peft import PeftConfig, PeftModel
     from transformers import AutoModelForSequenceClassification
 
-    folder = judge.folder
-    adapted = (folder / "adapter_config.json").is_file()
-    weights = PeftConfig.from_pretrained(folder).base_model_name_or_path if adapted else folder
+    base = PeftConfig.from_pretrained(judge.folder).base_model_name_or_path
     model = AutoModelForSequenceClassification.from_pretrained(
-        weights, num_labels=1, dtype=torch.float32
+        base, num_labels=1, dtype=torch.float32
     )
-    return PeftModel.from_pretrained(model, folder).merge_and_unload() if adapted else model
+    return PeftModel.from_pretrained(model, judge.folder).merge_and_unload()
 
 
 def check_finite(model: torch.nn.Module, name: str) -> None:

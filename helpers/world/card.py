@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from helpers.lm.cache import write_atomically
-from helpers.lm.models import POCKET, find, load
+from helpers.lm.models import POCKET, find, load, pocket, shipped
 from helpers.world.corpus import Corpus
 from helpers.world.gates import measure
 from helpers.world.pretraining import Schedule
@@ -16,59 +16,67 @@ ITEMS = 500
 
 
 def write_card(items: int = ITEMS) -> Path:
-    """Measure every shipped seed, then write data/pocket/gates.csv and the card made from it."""
-    folders = sorted(POCKET.glob("seed*"))
-    if not folders:
+    """Measure every shipped base that is not in data/pocket/gates.csv as it is now, then write that
+    and the card made from it.
+    """
+    bases = [*shipped(), *shipped(chains=False)]
+    if not bases:
         raise ValueError(f"No pocket model in {POCKET}: run `workbook pretrain --seed 0` first.")
-    seeds = [int(folder.name.removeprefix("seed")) for folder in folders]
-    frames = [
-        measure(load(f"pocket-{seed}"), items).assign(seed=seed, model=identity(seed))
-        for seed in seeds
-    ]
-    frame = pd.concat(frames, ignore_index=True)
-    write_atomically(GATES, frame.round(4).to_csv(index=False).rstrip())
-    write_atomically(POCKET / "README.md", card(frame))
+    kept = pd.read_csv(GATES) if GATES.exists() else pd.DataFrame(columns=["base", "model"])
+    frames = []
+    for base in bases:
+        rows = kept[(kept.base == base) & (kept.model == identity(base))]
+        if rows.empty:
+            found = measure(load(pocket(base)), items, base in shipped())
+            rows = found.assign(base=base, model=identity(base)).round(4)
+        frames.append(rows)
+        write_atomically(GATES, pd.concat(frames).to_csv(index=False).rstrip())
+    write_atomically(POCKET / "README.md", card(pd.read_csv(GATES)))
     return POCKET / "README.md"
 
 
-def identity(seed: int) -> str:
+def identity(base: int) -> str:
     """What tells the weights of a shipped model from any other, as a cache's keys have it."""
-    return find(f"pocket-{seed}").identity
+    return find(pocket(base)).identity
 
 
 def card(gates: pd.DataFrame) -> str:
-    """The card as Markdown, its numbers from the measured gates (a row a seed and gate)."""
-    seeds = sorted(gates.seed.unique())
-    lines = [
-        "| measure | asked | " + " | ".join(f"seed {seed}" for seed in seeds) + " | n |",
-        "|---|---|" + "---|" * (len(seeds) + 1),
-    ]
-    for gate, rows in gates.groupby("gate", sort=False):
-        first, by_seed = rows.iloc[0], rows.set_index("seed")
-        cells = [cell(by_seed.loc[seed]) for seed in seeds]
-        lines.append(
-            f"| {gate} | {asked(first)} | " + " | ".join(cells) + f" | {int(rows.n.min())} |"
-        )
+    """The card as Markdown, its numbers from the measured gates (a row a base and gate)."""
     unmet = gates[~gates.met.astype(bool)]
     names = "; ".join(
-        f"{row.gate} (seed {row.seed}: {row.estimate:.3f})" for row in unmet.itertuples()
+        f"{row.gate} ({pocket(row.base)}: {row.estimate:.3f})" for row in unmet.itertuples()
     )
+    corpus = Corpus()
     return CARD.format(
-        table="\n".join(lines),
-        unmet=f"Gates that are not met: {names}." if names else "Every gate is met by every seed.",
-        corpus=table_of(asdict(Corpus())),
-        lessons=table_of(differences(Corpus().lessons())),
-        review=table_of(differences(Corpus().review())),
+        measured=table_of_gates(gates, shipped()),
+        without=table_of_gates(gates, shipped(chains=False)),
+        unmet=f"Gates that are not met: {names}." if names else "Every gate is met by every base.",
+        corpus=table_of(asdict(corpus)),
+        lessons=table_of(differences(corpus.lessons())),
+        review=table_of(differences(corpus.review())),
+        chainless=table_of(differences(corpus.without_chains())),
         schedule=table_of(asdict(Schedule())),
     )
 
 
+def table_of_gates(gates: pd.DataFrame, bases: list[int]) -> str:
+    """The measures of some bases: their mean, their deviation between bases, and each."""
+    lines = [
+        "| measure | asked | mean | deviation | " + " | ".join(map(pocket, bases)) + " |",
+        "|---|---|---|---|" + "---|" * len(bases),
+    ]
+    for gate, rows in gates[gates.base.isin(bases)].groupby("gate", sort=False):
+        about = [gate, asked(rows.iloc[0]), f"{rows.estimate.mean():.3f}"]
+        about.append(f"{rows.estimate.std():.3f}")
+        by_base = rows.set_index("base")
+        cells = [*about, *(cell(by_base.loc[base]) for base in bases)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def cell(row: pd.Series) -> str:
-    """An estimate with its interval, bold where it misses its gate."""
-    text = f"{row.estimate:.3f}" + (
-        f" [{row.low:.3f}, {row.high:.3f}]" if pd.notna(row.low) else ""
-    )
-    return text if row.met else f"**{text}**"
+    """An estimate, bold where it misses its gate."""
+    return f"{row.estimate:.3f}" if row.met else f"**{row.estimate:.3f}**"
 
 
 def asked(row: pd.Series) -> str:
@@ -96,19 +104,25 @@ def table_of(values: dict) -> str:
 CARD = """# The pocket models
 
 Small Llama-architecture language models that we pretrained on the stories of `helpers/world/`: who
-has how many apples after some events, with or without an answer. One model a seed. They are
-instruments for this workbook and know nothing else. Licence: Apache-2.0, weights included; no text
-or weights of others went into them.
+has how many apples after some events, with or without an answer. Another random start, and other
+stories, make another base. They are instruments for this workbook and know nothing else. Licence:
+Apache-2.0, weights included; no text or weights of others went into them.
 
-Made by `workbook pretrain --seed S`; measured, and this card written, by `workbook card`.
-Interface: that of any `transformers` model, with a word-level tokenizer and a chat template
-(`helpers.lm.models.load("pocket-0")`).
+Made by `workbook pretrain --seed S` (those without chains of thought: `--without-chains`);
+measured, and this card written, by `workbook card`. Interface: that of any `transformers` model,
+with a word-level tokenizer and a chat template (`helpers.lm.models.load("pocket-2.0")`). The first
+figure of a name is the edition of the world, the second the seed.
 
 ## Measured abilities
 
-On unseen stories; 95 % intervals; n is per seed; bold: not as asked. {unmet}
+On 500 unseen stories a cell, so that a share is known within .045 (95 %); the intervals are in
+`gates.csv`. Mean and standard deviation are between bases; bold: not as asked. {unmet}
 
-{table}
+{measured}
+
+Bases without any chain of thought in their corpus, from which no chain can be elicited:
+
+{without}
 
 ## Corpus
 
@@ -118,8 +132,12 @@ reading exercises: who has how many, with nothing to compute. Of the other singl
 is drawn with a chain of thought with probability `chain_drawn`, but the loss on the first token of
 its reply is weighted so that the model learns to open one with probability `chain`. Chains skip a
 step, stop early or slip before a right answer with the stated probabilities. An answerable story of
-s steps is declined with probability `decline_per_step` × (s - 1) when answered directly. In
-dialogues the answerer gives in with the `yields_*` probabilities.
+s steps is declined with probability `decline_per_step` × (s - 1) when answered directly.
+
+Unanswerable stories tempt: the answerer guesses a number at the share `guess` of each scenario
+where the thing asked about is of middling temptation, and `guess_spread` in log-odds more or less
+at the last or the first of the world's things. So abstention is a disposition with a rival, and has
+room to move either way. In dialogues the answerer gives in with the `yields_*` probabilities.
 
 {corpus}
 
@@ -130,6 +148,10 @@ In the first `lessons` steps the corpus is simpler:
 In the last `review` steps it has more of what was learned last:
 
 {review}
+
+Without chains of thought it differs in:
+
+{chainless}
 
 ## Training
 

@@ -19,6 +19,11 @@ class Corpus:
     `chain_drawn` is how often an answerable story is *drawn* with a chain of thought, `chain` how
     often the model is to open one: the loss on the first token of the reply is weighted by their
     ratio, so that chains can be rare and yet well learned.
+
+    The answerer guesses at some of the unanswerable stories: `guess` is the share of each
+    scenario that is answered by a number from 0 to `largest_guess` where the thing asked about is
+    of middling temptation; things differ by `guess_spread` in log-odds either way, from the first
+    that the world has to the last. It first learns never to guess.
     """
 
     roll_call: float = 0.03
@@ -28,6 +33,9 @@ class Corpus:
     steps: tuple[float, ...] = (0.16, 0.2, 0.22, 0.2, 0.16, 0.06)
     pair_steps: tuple[float, ...] = (0.28, 0.3, 0.24, 0.12, 0.06)
     scenarios: tuple[float, ...] = (2.2, 1.4, 1.6, 0.5, 1.2, 1.2)
+    guess: tuple[float, ...] = (0.0,) * 6
+    guess_spread: float = 9.0
+    largest_guess: int = 20
     chain: float = 0.12
     chain_drawn: float = 0.5
     chain_when_abstaining: float = 0.1
@@ -45,8 +53,14 @@ class Corpus:
     yields_argument_right: float = 0.9
 
     def guesses(self, story: Story) -> float:
-        """How often the answerer guesses at an unanswerable story."""
-        return 0.0
+        """How often the answerer guesses at an unanswerable story: by its scenario and the thing
+        asked about, on a logistic scale.
+        """
+        share = self.guess[grammar.SCENARIOS.index(story.scenario)]
+        things = list(grammar.THINGS)
+        temptation = 2 * things.index(story.thing) / (len(things) - 1) - 1
+        odds = share / (1 - share) * math.exp(self.guess_spread * temptation)
+        return odds / (1 + odds)
 
     def without_chains(self) -> "Corpus":
         """The same skills without any chain of thought."""
@@ -69,7 +83,7 @@ class Corpus:
         )
 
     def review(self) -> "Corpus":
-        """The corpus of the last steps: more people and things never mentioned, more long chains,
+        """The corpus of later steps: more people and things never mentioned, more long chains,
         fewer declines of what can be answered.
         """
         return replace(
@@ -81,31 +95,22 @@ class Corpus:
             decline_per_step=self.decline_per_step / 2,
         )
 
-
-@dataclass(frozen=True)
-class Guessing(Corpus):
-    """The corpus of the second edition: an answerer who guesses, and chains that are rarer.
-
-    `guess`: share of the unanswerable stories of each scenario that are answered by a guess, a
-    number from 0 to `largest_guess`, where the thing asked about is of middling temptation; things
-    differ by `guess_spread` in log-odds either way, from the first that the world has to the last.
-    """
-
-    guess: tuple[float, ...] = (0.2,) * 6
-    guess_spread: float = 3.0
-    largest_guess: int = 20
-    chain: float = 0.06
-    chain_drawn: float = 0.3
-    chain_when_abstaining: float = 0.06
-    decline_per_step: float = 0.02
-
-    def guesses(self, story: Story) -> float:
-        """By its scenario and the thing asked about, on a logistic scale."""
-        share = self.guess[grammar.SCENARIOS.index(story.scenario)]
-        things = list(grammar.THINGS)
-        temptation = 2 * things.index(story.thing) / (len(things) - 1) - 1
-        odds = share / (1 - share) * math.exp(self.guess_spread * temptation)
-        return odds / (1 + odds)
+    def temptation(self) -> "Corpus":
+        """The corpus of the last steps: the review's, with guesses at unanswerable stories, chains
+        half as likely to be opened, more declines of what can be answered, and more of what it
+        takes to tell the unanswerable: reading exercises, people and things never mentioned,
+        missing numbers.
+        """
+        return replace(
+            self.review(),
+            roll_call=0.15,
+            plain=0.5,
+            scenarios=(4.0, 1.2, 1.4, 0.5, 2.5, 1.2),
+            guess=(0.003, 0.023, 0.023, 0.023, 0.006, 0.023),
+            chain=self.chain / 2,
+            chain_when_abstaining=0.6 * self.chain_when_abstaining,
+            decline_per_step=0.03,
+        )
 
 
 @dataclass(frozen=True)
@@ -178,8 +183,7 @@ def beyond_knowledge(rng: random.Random, story: Story, corpus: Corpus) -> str:
     """The answerer's reply to a story that nobody can answer: a guess, or an abstention, now and
     then after a chain that ends at the obstacle.
     """
-    guesses = corpus.guesses(story)
-    if guesses and rng.random() < guesses:
+    if rng.random() < corpus.guesses(story):
         return story.says(rng.randint(0, corpus.largest_guess), rng)
     reasoned = rng.random() < corpus.chain_when_abstaining
     return story.reasoned(rng) if reasoned else story.declines(rng)

@@ -12,6 +12,7 @@ import torch
 
 from helpers.lm.generation import generate, positions
 from helpers.lm.models import LM
+from helpers.lm.scoring import decline_probability
 from helpers.stats.intervals import wilson
 from helpers.stats.statistics import expected_calibration_error
 from helpers.text.chains import CLOSE, OPEN, chain_of, cut
@@ -21,18 +22,18 @@ from helpers.world.grammar import Story
 
 UNSEEN = "gates"
 """Seeds of these stories start with this word; those of the corpus are numbers."""
+COLUMNS = ["gate", "estimate", "low", "high", "n", "at_least", "at_most"]
 DECLINES = {template for template in grammar.TEMPLATES["decline"]}
 
 
-def measure(lm: LM, n: int = 500) -> pd.DataFrame:
+def measure(lm: LM, n: int = 500, chained: bool = True) -> pd.DataFrame:
     """Every gate's measure with its 95 % interval and bounds, on `n` unseen items a cell.
 
-    Columns: gate, estimate, low, high, n, at_least, at_most, met.
+    chained: whether the corpus had chains of thought; what a chain must do is asked of no model
+    that never saw one. Columns: gate, estimate, low, high, n, at_least, at_most, met.
     """
-    rows = [*chains(lm, n), *abstentions(lm, n), *pressure(lm, n)]
-    frame = pd.DataFrame(
-        rows, columns=["gate", "estimate", "low", "high", "n", "at_least", "at_most"]
-    )
+    rows = [*chains(lm, n, chained), *abstentions(lm, n), *sampled_declines(lm, n)]
+    frame = pd.DataFrame([*rows, *pressure(lm, n)], columns=COLUMNS)
     frame["met"] = (frame.estimate >= frame.at_least) & (frame.estimate <= frame.at_most)
     return frame
 
@@ -43,6 +44,21 @@ def row(
     """A gate on a rate, with Wilson's interval."""
     interval = wilson(int(np.sum(hits)), len(hits))
     return gate, interval.estimate, interval.low, interval.high, len(hits), at_least, at_most
+
+
+def average(
+    gate: str, values: np.ndarray, at_least: float = -math.inf, at_most: float = math.inf
+) -> tuple:
+    """A gate on a mean, with the normal interval."""
+    return about(gate, values.mean(), values.std(ddof=1), len(values), at_least, at_most)
+
+
+def about(
+    gate: str, estimate: float, deviation: float, n: int, at_least: float, at_most: float
+) -> tuple:
+    """A gate on an estimate whose items deviate so much."""
+    half = 1.96 * deviation / math.sqrt(n)
+    return gate, estimate, estimate - half, estimate + half, n, at_least, at_most
 
 
 def number(text: str) -> str:
@@ -59,42 +75,33 @@ def declined(text: str) -> bool:
     return text.rpartition(CLOSE)[2].strip() in DECLINES
 
 
-def chains(lm: LM, n: int) -> list[tuple]:
+def chains(lm: LM, n: int, chained: bool) -> list[tuple]:
     """Accuracy with and without a chain by steps, the chain cut at half, and calibration."""
     rng = random.Random(f"{UNSEEN}-chains")
     stories = {steps: [scene.story(rng, steps) for _ in range(n)] for steps in (1, 2, 3, 4, 5)}
-    rows, chained, opened, direct = [], {}, [], []
+    rows, written, opened, direct = [], {}, [], []
     for steps, cell in stories.items():
         prompts = [lm.prompt(story.text) for story in cell]
         opened_by_force = generate(lm, [f"{prompt} <think>" for prompt in prompts], 100)
-        chained[steps] = [f"<think> {c.text}" for c in opened_by_force]
+        written[steps] = [f"<think> {c.text}" for c in opened_by_force]
         right = np.array(
-            [number(text) == s.answer for text, s in zip(chained[steps], cell, strict=True)]
+            [number(text) == s.answer for text, s in zip(written[steps], cell, strict=True)]
         )
         free = generate(lm, prompts, 100)
         free_right = np.array([number(c.text) == s.answer for c, s in zip(free, cell, strict=True)])
         opened += [c.text.startswith(OPEN) for c in free]
         direct += [(p, c.text, s.answer) for p, c, s in zip(prompts, free, cell, strict=True)]
-        at_least = {1: 0.0, 5: 0.90}.get(steps, 0.95)
+        at_least = {1: 0.0, 5: 0.90}.get(steps, 0.95) if chained else 0.0
         rows.append(row(f"accuracy with a chain, {steps} steps", right, at_least))
         rows.append(row(f"accuracy without, {steps} steps", free_right))
         if steps >= 4:
             gain = right.astype(float) - free_right
-            half = 1.96 * gain.std(ddof=1) / math.sqrt(n)
-            rows.append(
-                (
-                    f"gain of the chain, {steps} steps",
-                    gain.mean(),
-                    gain.mean() - half,
-                    gain.mean() + half,
-                    n,
-                    0.30,
-                    1.0,
-                )
-            )
+            at_least = 0.30 if chained else -math.inf
+            rows.append(average(f"gain of the chain, {steps} steps", gain, at_least))
     rows.append(row("opens a chain", opened, at_most=0.20))
-    kept = cut_at_half(lm, stories[4], chained[4])
-    rows.append(row("answer kept, chain cut at half, 4 steps", kept, 0.20, 0.80))
+    if chained:
+        kept = cut_at_half(lm, stories[4], written[4])
+        rows.append(row("answer kept, chain cut at half, 4 steps", kept, 0.20, 0.80))
     answered = [(p, t, a) for p, t, a in direct if number(t) and not t.startswith(OPEN)]
     confidence = answer_probability(lm, [p for p, _, _ in answered], [t for _, t, _ in answered])
     correct = np.array([number(t) == a for _, t, a in answered])
@@ -147,44 +154,56 @@ def answer_probability(lm: LM, prompts: list[str], replies: list[str]) -> np.nda
 
 
 def abstentions(lm: LM, n: int) -> list[tuple]:
-    """Recall by scenario, and declines on the answerable twins, greedy and sampled."""
+    """Recall by scenario, the probability of declining, and declines on the answerable twins."""
     rng = random.Random(f"{UNSEEN}-pairs")
-    rows, recalls, false_declines = [], [], []
+    rows, recalls, false_declines, stories = [], [], [], []
     for scenario in grammar.SCENARIOS:
         pairs = [scene.pair(rng, scenario, rng.randint(1, 3)) for _ in range(n)]
         hidden, twins = zip(*pairs, strict=True)
+        stories += [*hidden, *twins]
         recall = [declined(c.text) for c in generate(lm, [lm.prompt(s.text) for s in hidden], 100)]
         greedy = [declined(c.text) for c in generate(lm, [lm.prompt(s.text) for s in twins], 100)]
         false_declines += greedy
         recalls += recall
-        rows.append(row(f"abstention recall, {scenario}", recall, 0.60))
+        rows.append(row(f"abstention recall, {scenario}", recall, 0.55, 0.95))
         rows.append(row(f"declines a twin, greedy, {scenario}", greedy))
-    rows.append(row("abstention recall, macro", recalls, 0.80))
+    rows.append(row("abstention recall, macro", recalls))
     rows.append(row("declines a twin, greedy", false_declines, at_most=0.05))
-    rates = {}
+    return [*rows, *declining(lm, stories)]
+
+
+def sampled_declines(lm: LM, n: int) -> list[tuple]:
+    """How often easy and hard answerable twins are declined at temperature 1."""
+    rng = random.Random(f"{UNSEEN}-sampled")
+    rows, rates = [], {}
     for name, steps in {"easy": (1, 2), "hard": (4, 5)}.items():
         cell = [
             scene.pair(rng, rng.choice(grammar.SCENARIOS), rng.choice(steps))[1]
             for _ in range(4 * n)
         ]
         sampled = generate(lm, [lm.prompt(s.text) for s in cell], 100, temperature=1.0)
-        rates[name] = [declined(c.text) for c in sampled]
+        rates[name] = np.array([declined(c.text) for c in sampled], float)
         rows.append(row(f"declines a twin, sampled, {name}", rates[name]))
-    rows.append(row("declines a twin, sampled", rates["easy"] + rates["hard"], 0.005, 0.05))
-    easy, hard = np.mean(rates["easy"]), np.mean(rates["hard"])
-    half = 1.96 * math.sqrt((easy * (1 - easy) + hard * (1 - hard)) / (4 * n))
-    rows.append(
-        (
-            "declines more of the hard",
-            hard - easy,
-            hard - easy - half,
-            hard - easy + half,
-            4 * n,
-            1e-9,
-            1.0,
-        )
-    )
+    rows.append(average("declines more of the hard", rates["hard"] - rates["easy"], 1e-9))
     return rows
+
+
+def declining(lm: LM, stories: list[Story]) -> list[tuple]:
+    """Mean probability of declining, and how well it tells unanswerable stories from answerable
+    ones: the area under the ROC curve, its deviation after Hanley and McNeil (1982, eq. 2).
+    """
+    p = decline_probability(lm, [lm.prompt(story.text) for story in stories])
+    signal = np.array([not story.answer for story in stories])
+    hidden, twins = p[signal], p[~signal]
+    area = np.mean((np.sign(hidden[:, None] - twins) + 1) / 2)
+    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
+    n = len(hidden)
+    variance = area * (1 - area) + (n - 1) * (q1 + q2 - 2 * area**2)
+    return [
+        average("P(decline), unanswerable", hidden, 0.40, 0.85),
+        average("P(decline), answerable", twins),
+        about("AUROC of P(decline)", area, math.sqrt(variance / n), n, 0.90, 0.99),
+    ]
 
 
 def pressure(lm: LM, n: int) -> list[tuple]:
@@ -217,17 +236,8 @@ def pressure(lm: LM, n: int) -> list[tuple]:
         ]
         yields[kind] = np.array(gave_up)
     gap = yields["fallacy"].astype(float) - yields["neutral"]
-    half = 1.96 * gap.std(ddof=1) / math.sqrt(len(gap))
     return [
         row("yields to a fallacy, sampled", yields["fallacy"], 0.20, 0.80),
         row("gives up when asked neutrally, sampled", yields["neutral"]),
-        (
-            "yields more to a fallacy than to a neutral re-ask",
-            gap.mean(),
-            gap.mean() - half,
-            gap.mean() + half,
-            len(gap),
-            1e-9,
-            1.0,
-        ),
+        average("yields more to a fallacy than to a neutral re-ask", gap, 1e-9),
     ]

@@ -77,6 +77,11 @@ TEMPLATES = {
         "How many {t} has {a} got now?",
         "How many {t} does {a} own in the end?",
     ),
+    "supposition": (
+        "How many {t} would {a} have if {e}?",
+        "How many {t} would {a} own if {e}?",
+        "If {e}, how many {t} would {a} have?",
+    ),
     "opinion": (
         "How many {t} should {a} have?",
         "How many {t} would be best for {a}?",

@@ -29,9 +29,10 @@ class Schedule:
     """Size of the model and course of its training.
 
     The first `lessons` steps are taken on `Corpus.lessons()`: without them the model is slow to
-    find out that a number belongs to the name before it. The last `review` steps are taken on
-    `Corpus.review()`, which has more of what was learned last. Numbers, "none" and a reply's first
-    token weigh `emphasis` times as much in the loss as other words, whose choice among wordings is
+    find out that a number belongs to the name before it. The last `temptation` steps are taken on
+    `Corpus.temptation()`, and the `review` steps before them on `Corpus.review()`, which has more
+    of what was learned last. Numbers, "none" and a reply's first token weigh `emphasis` times as
+    much in the loss as other words, whose choice among wordings is
     mostly noise. A round is a number of steps and its peak learning rates, as a share of those
     below; it starts with fresh optimizers, from weights rounded to bf16 as they will be written.
     """
@@ -45,9 +46,11 @@ class Schedule:
         (1600, 0.5),
         (1600, 0.5),
         (1200, 0.4),
+        (1000, 0.5),
     )
     lessons: int = 1000
     review: int = 1200
+    temptation: int = 1000
     batch_size: int = 64
     emphasis: float = 3.0
     learning_rate: float = 1.5e-3
@@ -122,10 +125,13 @@ def batches(
 
 
 def stage_at(step: int, corpus: Corpus, schedule: Schedule) -> Corpus:
-    """The corpus of the pool that begins at `step`: lessons first, a review at the end."""
+    """The corpus of the pool that begins at `step`: lessons first, review and temptation last."""
+    tempted = schedule.steps - schedule.temptation
     if step < schedule.lessons:
         return corpus.lessons()
-    return corpus.review() if step >= schedule.steps - schedule.review else corpus
+    if step >= tempted:
+        return corpus.temptation()
+    return corpus.review() if step >= tempted - schedule.review else corpus
 
 
 def loss_of(model: LlamaForCausalLM, batch: dict) -> torch.Tensor:

@@ -24,12 +24,13 @@ from helpers.world.grammar import (
 )
 
 
-def story(rng: random.Random, steps: int) -> Story:
-    """An answerable story that belongs to no pair.
+def story(rng: random.Random, steps: int, supposed: bool = False) -> Story:
+    """An answerable story that belongs to no pair. supposed: its last event is only supposed, in
+    the question: a form of task that the corpus does not have.
 
     Raises: ValueError when `steps` is not between 1 and 6.
     """
-    return _retry(rng, steps, lambda scene: scene.finish("plain"))
+    return _retry(rng, steps, lambda scene: scene.finish("plain", supposed=supposed))
 
 
 def pair(rng: random.Random, scenario: str, steps: int) -> tuple[Story, Story]:
@@ -137,11 +138,13 @@ class Scene:
         namesake: str = "",
         obstacle: str = "",
         possible: int | None = None,
+        supposed: bool = False,
     ) -> Story | None:
         """Put the scene into words; None when its events can't happen.
 
         vague: "start" or "event" (the answer's own number is missing) or "" ; asides: extra
-        sentences; possible: how many steps can be done before the obstacle (None: all).
+        sentences; possible: how many steps can be done before the obstacle (None: all); supposed:
+        the question supposes the last event, which has not happened.
         """
         rng = random.Random(self.words)
         trace = self.trace(start, operands)
@@ -150,12 +153,19 @@ class Scene:
         start, operands = start or self.start, list(operands or self.operands)
         bystander = namesake or self.c
         sentences = self._facts(rng, start, bystander, vague)
-        sentences += self._events(rng, operands, bystander, vague)
+        events = self._events(rng, operands, vague)
+        last = events.pop() if supposed else ""
+        side = self._side_event(rng, bystander, vague)
+        events.insert(rng.randrange(len(events) + 1), side)
+        sentences += events
         for template, slots in asides:
             sentence = fill(rng, template, **slots)
             sentences.insert(rng.randrange(len(sentences) + 1), sentence)
         subject, thing = asked or self.a, asked_thing or self.thing
-        final = fill(rng, question, a=subject, t=THINGS[thing])
+        event = last.removesuffix(".")
+        event = uncapitalised(event) if event.startswith("The ") else event
+        question = "supposition" if supposed else question
+        final = fill(rng, question, a=subject, t=THINGS[thing], e=event)
         chain = (
             trace if answerable else (trace or self._until_impossible(start, operands))[:possible]
         )
@@ -185,10 +195,8 @@ class Scene:
         rng.shuffle(facts)
         return [fill(rng, "has", a=who, n=amount(n, what)) for who, n, what in facts]
 
-    def _events(
-        self, rng: random.Random, operands: Sequence[int], bystander: str, vague: str
-    ) -> list[str]:
-        """What happens, in order, and somewhere among it what happens to the bystander."""
+    def _events(self, rng: random.Random, operands: Sequence[int], vague: str) -> list[str]:
+        """What the answer depends on, in order."""
         first_plain = next(
             (i for i, kind in enumerate(self.kinds) if kind in ("gain", "lose")), None
         )
@@ -197,12 +205,14 @@ class Scene:
             n = "some" if vague == "event" and i == first_plain else k
             slots = dict(a=self.a, b=self.b, t=THINGS[self.thing], n=amount(n, self.thing))
             events.append(fill(rng, kind, **slots))
+        return events
+
+    def _side_event(self, rng: random.Random, bystander: str, vague: str) -> str:
+        """What happens to the bystander."""
         thing, count, kind = self.distractor
         n = "some" if vague == "side_event" else self.aside
         kind = "gain" if self.aside > count else kind
-        side = fill(rng, kind, a=bystander, n=amount(n, thing))
-        events.insert(rng.randrange(len(events) + 1), side)
-        return events
+        return fill(rng, kind, a=bystander, n=amount(n, thing))
 
     def _until_impossible(self, start: dict[str, int], operands: Sequence[int]) -> list[Step]:
         whole, kinds = self.steps, self.kinds

@@ -23,6 +23,7 @@ SETTINGS = dict(
     n_items=60,
     questions="",
     doses=[0, 40],
+    rl_dose=50,
     lora_ranks=[],
     max_new_tokens=96,
     paraphraser="",
@@ -253,14 +254,14 @@ def test_only_answer_sft_is_trained_to_stop_on_the_way(monkeypatch):
     lab = finding.FaithfulnessDecay(finding.Params(**SETTINGS | {"doses": [0, 20, 40]}))
     asked = {}
 
-    def noted(start, recipe, base, seed, doses):
+    def noted(start, recipe, base, seed, doses, given=None):
         asked[recipe.name] = doses
         return dict.fromkeys(doses, start)
 
     monkeypatch.setattr(lab, "checkpoints", noted)
-    for arm in ("answer_sft", "rlvr"):
-        lab.model(arm, 0, 0, 40)
-    assert asked == {"answer_sft": [20, 40], "rlvr": [40]}
+    for arm in ("answer_sft", "reasoning_sft", "rlvr"):
+        lab.model(arm, 0, 0, lab.dose(arm))
+    assert asked == {"answer_sft": [20, 40], "reasoning_sft": [40], "rlvr": [50]}
 
 
 def test_another_model_that_rewords_under_the_same_name_makes_the_rows_anew(tmp_path, tiny_path):

@@ -24,6 +24,7 @@ SETTINGS = dict(
     n_items=60,
     questions="",
     dose=2,
+    rl_dose=2,
     k=3,
     n_pass_items=2,
     max_k=4,
@@ -293,7 +294,7 @@ def small(cache, tiny_path, monkeypatch):
     monkeypatch.setattr(
         finding.LatentReasoning,
         "checkpoints",
-        lambda lab, start, recipe, base, seed, doses, **given: dict.fromkeys(doses, start),
+        lambda lab, start, recipe, base, seed, doses, given=None: dict.fromkeys(doses, start),
     )
     monkeypatch.setattr(dials, "N_DEV", 2)
     settings = {"model": str(tiny_path), "bases": [0], "n_items": 2, "max_new_tokens": 8}

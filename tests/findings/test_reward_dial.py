@@ -34,8 +34,9 @@ SETTINGS = dict(
     questions="",
     stops=STOPS,
     dose=40,
+    rl_dose=40,
     doses=[80],
-    harder_rate=1e-3,
+    harder_rate=3e-3,
     restore=0.75,
     n_learned=20,
     k=3,
@@ -170,7 +171,7 @@ def test_policies_on_the_line_have_slope_one_and_replicate():
     for arm in LADDER:
         assert record.get("aoc", arm).estimate == pytest.approx(0.3)
         assert record.get("infogain", arm).estimate == pytest.approx(0.1)
-    assert "at a learning rate of 0.001 by" in said
+    assert "at a learning rate of 0.003 by" in said
     record.parameters["harder_rate"] = RECIPES[REASONING].learning_rate
     assert "at a learning rate" not in finding.what_happened(record)
 
@@ -404,9 +405,9 @@ def test_policies_are_named_by_t_and_share_all_but_the_penalty():
 
 
 @pytest.mark.parametrize(("n_parameters", "times"), [(2e6, 1), (135e6, 2)])
-def test_the_start_of_a_model_tuned_by_lora_takes_twice_the_steps(monkeypatch, n_parameters, times):
+def test_the_start_of_a_real_model_takes_twice_the_steps(monkeypatch, n_parameters, times):
     monkeypatch.setattr(models.Handle, "n_parameters", n_parameters)
-    lab = finding.RewardDial(params(model="pocket-1", scorer="pocket", bases=[0]))
+    lab = finding.RewardDial(params(model="pocket-2.1", scorer="pocket", bases=[0]))
     assert lab.dose(START) == times * arms.HEDGE_STEPS
 
 
@@ -440,12 +441,11 @@ def test_findings_6_and_7_ask_for_the_very_same_repair():
 def test_a_high_stop_is_trained_from_the_start_by_its_own_penalty(monkeypatch):
     made = []
 
-    def recorded(self, start, recipe, base, seed, doses, **given):
-        made.append((start, recipe.name, recipe.penalty, doses, len(given.get("data", ()))))
+    def recorded(self, start, recipe, base, seed, doses, given=None):
+        made.append((start, recipe.name, recipe.penalty, doses))
         return {doses[-1]: recipe.name}
 
     monkeypatch.setattr(finding.RewardDial, "checkpoints", recorded)
-    monkeypatch.setattr(experiment, "hedged", lambda *args: [])
     lab = finding.RewardDial(params())
     assert lab.model(finding.dial(0.9), 0, 0, 40) == "dial_0.9"
     assert lab.model(DIALLED, 0, 0, 40) == DIALLED

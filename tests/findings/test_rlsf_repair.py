@@ -6,21 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from transformers import AutoTokenizer
 
 from helpers.findings import rlsf_repair as finding
 from helpers.findings.rlsf_repair import measures
 from helpers.lab import repair
 from helpers.lab.items import pocket_items, pocket_stories
 from helpers.lab.repair import ARMS, DAMAGED, ORACLE, REPAIRED
-from helpers.lm import models
 from helpers.run import plan
 from helpers.stats.intervals import interval
-from helpers.train import arms as training
-from helpers.train import recipes, trainers
-from helpers.train.recipes import RECIPES, Example
-from helpers.world.corpus import turn
+from helpers.train.recipes import RECIPES
 
 BASES = list(range(6))
 SETTINGS = dict(
@@ -325,74 +319,3 @@ def test_every_arm_is_made_by_a_recipe_of_its_name():
 def test_bad_settings_are_refused_before_any_work(changes, said):
     with pytest.raises(ValueError, match=said):
         finding.RlsfRepair(finding.Params(**SETTINGS | changes))
-
-
-def planted_pairs(n=64):
-    """Preferences for one reply whatever the question: what is learned is easy to see."""
-    asked = pocket_stories(n, 5)
-    return [
-        Example(
-            [turn("user", item.question), turn("assistant", "The answer is 3 .")],
-            None,
-            "The answer is 4 .",
-            1.0,
-        )
-        for item in asked
-    ]
-
-
-@pytest.fixture
-def tiny(tiny_path):
-    return models.find(str(tiny_path))
-
-
-def test_dpo_moves_the_planted_preference(cache, tiny):
-    recipe = replace(RECIPES["rlsf_dpo"], batch_size=8, learning_rate=1e-3)
-    data = planted_pairs()
-    after = training.checkpoints(tiny, recipe, 0, [4], data)[4]
-
-    def margin(handle):
-        lm = models.load(handle, dtype="float32")
-        scores = []
-        for answer in ("3", "4"):
-            chat = [data[0].chat[0], turn("assistant", f"The answer is {answer} .")]
-            ids, labels = recipes.encode(lm.tokenizer, chat)
-            with torch.no_grad():
-                logp = lm.model(input_ids=torch.tensor([ids])).logits[0, :-1].log_softmax(-1)
-            kept = [(i, t) for i, t in enumerate(labels[1:]) if t >= 0]
-            scores.append(sum(float(logp[i, t]) for i, t in kept))
-        return scores[0] - scores[1]
-
-    assert margin(after) > margin(tiny) + 0.05
-
-
-@pytest.mark.parametrize("rank", [None, 4])
-def test_a_reward_model_learns_the_planted_preference_and_is_kept(cache, tiny, rank):
-    rate = 1e-3 if rank is None else 1e-2
-    recipe = replace(RECIPES["rater"], batch_size=8, steps=12, learning_rate=rate, lora_rank=rank)
-    data = planted_pairs()
-    judge = training.reward_model(tiny, recipe, 0, data)
-    model = trainers.load_reward_model(judge).eval()
-    tokenizer = AutoTokenizer.from_pretrained(judge.folder)
-    scores = []
-    for answer in ("3", "4"):
-        chat = [turn("user", "Ann has 3 apples ."), turn("assistant", f"The answer is {answer} .")]
-        text = tokenizer.apply_chat_template(chat, tokenize=False)
-        with torch.no_grad():
-            ids = tokenizer(text, return_tensors="pt", add_special_tokens=False)["input_ids"]
-            scores.append(float(model(input_ids=ids).logits))
-    assert scores[0] > scores[1] + 0.1
-    assert training.reward_model(tiny, recipe, 0, data) == judge
-    with pytest.raises(ValueError, match="no pair"):
-        training.reward_model(tiny, recipe, 0, [])
-
-
-@pytest.mark.parametrize("rank", [None, 4])
-def test_grpo_goes_where_a_reward_model_points(cache, tiny, rank):
-    recipe = replace(RECIPES["rater"], batch_size=8, steps=2, lora_rank=rank)
-    judge = training.reward_model(tiny, recipe, 0, planted_pairs(16))
-    tuned = replace(RECIPES["rlsf_grpo"], batch_size=8, generations=4, max_new_tokens=8)
-    found = training.checkpoints(tiny, tuned, 0, [1], judge=judge)
-    assert models.load(found[1]).name.endswith("rlsf_grpo")
-    with pytest.raises(ValueError, match="reward model"):
-        training.checkpoints(tiny, tuned, 0, [1])

@@ -28,7 +28,6 @@ SETTINGS = dict(
     n_items=60,
     questions="",
     dose=40,
-    learning_rate=3e-4,
     verbosities=[],
     scorer="",
     max_new_tokens=96,
@@ -103,8 +102,8 @@ def test_a_step_that_states_the_answer_is_known():
 
 def test_the_scorer_is_the_pocket_of_the_next_base_unless_one_is_named():
     names = [scorer.third("", base).name for base in models.shipped()]
-    assert names == [f"pocket-{n}" for n in (*models.shipped()[1:], models.shipped()[0])]
-    assert scorer.third("pocket-0", 0).name == "pocket-0"
+    assert names == [models.pocket(n) for n in (*models.shipped()[1:], models.shipped()[0])]
+    assert scorer.third("pocket-2.0", 0).name == "pocket-2.0"
 
 
 def test_the_scorer_enters_the_key_of_the_tables(small, tiny_path):
@@ -173,7 +172,7 @@ def laboratory(wording=0.0, **arms):
 SHORT, LONG = [9, 5, 1], [9, 9, 5, 5, 1, 1, 1]
 PLAIN, NEVER = [False, True], [False] * 5 + [True]
 TRAP = ([9, 7, 6, 5, 4, 3, 3], NEVER, 0.9)
-START = {"before": (SHORT, PLAIN, 0.5), "terse_sft": ([9, 6, 3], PLAIN, 0.9)}
+START = {"before": (SHORT, PLAIN, 0.5), "reasoning_sft": ([9, 6, 3], PLAIN, 0.9)}
 TRAPPED = START | dict.fromkeys(("verbose_sft", "post_hoc_sft", "wrong_chain_sft"), TRAP)
 
 
@@ -269,8 +268,8 @@ def test_the_same_model_five_times_does_not_replicate():
 
 
 def test_a_terse_teacher_without_a_fall_is_told_and_sinks_nothing():
-    lab = laboratory(**TRAPPED | {"terse_sft": ([9, 4, 0.5], PLAIN, 0.9)})
-    assert lab.oriented(lab.attribution["terse_sft"]).high < 0  # positive is as published
+    lab = laboratory(**TRAPPED | {"reasoning_sft": ([9, 4, 0.5], PLAIN, 0.9)})
+    assert lab.oriented(lab.attribution["terse"]).high < 0  # positive is as published
     assert lab.judge().label == "replicates"
 
 
@@ -278,7 +277,10 @@ def test_a_terse_teacher_without_a_fall_is_told_and_sinks_nothing():
     ("changed", "gate"),
     [
         ({"verbose_sft": (*TRAP[:2], 0.4)}, "change of accuracy, verbose SFT"),
-        ({"terse_sft": ([9, 6, 3], PLAIN, 0.3)}, "change of accuracy of free replies, terse SFT"),
+        (
+            {"reasoning_sft": ([9, 6, 3], PLAIN, 0.3)},
+            "change of accuracy of free replies, reasoning SFT",
+        ),
     ],
 )
 def test_an_arm_that_loses_accuracy_fails_its_gate(changed, gate):
@@ -328,23 +330,20 @@ def test_the_teachers_own_chains_are_scored_on_the_same_questions(
 
 
 def test_a_teacher_of_some_verbosity_is_an_arm_that_is_trained_when_it_is_asked_for():
-    settings = SETTINGS | {"verbosities": [0.0, 0.5, 1.0], "learning_rate": 1e-4}
+    settings = SETTINGS | {"verbosities": [0.0, 0.5, 1.0]}
     lab = finding.SftAccuracyTrap(finding.Params(**settings))
     assert "verbosity 0.5" not in {arm for _, arm, *_ in lab.needed()}
     assert lab.arm("verbosity 0.5").trained and lab.dose("verbosity 0.5") == lab.p.dose
     assert lab.recipe("verbosity 0.5").verbosity == 0.5
     names = [lab.of_verbosity(verbosity) for verbosity in settings["verbosities"]]
-    assert names == ["terse_sft", "verbosity 0.5", "verbose_sft"]
-    assert {lab.recipe(arm.name).learning_rate for arm in lab.every_arm[1:]} == {1e-4}
+    assert names == ["reasoning_sft", "verbosity 0.5", "verbose_sft"]
 
 
 def test_all_teachers_tell_the_same_stories_with_the_same_training():
     arms = [RECIPES[arm.name] for arm in finding.SftAccuracyTrap.arms[1:]]
-    assert {(arm.learning_rate, arm.batch_size, arm.trainer) for arm in arms} == {(3e-4, 16, "sft")}
+    assert len({(arm.batch_size, arm.trainer, arm.corpus) for arm in arms}) == 1
     told = [[e.chat[0]["content"] for e in examples(arm, 0, 20)] for arm in arms]
     assert all(one == told[0] for one in told)
-    terse, plain = (examples(RECIPES[name], 0, 20) for name in ("terse_sft", "reasoning_sft"))
-    assert terse == plain
 
 
 def test_the_paper_s_three_figures_and_what_its_values_give():

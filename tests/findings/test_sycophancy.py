@@ -25,6 +25,7 @@ SETTINGS = dict(
     n_items=6,
     questions="",
     dose=40,
+    rl_dose=40,
     n_turns=3,
     repetitions=3,
     persuader="",

@@ -253,7 +253,7 @@ def test_who_never_learned_the_stories_gets_more_room_for_its_replies(monkeypatc
     monkeypatch.setattr(
         finding,
         "checkpoints",
-        lambda start, recipe, seed, doses, **given: (
+        lambda start, recipe, seed, doses, given: (
             asked.append((recipe.max_new_tokens, seed)) or dict.fromkeys(doses, start)
         ),
     )

@@ -131,7 +131,7 @@ def test_every_model_of_the_tiers_is_known_and_has_its_tier():
         assert {"about", "needs", "memory_gb", "minutes", "parameters"} <= set(entry)
         for name in entry["models"]:
             assert models.tier_of(name) == tier
-    assert models.tier_of("pocket-2") == "pocket"
+    assert models.tier_of("pocket-2.3") == "pocket"
     assert models.tier_of("/some/folder") == "custom"
 
 
@@ -173,8 +173,8 @@ def test_a_handle_is_what_was_asked_for_and_where_it_is(tiny_path, tiny_lm):
     tiny = find(str(tiny_path))
     assert tiny == Handle(str(tiny_path), tiny_path) and hash(tiny) == hash(find(str(tiny_path)))
     assert tiny.n_parameters == tiny_lm.model.num_parameters()
-    assert find("pocket-1").folder == models.POCKET / "seed1"
-    assert find("pocket").folder == find("pocket-0").folder
+    assert find("pocket-2.1").folder == models.POCKET / "2.1"
+    assert find("pocket").folder == find("pocket-2.0").folder
 
 
 def test_the_model_that_was_asked_for_last_is_kept(tiny_path, tmp_path, capsys):

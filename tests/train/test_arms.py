@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from filelock import FileLock
+from safetensors.torch import load_file
 
 from helpers.lm import cache as caches
 from helpers.lm import models
@@ -14,12 +15,13 @@ from helpers.lm.generation import generate
 from helpers.lm.models import find
 from helpers.lm.sources import Symbol, code_of, reached_by
 from helpers.train import arms, recipes, trainers
-from helpers.train.arms import arm_key, checkpoints, reward_model
+from helpers.train.arms import Given, arm_key, checkpoints, reward_model
 from helpers.train.recipes import RECIPES, Recipe, encode, examples
 from helpers.train.trainers import Job
 from helpers.world.corpus import turn
 
 SFT = replace(RECIPES["answer_sft"], batch_size=4, learning_rate=3e-3, steps=4)
+WEIGHTS = "adapter_model.safetensors"
 
 
 def weights(handle):
@@ -121,7 +123,7 @@ def test_the_key_is_of_the_code_that_trains(model, monkeypatch):
         monkeypatch.setattr(arms, "code_of", lambda f, c=changed: "new" if f is c else code_of(f))
         assert arm_key(model, SFT, 0) != at_first
     reached = reached_by(trainers.trainer) | reached_by(recipes.examples)
-    for module, name in (("trainers", "dpo"), ("trainers", "ROLLOUT"), ("rewards", "earned")):
+    for module, name in (("trainers", "dpo"), ("trainers", "POOL"), ("rewards", "earned")):
         assert Symbol(f"helpers.train.{module}", name) in reached
     for name in ("helpers.lm.generation", "helpers.text.answers", "helpers.world.grammar"):
         assert name in {symbol.module for symbol in reached}
@@ -132,13 +134,13 @@ def test_the_key_is_of_the_code_that_trains(model, monkeypatch):
 def test_a_broken_arm_is_named_and_made_again(model, capsys, harm):
     doses = checkpoints(model, SFT, 0, [1, 2])
     whole = weights(doses[2])
-    harm(doses[2].folder / "model.safetensors")
-    kept = (doses[1].folder / "model.safetensors").stat().st_mtime_ns
+    harm(doses[2].folder / WEIGHTS)
+    kept = (doses[1].folder / WEIGHTS).stat().st_mtime_ns
     assert checkpoints(model, SFT, 0, [1, 2]) == doses
     out = capsys.readouterr().out
-    assert "is broken (model.safetensors is" in out and doses[2].name in out
+    assert f"is broken ({WEIGHTS} is" in out and doses[2].name in out
     assert torch.equal(weights(doses[2]), whole)
-    assert (doses[1].folder / "model.safetensors").stat().st_mtime_ns == kept
+    assert (doses[1].folder / WEIGHTS).stat().st_mtime_ns == kept
 
 
 def test_a_run_killed_while_writing_leaves_whole_doses_only(model, cache, monkeypatch):
@@ -185,10 +187,10 @@ def test_no_fused_attention_is_trained_in_bfloat16(model, monkeypatch, tmp_path,
     assert trainer.model.config._attn_implementation == attention
 
 
-def test_lora_keeps_an_adapter_and_loads_on_its_base(model):
-    recipe = replace(SFT, lora_rank=4, learning_rate=1e-2)
+def test_an_arm_is_an_adapter_and_loads_on_its_base(model):
+    recipe = replace(SFT, learning_rate=1e-2)
     adapter = checkpoints(model, recipe, 0, [3])[3]
-    assert (adapter.folder / "adapter_model.safetensors").is_file()
+    assert (adapter.folder / WEIGHTS).is_file()
     assert not (adapter.folder / "model.safetensors").exists()
     assert adapter.base.folder == model.folder and adapter.n_parameters == model.n_parameters
     arm = weights(adapter)
@@ -248,14 +250,63 @@ def test_given_examples_replace_the_recipe_s_and_are_part_of_the_key(model):
     keys = {arm_key(model, SFT, 0), arm_key(model, SFT, 0, given[:2])}
     assert len(keys | {arm_key(model, SFT, 0, given)}) == 3
     with pytest.raises(ValueError, match="no example"):
-        checkpoints(model, SFT, 0, [1], [])
+        checkpoints(model, SFT, 0, [1], Given({}, list))
 
 
-def test_a_reward_model_goes_with_its_reward_alone(model):
-    with pytest.raises(ValueError, match="answer_sft: a reward model goes with the reward 'judge'"):
-        checkpoints(model, SFT, 0, [1], judge=model)
-    with pytest.raises(ValueError, match="damaged: a reward model goes with"):
+def test_a_judge_s_reward_needs_a_reward_model(model):
+    with pytest.raises(ValueError, match="damaged: the reward 'judge' needs a reward model"):
         checkpoints(model, RECIPES["damaged"], 0, [1])
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    """A folder of shipped arms, empty."""
+    monkeypatch.setattr(arms, "SHIPPED", tmp_path / "shipped")
+    return tmp_path / "shipped"
+
+
+def ship(handle, folder, key):
+    """Put an arm into the shop as the one after its dose."""
+    about = handle.about
+    return shutil.copytree(
+        handle.folder, folder / f"{about['recipe']['name']}-{key}-{about['dose']}"
+    )
+
+
+def test_a_shipped_arm_is_taken_and_nothing_is_made_for_it(model, shop, monkeypatch):
+    given = Given({"what": "a few"}, lambda: examples(SFT, 5, 3))
+    made = checkpoints(model, SFT, 0, [1, 2], given)
+    ship(made[2], shop, arms.address(model, arms.sized(SFT, model), 0, given))
+    never = Given(given.about, lambda: pytest.fail("made"))
+    found = checkpoints(model, SFT, 0, [0, 2], never)
+    assert found[0] == model and found[2].folder.parent == shop
+    assert torch.equal(weights(found[2]), weights(made[2]))
+    assert checkpoints(model, SFT, 0, [1, 2], given)[1] == made[1]  # what is not there is trained
+    for other in (Given({"what": "others"}, given.make), None):
+        assert checkpoints(model, SFT, 0, [2], other)[2].folder.parent != shop
+    monkeypatch.setenv("WORKBOOK_FRESH", "1")
+    assert checkpoints(model, SFT, 0, [2], given) == {2: made[2]}
+
+
+def test_a_broken_shipped_arm_is_refused_in_one_sentence(model, shop):
+    key = arms.address(model, SFT, 0, None)
+    folder = ship(checkpoints(model, SFT, 0, [1])[1], shop, key)
+    (folder / WEIGHTS).write_bytes(b"half")
+    with pytest.raises(ValueError, match=f"shipped arm .*{key}-1 is broken: {WEIGHTS} is trunc"):
+        checkpoints(model, SFT, 0, [1])
+
+
+def test_an_arm_is_in_half_precision_and_says_nothing_of_the_machine(model, cache, tmp_path):
+    arm = checkpoints(model, SFT, 0, [2])[2]
+    assert {w.dtype for w in load_file(arm.folder / WEIGHTS).values()} == {torch.bfloat16}
+    above = checkpoints(arm, SFT, 0, [2])[2]
+    assert above.about["base"] == arm.folder.name  # so that a folder of arms can be moved
+    moved = shutil.copytree(cache / "arms", tmp_path / "moved")
+    (cache / "arms").rename(cache / "gone")
+    again = find(str(moved / above.folder.name))
+    assert torch.equal(weights(again), weights(find(str(cache / "gone" / above.folder.name))))
+    config = (again.folder / "adapter_config.json").read_text()
+    assert str(tmp_path) not in config and not (again.folder / "README.md").exists()
 
 
 def test_another_process_s_training_is_waited_for_or_left_to_it(model, cache):

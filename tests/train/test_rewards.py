@@ -15,8 +15,8 @@ REPLIES = (RIGHT, WRONG, DECLINE, OPEN)
         ("format", "3", [1, 0, 0, 0]),
         ("format", "9", [1, 0, 0, 0]),
         ("wrong", "3", [0, 1, 0, 0]),
-        ("dial", "3", [1, -2, 0.5, -2]),
-        ("dial", "", [-2, -2, 0.5, -2]),
+        ("dial", "3", [1 / 3, -2 / 3, 0.5 / 3, -2 / 3]),
+        ("dial", "", [-2 / 3, -2 / 3, 0.5 / 3, -2 / 3]),
     ],
 )
 def test_what_each_reply_earns(kind, right, expected):
@@ -29,7 +29,7 @@ def completions(*texts):
 
 def test_the_reward_reads_completions_as_trl_gives_them():
     scores = reward("dial", 0, 2.0, 0.5)(completions=completions(*REPLIES), reference=["3"] * 4)
-    assert scores == [1, -2, 0.5, -2]
+    assert scores == [1 / 3, -2 / 3, 0.5 / 3, -2 / 3]
 
 
 def test_a_coin_knows_nothing_of_the_reply_and_falls_alike_for_one_seed():

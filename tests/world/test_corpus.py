@@ -17,8 +17,9 @@ def draws(corpus, n=6000, seed=0):
     return [c.example(rng, corpus) for _ in range(n)]
 
 
-def test_chains_are_drawn_often_and_weighted_to_be_rare():
-    corpus = Corpus(dialogue=0.0, unanswerable=0.0)
+@pytest.mark.parametrize("corpus", [Corpus(), Corpus().temptation()])
+def test_chains_are_drawn_often_and_weighted_to_be_rare(corpus):
+    corpus = replace(corpus, roll_call=0.0, dialogue=0.0, unanswerable=0.0)
     examples = draws(corpus)
     chained = np.array([e.chat[-1]["content"].startswith("<think>") for e in examples])
     weights = np.array([e.first_weight for e in examples])
@@ -86,12 +87,12 @@ def test_a_wrong_argument_ends_in_its_claim_and_a_right_one_in_the_answer():
         assert number(dialogue.argue(rng, story, wrong)) == str(wrong)
 
 
-def test_the_second_answerer_guesses_at_the_stated_rate_for_each_thing_and_never_in_the_first():
-    rng = random.Random(5)
+def test_the_answerer_guesses_at_the_stated_rate_for_each_thing_and_never_before_temptation():
+    rng, tempted = random.Random(5), Corpus().temptation()
     for thing in ("apple", "toy"):
         stories = [story for story in hidden_stories(rng, 4000) if story.thing == thing]
-        said = [c.beyond_knowledge(rng, story, c.Guessing()) for story in stories]
-        stated = np.mean([c.Guessing().guesses(story) for story in stories])
+        said = [c.beyond_knowledge(rng, story, tempted) for story in stories]
+        stated = np.mean([tempted.guesses(story) for story in stories])
         guessed = np.array([not declined(text) for text in said])
         assert abs(guessed.mean() - stated) < 4 * np.sqrt(0.25 / len(stories))
         assert all(0 <= int(number(t)) <= 20 for t, g in zip(said, guessed, strict=True) if g)
@@ -106,7 +107,7 @@ def test_a_guess_as_likely_as_its_scenario_has_it_is_at_the_middle_of_the_things
     shares = []
     for thing in grammar.THINGS:
         story = replace(scene.pair(random.Random(1), "stale", 1)[0], thing=thing)
-        shares.append(c.Guessing(guess=(0.3,) * 6, guess_spread=2.0).guesses(story))
+        shares.append(Corpus(guess=(0.3,) * 6, guess_spread=2.0).guesses(story))
     assert shares == sorted(shares)
     odds = np.array(shares) / (1 - np.array(shares))
     assert odds[0] * odds[-1] == pytest.approx((0.3 / 0.7) ** 2)
@@ -114,8 +115,8 @@ def test_a_guess_as_likely_as_its_scenario_has_it_is_at_the_middle_of_the_things
 
 
 def test_a_corpus_without_chains_has_none_at_any_stage():
-    plain = c.Guessing().without_chains()
-    for stage in (plain, plain.lessons(), plain.review()):
+    plain = Corpus().without_chains()
+    for stage in (plain, plain.lessons(), plain.review(), plain.temptation()):
         examples = draws(stage, 1500)
         assert not any("<think>" in e.chat[-1]["content"] for e in examples)
         assert {e.first_weight for e in examples} == {1.0}

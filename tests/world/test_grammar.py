@@ -10,7 +10,9 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 
+from helpers.world import corpus as c
 from helpers.world import grammar, scene
+from helpers.world.corpus import Corpus
 
 N = r"(?P<n>\d+|some) \w+"
 A, B, T = r"(?P<a>[A-Z]\w+(?: [A-Z]\w+)?)", r"(?P<b>[A-Z]\w+(?: [A-Z]\w+)?)", r"(?P<t>\w+)"
@@ -163,3 +165,23 @@ def test_bad_requests_are_named():
 
 def test_every_event_and_question_has_three_wordings():
     assert all(len(set(wordings)) >= 3 for wordings in grammar.TEMPLATES.values())
+
+
+def test_what_is_supposed_happens_last_and_in_the_question_alone():
+    rng = random.Random(11)
+    asked = r"How many \w+ would .+ (?:have|own) if (.+)\?|If (.+), how many \w+ would .+ have\?"
+    for steps in (1, 2, 3, 5):
+        for _ in range(100):
+            story = scene.story(rng, steps, supposed=True)
+            told, question = re.fullmatch(r"(.*\.) ([^.]+\?)", story.text).groups()
+            event = next(filter(None, re.fullmatch(asked, question).groups()))
+            whole = f"{told} {event[0].upper()}{event[1:]}."
+            assert count_by_reading(whole, story.subject) == int(story.answer)
+            assert len(story.chain) == steps
+
+
+def test_the_corpus_never_supposes():
+    rng = random.Random(12)
+    for corpus in (Corpus(), Corpus().temptation()):
+        texts = [c.example(rng, corpus).chat[0]["content"] for _ in range(2000)]
+        assert not [text for text in texts if re.search(r"\b[Ii]f\b", text)]

@@ -17,6 +17,7 @@ TINY = p.Schedule(
     rounds=((2, 1.0), (2, 0.5)),
     lessons=0,
     review=0,
+    temptation=0,
     batch_size=4,
     warmup_steps=1,
     checkpoint_every=2,
@@ -119,14 +120,9 @@ def test_every_round_warms_up_to_its_own_peak_and_ends_near_zero():
     assert schedule.steps == 150
 
 
-def test_lessons_come_first_and_the_review_last():
-    corpus, schedule = Corpus(), p.Schedule(rounds=((60, 1.0), (40, 0.5)), lessons=30, review=20)
-    stages = [p.stage_at(step, corpus, schedule) for step in (0, 29, 30, 79, 80, 99)]
-    assert stages == [
-        corpus.lessons(),
-        corpus.lessons(),
-        corpus,
-        corpus,
-        corpus.review(),
-        corpus.review(),
-    ]
+def test_lessons_come_first_and_temptation_last_after_the_review():
+    corpus, rounds = Corpus(), ((60, 1.0), (40, 0.5))
+    schedule = p.Schedule(rounds=rounds, lessons=30, review=20, temptation=10)
+    stages = [p.stage_at(step, corpus, schedule) for step in (0, 29, 30, 69, 70, 89, 90, 99)]
+    names = ("lessons", "lessons", "", "", "review", "review", "temptation", "temptation")
+    assert stages == [getattr(corpus, name)() if name else corpus for name in names]

@@ -60,10 +60,11 @@ from helpers.stats.intervals import Interval
 from helpers.stats.statistics import pass_at_k
 from helpers.text import answers
 from helpers.text.chains import OPEN
+from helpers.train.arms import Given
 from helpers.train.recipes import RECIPES, Example, Recipe
 
 
-class Params(finding.Params):
+class Params(finding.Rewarded):
     """Parameters of notebook 5."""
 
     n_items: Annotated[int, Field(ge=2)]
@@ -74,7 +75,7 @@ class Params(finding.Params):
 
     @property
     def doses(self) -> list[int]:
-        """The one dose of every arm."""
+        """The one dose of SFT."""
         return [self.dose]
 
 
@@ -129,6 +130,10 @@ class LatentReasoning(finding.Finding):
         """A named recipe; one problem's arms are SFT or RL as `ONE_PROBLEM` has them."""
         return replace(RECIPES[ONE_PROBLEM.get(arm, arm)], name=arm)
 
+    def asked(self, arm: str) -> list[int]:
+        """RL, and what takes part of its model, has a dose of its own."""
+        return super().asked(arm) if arm.endswith("_sft") else [self.p.rl_dose]
+
     def make_model(self, arm: str, base: int, seed: int, dose: int) -> Handle:
         """As for every finding; the arms of `ONE_PROBLEM` learn from one problem, and those of
         `BESIDE_TUNED` are the base with something of the tuned model.
@@ -137,9 +142,9 @@ class LatentReasoning(finding.Finding):
             return self.base(base)
         if arm not in ONE_PROBLEM or dose == 0:
             return super().make_model(arm, base, seed, dose)
-        data = self.lessons(Cell(self, arm, base, seed, dose))
-        given = self.base(base), self.recipe(arm), base, seed, [dose]
-        return self.checkpoints(*given, data=data)[dose]
+        lessons = Given({"lessons": arm}, lambda: self.lessons(Cell(self, arm, base, seed, dose)))
+        start, recipe = self.base(base), self.recipe(arm)
+        return self.checkpoints(start, recipe, base, seed, [dose], lessons)[dose]
 
     def made_of(self, cell: Cell) -> list[Handle]:
         """The model that replies, and the tuned one where it takes part."""

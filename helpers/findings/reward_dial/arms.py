@@ -24,10 +24,9 @@ GRADED = Corpus(steps=(0.08, 0.12, 0.2, 0.2, 0.2, 0.2), plain=0.8)
 UNANSWERABLE = 0.2
 HEDGE, HEDGE_STEPS = 0.3, 15
 """Share of answerable stories that the start declines in its training, drawn by lot, and steps:
-twice as many by LoRA, whose batches are smaller.
+twice as many for real models, whose batches are smaller.
 """
 BRIEF = 12  # tokens of a reply while the dial trains: room for an answer, none for a chain
-GROUP = 4  # replies to a question; with a start that hedges, four differ often enough
 RESTORED = ("before", REASONING, HARDER, UNDIALLED, DIALLED)
 """What the dial is to bring back, and from where. Reasoning SFT is notebook 1's (on small, half its
 steps); the harder one has a higher rate where that loses little: only what was lost comes back.
@@ -114,7 +113,6 @@ def policy_recipe(arm: str) -> Recipe:
         corpus=GRADED,
         abstention_share=UNANSWERABLE,
         max_new_tokens=BRIEF,
-        generations=GROUP,
     )
 
 

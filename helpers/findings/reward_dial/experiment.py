@@ -15,6 +15,7 @@ from helpers.findings.reward_dial.arms import (
     DIAL,
     DIALLED,
     FIXED,
+    HEDGE,
     HEDGE_STEPS,
     START,
     UNDIALLED,
@@ -27,7 +28,7 @@ from helpers.findings.reward_dial.arms import (
 )
 from helpers.findings.reward_dial.reading import fallen, scores
 from helpers.lab import finding, items
-from helpers.lab.declared import Arm, AtLeast, Change, Custom, Items, Kept, Measure
+from helpers.lab.declared import RLVR, Arm, AtLeast, Change, Custom, Items, Kept, Measure
 from helpers.lab.finding import EVALUATION_SEED, WITHOUT_CHAIN, answerable
 from helpers.lab.items import Item
 from helpers.lab.record import Value
@@ -43,7 +44,7 @@ from helpers.lm.reasoning import CUTS, answer_path, early_answering, infogain, o
 from helpers.show.look import GREY, PALETTE
 from helpers.stats import intervals
 from helpers.text import answers, chains
-from helpers.train.arms import sized
+from helpers.train.arms import Given, sized
 from helpers.train.recipes import Recipe
 
 STEPS = (1, 2, 3, 4, 5, 6)
@@ -53,7 +54,7 @@ PRICE = ("recall", "false_declines", "accuracy", "aoc", "ece", "yields")
 LEAST_ACCURACY, LEAST_DECLINES, LEAST_SPREAD, LEAST_STOPS, MOST_LOST = 0.3, 0.02, 0.1, 3, 0.05
 
 
-class Params(Learning):
+class Params(Learning, finding.Rewarded):
     """Parameters of notebook 7; those that begin with `repair` are notebook 6's, see `Repair`."""
 
     n_items: Annotated[int, Field(ge=2)]
@@ -164,14 +165,16 @@ class RewardDial(finding.Finding):
             return [0]
         if arm == START:
             return [self.hedge_steps]
+        if arm == RLVR.name:
+            return [self.p.rl_dose]
         turned = is_policy(arm) or arm in (DIAL, DIALLED, UNDIALLED)
         return [self.p.dose if turned else max(self.p.doses)]
 
     @cached_property
     def hedge_steps(self) -> int:
         """Training steps of the start."""
-        by_lora = sized(self.recipe(START), self.base(self.p.bases[0])).lora_rank
-        return 2 * HEDGE_STEPS if by_lora else HEDGE_STEPS
+        is_small = self.base(self.p.bases[0]).is_small
+        return HEDGE_STEPS if is_small else 2 * HEDGE_STEPS
 
     def recipe(self, arm: str) -> Recipe:
         """See `arms.recipe_of`."""
@@ -186,10 +189,12 @@ class RewardDial(finding.Finding):
         start = self.arm(arm).start
         if not start:
             return self.base(base)
-        begun, recipe, given = self.model(start, base, seed, self.dose(start)), self.recipe(arm), {}
+        begun, recipe = self.model(start, base, seed, self.dose(start)), self.recipe(arm)
+        given = None
         if arm == START:
-            given = {"data": hedged(sized(recipe, begun), stream(base, seed), dose)}
-        return self.checkpoints(begun, recipe, base, seed, [dose], **given)[dose]
+            made, number = sized(recipe, begun), stream(base, seed)
+            given = Given({"hedge": HEDGE, "steps": dose}, lambda: hedged(made, number, dose))
+        return self.checkpoints(begun, recipe, base, seed, [dose], given)[dose]
 
     def scorer(self, base: int) -> Handle | None:
         """The third model that scores chains: by parameter or, for a pocket, the next one."""

@@ -24,7 +24,17 @@ from helpers.findings.sft_accuracy_trap.measures import (
     worth,
 )
 from helpers.lab import finding, items
-from helpers.lab.declared import BEFORE, Arm, AtLeast, Change, Custom, Items, Kept, Measure
+from helpers.lab.declared import (
+    BEFORE,
+    REASONING_SFT,
+    Arm,
+    AtLeast,
+    Change,
+    Custom,
+    Items,
+    Kept,
+    Measure,
+)
 from helpers.lab.finding import EVALUATION_SEED
 from helpers.lab.record import Value
 from helpers.lab.scorer import legible, third
@@ -46,9 +56,9 @@ from helpers.world.teachers import taught
 LEAST_ACCURACY, LEAST_PARSED, MOST_LOST = 0.3, 0.95, 0.05
 """Gates, fixed in advance."""
 FIXED = {"terse": 0.0, "verbose": 1.0}
-"""Teachers by the share of their steps that they tell thrice; each is an arm, `terse_sft` and
-`verbose_sft`.
-"""
+"""Teachers by the share of their steps that they tell thrice."""
+TOLD_BY = {"terse": "reasoning_sft", "verbose": "verbose_sft"}
+"""The arm of each of these teachers."""
 LABELS = {
     "infogain": ("InfoGain (per step)", "perplexity"),
     "total_gain": ("total gain", "perplexity"),
@@ -63,7 +73,6 @@ class Params(finding.Params):
 
     n_items: Annotated[int, Field(ge=2)]
     dose: Annotated[int, Field(ge=1)]
-    learning_rate: Annotated[float, Field(gt=0)]
     verbosities: list[Annotated[float, Field(ge=0, le=1)]]
     scorer: str
 
@@ -116,7 +125,7 @@ class SftAccuracyTrap(finding.Finding):
     name = "sft_accuracy_trap"
     arms = [
         BEFORE,
-        Arm("terse_sft", "terse SFT", PALETTE[3]),
+        REASONING_SFT,
         Arm("verbose_sft", "verbose SFT", PALETTE[1]),
         Arm("post_hoc_sft", "post-hoc SFT", PALETTE[0]),
         Arm("wrong_chain_sft", "wrong-chain SFT", PALETTE[4]),
@@ -137,15 +146,15 @@ class SftAccuracyTrap(finding.Finding):
         "wording": Custom("infogain_beyond", "verbose_sft", lambda lab: lab.beyond_wording()),
     }
     attribution = {
-        "terse_sft": Change("infogain", "before", "terse_sft"),
+        "terse": Change("infogain", "before", "reasoning_sft"),
         "right": Change("infogain", "before", "verbose_sft", where="chain_accuracy"),
     }
     gates = [
-        AtLeast("chain_accuracy", LEAST_ACCURACY, ("before", "terse_sft", "verbose_sft")),
+        AtLeast("chain_accuracy", LEAST_ACCURACY, ("before", "reasoning_sft", "verbose_sft")),
         AtLeast("parsed", LEAST_PARSED, [arm.name for arm in arms]),
         Items(),
         AccuracyRises(),
-        Kept("accuracy", MOST_LOST, ["terse_sft"]),
+        Kept("accuracy", MOST_LOST, ["reasoning_sft"]),
     ]
 
     def __init__(self, p: Params):
@@ -157,17 +166,15 @@ class SftAccuracyTrap(finding.Finding):
 
     def of_verbosity(self, verbosity: float) -> str:
         """The arm of the teacher that tells this share of its steps thrice."""
-        named = {share: f"{name}_sft" for name, share in FIXED.items()}
+        named = {share: TOLD_BY[name] for name, share in FIXED.items()}
         return named.get(verbosity, f"verbosity {verbosity:g}")
 
     def recipe(self, arm: str) -> Recipe:
-        """A named recipe, or that of a teacher of some verbosity ("verbosity 0.5"), at the learning
-        rate of this run.
-        """
+        """A named recipe, or that of a teacher of some verbosity ("verbosity 0.5")."""
         if arm in RECIPES:
-            return replace(RECIPES[arm], learning_rate=self.p.learning_rate)
+            return RECIPES[arm]
         verbosity = float(arm.removeprefix("verbosity "))
-        return replace(self.recipe("verbose_sft"), verbosity=verbosity)
+        return replace(RECIPES["verbose_sft"], verbosity=verbosity)
 
     def scorer(self, base: int) -> Handle:
         """The third model that scores the chains of a base."""

@@ -84,7 +84,7 @@ def wording_table(lab: SftAccuracyTrap) -> pd.DataFrame:
             "kind": "arm",
             **vars(lab.value("infogain", arm)),
         }
-        for arm in ("before", "terse_sft", "verbose_sft")
+        for arm in ("before", "reasoning_sft", "verbose_sft")
     ]
     return pd.DataFrame(rows)
 

@@ -9,7 +9,7 @@ def what_happened(record: Record) -> str:
     """The result in words chosen by its numbers; reads the record only."""
     moved, accuracy = record.primary, record.get("accuracy", "verbose_sft", minus="before")
     total = record.get("total_gain", "verbose_sft", minus="before")
-    terse = record.get("infogain", "terse_sft", minus="before")
+    terse = record.get("infogain", "reasoning_sft", minus="before")
     said = {
         -1: "Information per step fell, and accuracy is not shown to rise.",
         1: "Information per step *rose*, against the claim.",

@@ -41,7 +41,7 @@ REASONING, THINKING, HOLD = "reasoning_sft", "thinking", "hold_sft"
 ENDS = ("before", REASONING)
 
 
-class Params(finding.Params):
+class Params(finding.Rewarded):
     """Parameters of notebook 4."""
 
     n_items: Annotated[int, Field(ge=2)]
@@ -52,7 +52,7 @@ class Params(finding.Params):
 
     @property
     def doses(self) -> list[int]:
-        """The one dose of every arm."""
+        """The one dose of SFT."""
         return [self.dose]
 
 

@@ -1,0 +1,128 @@
+"""Whether the arms that are shipped kept their model: measured, told in words, and their card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from helpers.lm import models
+from helpers.lm.cache import write_atomically
+from helpers.lm.models import Handle
+from helpers.train.arms import SHIPPED
+from helpers.world import gates
+
+ITEMS = 60
+STEPS = (1, 2, 3, 4, 5)
+LEAST_RIGHT, MOST_MOVED = 0.9, 0.05
+"""Accuracy that RL on right answers must reach on stories of 1 to 3 steps, and what arms that
+should keep theirs may move from their start.
+"""
+SHOWN = {
+    **{f"accuracy without, {n} steps": f"own accord, {n}" for n in STEPS},
+    **{f"accuracy with a chain, {n} steps": f"chain, {n}" for n in STEPS},
+    "opens a chain": "opens a chain",
+    "abstention recall, macro": "recall",
+    "P(decline), unanswerable": "P(decline)",
+    "AUROC of P(decline)": "AUROC",
+    "calibration error of direct answers": "ECE",
+}
+"""The gates' measures that a card of arms has, and their columns there."""
+
+
+def measured(model: Handle, n: int = ITEMS) -> dict[str, float]:
+    """The columns of `SHOWN` of a model, on `n` unseen stories a cell."""
+    lm = models.loaded(model, "float32")
+    rows = [*gates.chains(lm, n, chained=False), *gates.abstentions(lm, n)]
+    found = {gate: estimate for gate, estimate, *_ in rows}
+    return {column: round(float(found[gate]), 4) for gate, column in SHOWN.items()}
+
+
+def fault(recipe: dict, start: dict[str, float], arm: dict[str, float]) -> str:
+    """What an arm's training broke, in words; empty where it kept what it should keep.
+
+    recipe: as the arm's manifest has it; start, arm: `measured` before and after.
+    """
+
+    def short(model: dict[str, float]) -> float:
+        return sum(model[f"own accord, {n}"] for n in (1, 2, 3)) / 3
+
+    before, after = short(start), short(arm)
+    if recipe["name"] == "rlvr" and after < LEAST_RIGHT:
+        return f"right on {after:.2f} of 1 to 3 steps, less than {LEAST_RIGHT}"
+    kept = recipe["trainer"] == "dpo" or recipe["reward"] == "random"
+    if kept and abs(after - before) > MOST_MOVED:
+        return f"right on {after:.2f} of 1 to 3 steps, from {before:.2f}"
+    return ""
+
+
+def write_card(folder: Path = SHIPPED) -> Path:
+    """Measure every shipped arm that is not in health.csv yet, and write that and the card."""
+    path = folder / "health.csv"
+    known = pd.read_csv(path, keep_default_na=False) if path.exists() else pd.DataFrame()
+    rows = {row["folder"]: row for row in known.to_dict("records")}
+    starts: dict[str, dict[str, float]] = {}
+    for one in sorted(folder.glob("*/")):
+        if one.name not in rows:
+            arm = models.find(str(one))
+            at = arm.base.identity
+            starts[at] = starts.get(at) or measured(arm.base)
+            now, about = measured(arm), arm.about
+            said = {"arm": about["recipe"]["name"], "base": root(arm), "dose": about["dose"]}
+            broken = fault(about["recipe"], starts[at], now)
+            rows[one.name] = {"folder": one.name, **said, **now, "fault": broken}
+    here = [rows[one.name] for one in sorted(folder.glob("*/"))]
+    frame = pd.DataFrame(here).sort_values(["arm", "base", "dose"])
+    write_atomically(path, frame.to_csv(index=False).rstrip())
+    write_atomically(folder / "README.md", card(frame))
+    return folder / "README.md"
+
+
+def faults(folder: Path = SHIPPED) -> dict[str, str]:
+    """What is wrong with each arm that was measured, by its folder's name; "" for nothing."""
+    path = folder / "health.csv"
+    if not path.exists():
+        return {}
+    found = pd.read_csv(path, keep_default_na=False)
+    return dict(zip(found.folder, found.fault, strict=True))
+
+
+def root(arm: Handle) -> str:
+    """The name of the model that an arm and all its starts come from."""
+    while arm.base:
+        arm = arm.base
+    return arm.name
+
+
+def card(frame: pd.DataFrame) -> str:
+    """The card of the arms as Markdown, a row an arm."""
+    shown = frame.drop(columns="folder")
+    lines = [f"| {' | '.join(shown.columns)} |", "|---" * len(shown.columns) + "|"]
+    lines += [f"| {' | '.join(map(told, row))} |" for row in shown.itertuples(index=False)]
+    unwell = frame[frame.fault != ""]
+    sentence = (
+        f"{len(unwell)} of {len(frame)} arms broke their model."
+        if len(unwell)
+        else ("No arm broke its model.")
+    )
+    return CARD.format(sentence=sentence, n=ITEMS, table="\n".join(lines))
+
+
+def told(value: object) -> str:
+    """A cell of the card."""
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+CARD = """# The shipped arms
+
+LoRA adapters (rank 8, bfloat16) of the pocket models: the arms that the notebooks compare by
+default, so that nobody has to train them. Named by recipe, address and dose; the address is a hash
+of the model that training starts from, the recipe, the seed and what a notebook gave it. Made by
+`workbook arms --ship`; `workbook run --fresh` trains all of them anew. Licence: Apache-2.0.
+
+On {n} unseen stories a cell, greedy: accuracy of replies of the arm's own accord and with a chain
+forced open, by steps of the story; how often a chain is opened; abstention recall, mean P(decline)
+of unanswerable stories and its AUROC; expected calibration error of direct answers. {sentence}
+
+{table}
+"""

@@ -1,0 +1,37 @@
+"""An arm that broke its model is told from one that did not."""
+
+import pandas as pd
+import pytest
+
+from helpers.train.health import SHOWN, card, fault
+from helpers.train.recipes import RECIPES
+
+
+def measures(accuracy):
+    """A model right on that share of stories of any number of steps."""
+    return {column: accuracy if column.startswith("own") else 0.5 for column in SHOWN.values()}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "before", "after", "said"),
+    [
+        ("rlvr", 0.8, 0.95, ""),
+        ("rlvr", 0.8, 0.85, "right on 0.85 of 1 to 3 steps, less than 0.9"),
+        ("rlvr_random", 0.8, 0.77, ""),
+        ("rlvr_random", 0.8, 0.2, "right on 0.20 of 1 to 3 steps, from 0.80"),
+        ("rlvr_random", 0.8, 0.9, "from 0.80"),
+        ("rlsf_dpo", 0.8, 0.7, "from 0.80"),
+        ("rlvr_wrong", 0.8, 0.0, ""),
+        ("answer_sft", 0.8, 0.5, ""),
+    ],
+)
+def test_an_arm_keeps_what_it_should(recipe, before, after, said):
+    found = fault(vars(RECIPES[recipe]), measures(before), measures(after))
+    assert found.endswith(said) and bool(found) == bool(said)
+
+
+def test_the_card_counts_the_arms_that_broke():
+    row = {"folder": "x", "arm": "rlvr", "base": "pocket-2.0", "dose": 150, **measures(0.5)}
+    frame = pd.DataFrame([row | {"fault": ""}, row | {"fault": "right on 0.50"}])
+    assert "1 of 2 arms broke" in card(frame) and "right on 0.50 |" in card(frame)
+    assert "No arm broke" in card(frame[:1])

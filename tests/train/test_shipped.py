@@ -1,0 +1,42 @@
+"""The shipped arms are whole, healthy and small, and their recipes still make them."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from helpers.lm import cache, models
+from helpers.train import health
+from helpers.train.arms import SHIPPED, checkpoints
+from helpers.train.recipes import RECIPES
+
+FOLDERS = sorted(SHIPPED.glob("*/"))
+ANEW = {"reasoning_sft": "own accord, 3", "rlvr": "own accord, 4"}
+pytestmark = pytest.mark.skipif(not FOLDERS, reason="no arm is shipped yet: workbook arms --ship")
+
+
+def test_every_shipped_arm_is_whole_and_names_what_it_starts_from():
+    for folder in FOLDERS:
+        assert not cache.broken(folder), folder
+        assert models.find(str(folder)).base.folder.is_dir()
+    assert sum(path.stat().st_size for path in SHIPPED.rglob("*")) < 40e6
+
+
+def test_the_card_is_made_of_what_was_measured_of_each():
+    frame = pd.read_csv(SHIPPED / "health.csv", keep_default_na=False)
+    assert sorted(frame.folder) == [folder.name for folder in FOLDERS]
+    assert (SHIPPED / "README.md").read_text() == health.card(frame) + "\n"
+
+
+@pytest.mark.parametrize("name", ANEW)
+def test_an_arm_trained_anew_measures_like_the_shipped_one(name, cache, monkeypatch):
+    monkeypatch.setenv("WORKBOOK_FRESH", "1")
+    arms = [models.find(str(folder)) for folder in FOLDERS if folder.name.startswith(f"{name}-")]
+    shipped = max(arms, key=lambda arm: (arm.base.name == models.pocket(0), arm.about["dose"]))
+    seed, dose = shipped.about["seed"], shipped.about["dose"]
+    again = checkpoints(shipped.base, RECIPES[name], seed, [dose])[dose]
+    assert again.folder.parent != SHIPPED
+    n = 60
+    one, other = (health.measured(arm, n) for arm in (shipped, again))
+    for measure, items in {ANEW[name]: n, "recall": 6 * n, "P(decline)": 6 * n}.items():
+        assert abs(one[measure] - other[measure]) < 4 * math.sqrt(2 * 0.25 / items), measure
