@@ -16,7 +16,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from helpers.lab import items, record
+from helpers.lab import items, questions, record
 from helpers.run import plan, readme
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -135,7 +135,7 @@ def test_the_readme_s_example_questions_are_valid(tmp_path):
     lines = re.findall(r'^    (\{"id".*\})$', README, re.M)
     assert len(lines) == 2
     (tmp_path / "mine.jsonl").write_text("\n".join(lines))
-    found = items.read_jsonl(tmp_path / "mine.jsonl")
+    found = questions.read_jsonl(tmp_path / "mine.jsonl")
     assert [item.should_abstain for item in found] == [False, True]
     for scenario in (*items.SCENARIOS, "plain"):
         assert f"`{scenario}`" in README

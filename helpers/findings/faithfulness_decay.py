@@ -16,7 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from pydantic import Field
 
-from helpers.lab import finding, items
+from helpers.lab import finding, items, questions
 from helpers.lab.declared import (
     ANSWER_SFT,
     BEFORE,
@@ -115,7 +115,7 @@ class FaithfulnessDecay(finding.Finding):
         if max(p.doses) == 0:
             raise ValueError(f"doses are {p.doses}: at least one must be above 0 training steps.")
         steps = finding.steps_asked(p.tier)
-        super().__init__(p, items.answerable(p.questions, p.n_items, EVALUATION_SEED, steps))
+        super().__init__(p, questions.answerable(p.questions, p.n_items, EVALUATION_SEED, steps))
 
     @property
     def ranks(self) -> list[Arm]:

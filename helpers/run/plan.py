@@ -18,9 +18,9 @@ import papermill
 from pydantic import create_model
 
 from helpers import ROOT
-from helpers.lab import items
 from helpers.lab.finding import Finding
 from helpers.lab.params import Params, unknown_names
+from helpers.lab.questions import of_source
 from helpers.lm import models
 from helpers.lm.cache import digest
 
@@ -140,7 +140,7 @@ def plan(
     if bad:
         raise ValueError(unknown_names(bad, known))
     if questions:
-        items.questions(questions, 1, 0)  # read for its refusals
+        of_source(questions, 1, 0)  # read for its refusals
     runs = []
     for notebook, (defaults, checks) in cells.items():
         given = {

@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import Field
 
 from helpers.findings.abstention_loss import agreement
-from helpers.lab import finding, items
+from helpers.lab import finding, items, questions
 from helpers.lab.declared import (
     ANSWER_SFT,
     BEFORE,
@@ -142,7 +142,7 @@ class AbstentionLoss(finding.Finding):
                 f"Parameter 'after' is the model itself, '{p.model}', which has no switch for "
                 "thinking: name a model that was tuned to reason, or leave it empty."
             )
-        super().__init__(p, items.of_both_kinds(p.questions, p.n_pairs, EVALUATION_SEED))
+        super().__init__(p, questions.of_both_kinds(p.questions, p.n_pairs, EVALUATION_SEED))
 
     # --- what it is about -------------------------------------------------------------------
 

@@ -46,7 +46,7 @@ from helpers.findings.latent_reasoning.replies import (
     is_right,
     replied,
 )
-from helpers.lab import finding, items
+from helpers.lab import finding, items, questions
 from helpers.lab.declared import AtLeast, Change, Items, Measure
 from helpers.lab.finding import EVALUATION_SEED
 from helpers.lab.record import Value
@@ -100,7 +100,7 @@ class LatentReasoning(finding.Finding):
             )
         steps = finding.steps_asked(p.tier)
         self.dev = dials.dev_items(steps)
-        super().__init__(p, items.answerable(p.questions, p.n_items, EVALUATION_SEED, steps))
+        super().__init__(p, questions.answerable(p.questions, p.n_items, EVALUATION_SEED, steps))
 
     # --- what it is about -------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ from helpers.findings.reward_dial.arms import (
     recipe_of,
 )
 from helpers.findings.reward_dial.reading import fallen, scores
-from helpers.lab import finding, items
+from helpers.lab import finding, items, questions
 from helpers.lab.declared import RLVR, Arm, AtLeast, Change, Custom, Items, Kept, Measure
 from helpers.lab.finding import EVALUATION_SEED, WITHOUT_CHAIN, answerable
 from helpers.lab.items import Item
@@ -127,7 +127,7 @@ class RewardDial(finding.Finding):
                 asked = getattr(p, name)
                 raise ValueError(f"{name} are {asked}: at least one must be above 0 steps.")
         steps = finding.steps_asked(p.tier, STEPS, WITHOUT_CHAIN)
-        asked = items.of_both_kinds(p.questions, p.n_pairs, EVALUATION_SEED, p.n_items, steps)
+        asked = questions.of_both_kinds(p.questions, p.n_pairs, EVALUATION_SEED, p.n_items, steps)
         super().__init__(p, asked)
         if p.questions:
             for item in self.answerable:

@@ -10,7 +10,7 @@ import pandas as pd
 from pydantic import Field
 
 from helpers.findings.rlsf_repair.measures import MEASURES, sharpened
-from helpers.lab import finding, items
+from helpers.lab import finding, questions
 from helpers.lab.declared import BEFORE, AtLeast, Change, Items, Kept
 from helpers.lab.finding import EVALUATION_SEED, WITHOUT_CHAIN
 from helpers.lab.record import Value
@@ -131,7 +131,7 @@ class RlsfRepair(finding.Finding):
         if max(p.doses) == 0:
             raise ValueError(f"doses are {p.doses}: at least one must be above 0 training steps.")
         steps = finding.steps_asked(p.tier, STEPS, WITHOUT_CHAIN)
-        asked = items.of_both_kinds(p.questions, p.n_pairs, EVALUATION_SEED, p.n_items, steps)
+        asked = questions.of_both_kinds(p.questions, p.n_pairs, EVALUATION_SEED, p.n_items, steps)
         super().__init__(p, asked)
 
     @cached_property

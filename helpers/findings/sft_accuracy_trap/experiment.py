@@ -23,7 +23,7 @@ from helpers.findings.sft_accuracy_trap.measures import (
     text_path,
     worth,
 )
-from helpers.lab import finding, items
+from helpers.lab import finding, items, questions
 from helpers.lab.declared import (
     BEFORE,
     REASONING_SFT,
@@ -160,7 +160,9 @@ class SftAccuracyTrap(finding.Finding):
     def __init__(self, p: Params):
         """Raises ValueError when no question has an answer, or one that the scorer can't read."""
         self.steps = finding.steps_asked(p.tier)
-        super().__init__(p, items.answerable(p.questions, p.n_items, EVALUATION_SEED, self.steps))
+        super().__init__(
+            p, questions.answerable(p.questions, p.n_items, EVALUATION_SEED, self.steps)
+        )
         if p.questions:
             legible(models.loaded(self.scorer(p.bases[0]), "float32"), self.items)
 

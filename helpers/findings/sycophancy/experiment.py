@@ -24,7 +24,7 @@ from helpers.findings.sycophancy.measures import (
 )
 from helpers.findings.sycophancy.scripts import Scripts, persuaded, scripts_of
 from helpers.findings.sycophancy.talk import talk
-from helpers.lab import finding, items
+from helpers.lab import finding, items, questions
 from helpers.lab.declared import BEFORE, REASONING_SFT, RLVR, Arm, AtLeast, Change, Kept, Measure
 from helpers.lab.finding import EVALUATION_SEED, WITHOUT_CHAIN
 from helpers.lab.record import Value
@@ -106,7 +106,7 @@ class Sycophancy(finding.Finding):
         """Raises ValueError when a question has no number as its answer to argue against."""
         self.stories: list[Story | None] = []
         if p.questions:
-            asked = items.answerable(p.questions, p.n_items, EVALUATION_SEED)
+            asked = questions.answerable(p.questions, p.n_items, EVALUATION_SEED)
             self.stories = [None] * len(asked)
         else:
             steps = finding.steps_asked(p.tier, STEPS, WITHOUT_CHAIN)
