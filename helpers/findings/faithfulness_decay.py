@@ -31,6 +31,7 @@ from helpers.lab.declared import (
 from helpers.lab.finding import EVALUATION_SEED
 from helpers.lab.items import Item
 from helpers.lab.record import Record, Value
+from helpers.lab.replies import REPLY, with_a_chain
 from helpers.lab.table import Cell, table
 from helpers.lab.verdicts import Gate
 from helpers.lm import models
@@ -41,7 +42,6 @@ from helpers.lm.reasoning import (
     continued,
     filler,
     logprobs_after,
-    own_chains,
     paraphrased_by,
 )
 from helpers.lm.scoring import choice_probabilities
@@ -153,15 +153,10 @@ class FaithfulnessDecay(finding.Finding):
             Items(),
         ]
 
-    @table({"item": "id", "text": "the reply, its chain forced open", "truncated": "cut off"})
+    @table(REPLY)
     def written(self, cell: Cell) -> pd.DataFrame:
         """The chain that an arm writes to every item, and the answer after it."""
-        questions = [item.question for item in self.items]
-        replies = own_chains(cell.lm(), questions, self.p.max_new_tokens)
-        return pd.DataFrame(
-            {"item": item.id, "text": reply.text, "truncated": reply.truncated}
-            for item, reply in zip(self.items, replies, strict=True)
-        )
+        return with_a_chain(cell.lm(), self.items, self.p.max_new_tokens)
 
     @table(
         {

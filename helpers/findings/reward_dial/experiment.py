@@ -34,13 +34,13 @@ from helpers.lab.items import Item
 from helpers.lab.record import Value
 from helpers.lab.repair import TAUGHT, Learning, Repair
 from helpers.lab.repair import Params as RepairParams
+from helpers.lab.replies import REPLY, of_own_accord, with_a_chain
 from helpers.lab.scorer import legible, third
 from helpers.lab.table import Cell, stream, table
 from helpers.lab.verdicts import Gate
 from helpers.lm import models
-from helpers.lm.generation import generate
 from helpers.lm.models import Handle
-from helpers.lm.reasoning import CUTS, answer_path, early_answering, infogain, own_chains
+from helpers.lm.reasoning import CUTS, answer_path, early_answering, infogain
 from helpers.show.look import GREY, PALETTE
 from helpers.stats import intervals
 from helpers.text import answers, chains
@@ -281,12 +281,10 @@ class RewardDial(finding.Finding):
             )
         return pd.DataFrame(rows)
 
-    @table({"item": "id", "text": "the reply", "truncated": "cut off"})
+    @table(REPLY)
     def replies(self, cell: Cell) -> pd.DataFrame:
         """Greedy replies with all the room they want."""
-        lm = cell.lm()
-        found = generate(lm, [lm.prompt(i.question) for i in self.items], self.p.max_new_tokens)
-        return rows_of(self.items, found)
+        return of_own_accord(cell.lm(), self.items, self.p.max_new_tokens)
 
     @table(
         {
@@ -324,12 +322,10 @@ class RewardDial(finding.Finding):
         lm = cell.lm()
         return pd.DataFrame([fallen(lm, item) for item in self.pushed_items])
 
-    @table({"item": "id", "text": "the reply, its chain forced open", "truncated": "cut off"})
+    @table(REPLY)
     def written(self, cell: Cell) -> pd.DataFrame:
         """The chain that an arm writes to some items, and the answer after it."""
-        asked = self.answerable[-PROBED:]
-        found = own_chains(cell.lm(), [item.question for item in asked], self.p.max_new_tokens)
-        return rows_of(asked, found)
+        return with_a_chain(cell.lm(), self.answerable[-PROBED:], self.p.max_new_tokens)
 
     @table(
         {
@@ -367,11 +363,3 @@ class RewardDial(finding.Finding):
         for one in self.measures:
             if one.name in PRICE:
                 yield Change(one.name, UNDIALLED, DIALLED).value(self)
-
-
-def rows_of(asked: list[Item], found: list[Any]) -> pd.DataFrame:
-    """Completions as rows of a table: item, text, truncated."""
-    return pd.DataFrame(
-        {"item": item.id, "text": reply.text, "truncated": reply.truncated}
-        for item, reply in zip(asked, found, strict=True)
-    )

@@ -37,13 +37,13 @@ from helpers.lab.declared import (
 )
 from helpers.lab.finding import EVALUATION_SEED
 from helpers.lab.record import Value
+from helpers.lab.replies import REPLY, of_own_accord, with_a_chain
 from helpers.lab.scorer import legible, third
 from helpers.lab.table import Cell, table
 from helpers.lab.verdicts import Gate
 from helpers.lm import models
-from helpers.lm.generation import generate
 from helpers.lm.models import Handle
-from helpers.lm.reasoning import answer_path, infogain, own_chains
+from helpers.lm.reasoning import answer_path, infogain
 from helpers.show.look import PALETTE
 from helpers.show.widgets import progress
 from helpers.stats import intervals
@@ -188,16 +188,10 @@ class SftAccuracyTrap(finding.Finding):
 
     # --- tables -----------------------------------------------------------------------------
 
-    @table({"item": "id", "text": "the reply", "truncated": "cut off"})
+    @table(REPLY)
     def replies(self, cell: Cell) -> pd.DataFrame:
         """The greedy reply that an arm writes to every item of its own accord."""
-        lm = cell.lm(dtype=None)
-        prompts = [lm.prompt(item.question) for item in self.items]
-        written = generate(lm, prompts, self.p.max_new_tokens)
-        return pd.DataFrame(
-            {"item": item.id, "text": reply.text, "truncated": reply.truncated}
-            for item, reply in zip(self.items, written, strict=True)
-        )
+        return of_own_accord(cell.lm(dtype=None), self.items, self.p.max_new_tokens)
 
     @table(
         {
@@ -220,15 +214,10 @@ class SftAccuracyTrap(finding.Finding):
             for item, row in zip(self.items, replies.itertuples(), strict=True)
         )
 
-    @table({"item": "id", "text": "the reply, its chain forced open", "truncated": "cut off"})
+    @table(REPLY)
     def written(self, cell: Cell) -> pd.DataFrame:
         """The chain that an arm writes to every item when made to open one."""
-        questions = [item.question for item in self.items]
-        replies = own_chains(cell.lm(dtype=None), questions, self.p.max_new_tokens)
-        return pd.DataFrame(
-            {"item": item.id, "text": reply.text, "truncated": reply.truncated}
-            for item, reply in zip(self.items, replies, strict=True)
-        )
+        return with_a_chain(cell.lm(dtype=None), self.items, self.p.max_new_tokens)
 
     @table(
         {
