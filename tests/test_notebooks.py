@@ -22,6 +22,7 @@ SMALLEST = {
     "doses": "[0, 1, 2]",
     "dose": "2",
     "rl_dose": "2",
+    "rl_doses": "[0, 2]",
     "bases": "[0]",
     "repetitions": "1",
     "n_pass_items": "2",
@@ -107,6 +108,28 @@ def test_papermill_help_lists_every_parameter(path, capsys):
     said = capsys.readouterr().out
     for name in papermill.inspect_notebook(str(path)):
         assert re.search(rf"^ +{name}: ", said, re.M), name
+
+
+def by_hand(path):
+    """The code of a notebook's cell that writes its idea out; "" where it has none."""
+    cells = nbformat.read(path, as_version=4).cells
+    return "\n".join(c.source for c in cells if "by_hand" in c.metadata.get("tags", []))
+
+
+@pytest.mark.parametrize("number", [3, -2])
+@pytest.mark.parametrize("path", [p for p in BOOKS if by_hand(p)], ids=lambda path: path.stem)
+def test_what_is_written_out_by_hand_agrees_with_the_helper(path, number):
+    index, cells = parameters(path)
+    code = [c.source for c in cells[index:] if c.cell_type == "code"]
+    here = {}
+    exec(code[0], here)
+    here["bases"] = [0]
+    exec(code[1], here)  # imports, and the parameters checked
+    exec(next(line for c in code for line in c.splitlines() if line.startswith("lab = ")), here)
+    here["one"] = here["lab"].items[number]
+    exec(by_hand(path), here)
+    assert len(by_hand(path).splitlines()) <= 15
+    assert here["by_hand"] == pytest.approx(here["by_helper"], rel=1e-3, abs=1e-5)
 
 
 @pytest.fixture(scope="module")

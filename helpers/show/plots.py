@@ -177,24 +177,10 @@ def compare(
 
     table: arm, `by`, estimate, low, high.
     """
-    names = list(dict.fromkeys(table[by]))
     arms = list(dict.fromkeys(table.arm))
-    height = 2.3 + max(0.55, 0.16 * len(arms)) * len(names)
-    figure, (ax,) = canvas(title, look.stamp, height=height, width=width)
-    for i, arm in enumerate(arms):
-        rows = table[table.arm == arm].set_index(by).reindex(names)
-        gap = min(0.18, 0.8 / len(arms))  # rows of names must not run into each other
-        y = [k + (i - (len(arms) - 1) / 2) * gap for k in range(len(names))]
-        ax.plot(rows.estimate, y, "o", color=look.colour(arm), ms=9, label=look.label(arm))
-        for row, height in zip(rows.itertuples(), y, strict=True):
-            bar(ax, row, height, look.colour(arm))
-    ax.set(yticks=range(len(names)), yticklabels=[fill(look.label(name), 34) for name in names])
+    figure, (ax,) = canvas(title, look.stamp, height=tall(table, by), width=width)
+    beside(ax, table, by, look)
     ax.set(xlabel=xlabel)
-    if table.estimate.between(0, 1).all() and not (table.low < 0).any():
-        ax.set_xlim(-0.03, 1.03)
-    else:
-        ax.axvline(0, color="0.8", lw=1, zorder=0)
-    ax.invert_yaxis()
     columns = min(len(arms), 3) if width >= WIDTH else 1
     ax.legend(
         loc="lower left",
@@ -206,6 +192,45 @@ def compare(
         columnspacing=1.2,
     )
     return figure
+
+
+def compare_measures(table: pd.DataFrame, by: str, title: str, look: Look) -> Figure:
+    """As `compare`, a panel a measure. table: arm, measure, `by`, estimate, low, high."""
+    measures = list(dict.fromkeys(table.measure))
+    figure, axes = canvas(title, look.stamp, len(measures), tall(table, by))
+    for ax, name in zip(axes, measures, strict=True):
+        beside(ax, table[table.measure == name], by, look)
+        ax.set_title(fill(look.label(name), 30), fontsize=13)
+    for ax in axes[1:]:
+        ax.set_yticklabels([])
+    figure.legend(
+        *axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3, frameon=False
+    )
+    return figure
+
+
+def tall(table: pd.DataFrame, by: str) -> float:
+    """Inches that a figure needs for a row for each name in `by` and a place for each arm."""
+    return 2.3 + max(0.55, 0.16 * table.arm.nunique()) * table[by].nunique()
+
+
+def beside(ax: Axes, table: pd.DataFrame, by: str, look: Look) -> None:
+    """Every arm beside the others, row by row of the column `by`, from top to bottom."""
+    names = list(dict.fromkeys(table[by]))
+    arms = list(dict.fromkeys(table.arm))
+    for i, arm in enumerate(arms):
+        rows = table[table.arm == arm].set_index(by).reindex(names)
+        gap = min(0.18, 0.8 / len(arms))  # rows of names must not run into each other
+        y = [k + (i - (len(arms) - 1) / 2) * gap for k in range(len(names))]
+        ax.plot(rows.estimate, y, "o", color=look.colour(arm), ms=9, label=look.label(arm))
+        for row, height in zip(rows.itertuples(), y, strict=True):
+            bar(ax, row, height, look.colour(arm))
+    ax.set(yticks=range(len(names)), yticklabels=[fill(look.label(name), 34) for name in names])
+    if table.estimate.between(0, 1).all() and not (table.low < 0).any():
+        ax.set_xlim(-0.03, 1.03)
+    else:
+        ax.axvline(0, color="0.8", lw=1, zorder=0)
+    ax.invert_yaxis()
 
 
 def curves(
@@ -292,6 +317,44 @@ def scatter(table: pd.DataFrame, x: str, y: str, title: str, look: Look) -> Figu
         ax.plot(rows[x], rows[y], "o", color=look.colour(arm), ms=11, label=look.label(arm))
     ax.set(xlabel=look.label(x), ylabel=look.label(y))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=13)
+    return figure
+
+
+def plane(table: pd.DataFrame, x: str, y: str, title: str, look: Look) -> Figure:
+    """One measure against another: every arm with both intervals, its bases as dots, and a line to
+    it from `before`, where that is among the arms.
+
+    table: arm, measure (`x` or `y`), estimate, low, high, by_base.
+    """
+    figure, (ax,) = canvas(title, look.stamp, height=5.6)
+    points = {
+        arm: tuple(rows[rows.measure == name].iloc[0] for name in (x, y))
+        for arm, rows in table.groupby("arm", sort=False)
+    }
+    for arm, (across, up) in points.items():
+        shade = look.colour(arm)
+        if "before" in points:
+            start = points["before"]
+            ends = [[a.estimate, b.estimate] for a, b in zip(start, (across, up), strict=True)]
+            ax.plot(*ends, ":", color=shade, lw=1.5, zorder=1)
+        ax.plot([across.low, across.high], [up.estimate] * 2, color=shade, lw=2.5)
+        ax.plot([across.estimate] * 2, [up.low, up.high], color=shade, lw=2.5)
+        ax.plot(across.estimate, up.estimate, "o", color=shade, ms=12)
+        dots = [(across.by_base[base], up.by_base[base]) for base in across.by_base]
+        ax.plot(*zip(*dots, strict=True), "o", ms=5, mfc="white", mec=shade, zorder=4)
+    ax.set(xlabel=look.label(x), ylabel=look.label(y))
+    low, high = ax.get_ylim()
+    heights = spread([up.estimate for _, up in points.values()], 0.07 * (high - low))
+    for arm, height in zip(points, heights, strict=True):
+        ax.annotate(
+            look.label(arm),
+            (1.02, height),
+            xycoords=ax.get_yaxis_transform(),
+            color=look.colour(arm),
+            va="center",
+            fontsize=13,
+            annotation_clip=False,
+        )
     return figure
 
 

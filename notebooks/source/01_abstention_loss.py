@@ -35,7 +35,8 @@ bases: list[int] = [0, 1, 2]  # pocket models; a real model is one base, [0]
 seeds: list[int] = [0]  # training seeds, each on every base
 n_pairs: int = 40  # minimal pairs per scenario, or of a GSM8K file
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
-doses: list[int] = [0, 8, 16, 32, 64]  # training steps at which we look
+doses: list[int] = [0, 8, 16, 32, 64]  # training steps of SFT at which we look
+rl_doses: list[int] = [0, 50, 100, 150]  # and of RL
 after: str = ""  # a reasoning model to compare (`model`: with thinking on); empty: ours
 prefix: str = "<think>"  # what both arms are made to open with in one check
 max_new_tokens: int = 96  # longest reply
@@ -45,13 +46,16 @@ judge: str = ""  # a model that judges the hand-labelled replies too; empty for 
 forecast: float = -0.2  # your guess of the change in abstention recall
 
 # %%
+import math
 import time
 
 import pandas as pd
+import torch
 from IPython.display import HTML, Markdown
 
 from helpers.findings import abstention_loss as finding
 from helpers.lab import card, claims, record
+from helpers.lm.scoring import DECLINES, decline_probability
 from helpers.show import pictures, plots, widgets
 from helpers.show.look import Look
 from helpers.stats.statistics import d_prime_criterion
@@ -172,24 +176,57 @@ finding.along_doses(lab, both, names, title)
 
 # %% [markdown]
 # Be careful here. Where false declines are near zero from the start, $F$ can't fall, and *any*
-# loss of hits lowers $d'$ and raises $c$. So we look behind the replies, at the probability of
-# declining: how often is it higher for an unanswerable question than for an answerable one?
-# That share is the area under the ROC curve: .5 is guessing, 1 is telling them apart for sure.
+# loss of hits lowers $d'$ and raises $c$. So we look behind the replies, at the *probability* of
+# declining.
+#
+# **By hand, once.** A reply declines if it opens in one of a few ways ("I don't know", "There is
+# no way", ...). The probability of such an opening is that of its first token, times that of the
+# second after the first, and so on. P(decline) is the sum over the openings. Here it is for one
+# question, before any chain, and below it the same by our helper. Change the question.
 
 # %%
-areas = [lab.value("auroc", arm) for arm in both]
-print("before {}, after {}".format(*areas))
-print("change", lab.change("auroc", *both))
+one = lab.items[0]
+
+# %% tags=["by_hand"]
+lm = lab.cells("before", 0)[0].lm()
+tokens = lm.tokenizer
+begun = tokens(lm.prompt(one.question), add_special_tokens=False).input_ids
+by_hand = 0.0
+for opening in DECLINES:
+    words = tokens(opening, add_special_tokens=False).input_ids
+    if tokens.unk_token_id in words:
+        continue  # words that this model does not have
+    logits = lm.model(torch.tensor([begun + words])).logits[0].detach()
+    p = logits.float().softmax(-1)
+    at = range(len(begun) - 1, len(begun) + len(words) - 1)
+    by_hand += math.prod(float(p[i, word]) for i, word in zip(at, words, strict=True))
+by_helper = decline_probability(lm, [lm.prompt(one.question)])[0]
+print(f"by hand {by_hand:.4f}, by the helper {by_helper:.4f}")
 
 # %% [markdown]
-# Is it the same everywhere? Compare the grey points with the coloured ones, row by row.
+# Take one question without an answer and one with: how often is P(decline) higher for the
+# former? That share of all such pairs is the area under the ROC curve (*AUROC*): .5 is guessing,
+# 1 is telling them apart for sure. By hand, of the first base:
 
 # %%
-scenarios = finding.by_scenario(pd.concat([before, after_sft]))
-wide = scenarios.pivot(index="scenario", columns="arm", values="estimate")
+here = lab.declining("before").query("base == @p.bases[0]")
+unknown, known = (here[here.should_abstain == flag].p_decline for flag in (True, False))
+wins = unknown.to_numpy()[:, None] > known.to_numpy()
+print(f"AUROC by hand {wins.mean():.4f}")
+print(f"by the helper {lab.value('auroc', 'before').by_base[p.bases[0]]:.4f}")
+
+# %% [markdown]
+# Is it the same everywhere? Compare the grey points with the coloured ones, row by row. Where
+# recall falls with P(decline) while AUROC stays, the model knows and *won't say*. Where AUROC
+# falls, it *can't tell*.
+
+# %%
+table = finding.scenarios(lab, both)
+recalls = table[table.measure == "recall"]
+wide = recalls.pivot(index="scenario", columns="arm", values="estimate")
 fall = (wide[finding.REASONING] - wide["before"]).sort_values()
 title = f"By scenario, recall changes from {fall.iloc[0]:+.2f} to {fall.iloc[-1]:+.2f}"
-plots.compare(scenarios, "scenario", "abstention recall", title, lab.look)
+plots.compare_measures(table, "scenario", title, lab.look)
 
 # %% [markdown]
 # ## Reveal
@@ -222,17 +259,31 @@ Markdown(finding.changed(lab, guess.value))
 # as much, missing abstentions are not the cause. (It sees fewer chains in the same steps: to
 # keep something is to leave something else out.)
 #
-# **2 · Is it reasoning, or any fine-tuning?** As many steps on direct answers, without chains.
-# If that arm loses as much, any such training does it. That would not sink the finding, but it
-# tells which ingredient is at work.
+# **2 · Which ingredient does it?** As many steps on direct answers, without chains: if that arm
+# loses as much, any such training does it. And reinforcement learning (RL), in which the model
+# writes several replies to a question, and those that earn more than their mean become likelier:
+# a right answer earns 1, all else nothing, and all questions have an answer. In the source's own
+# data that stage hardly moved recall: see above. None of this would sink the finding. It tells
+# what is at work.
 
 # %%
-names = ["recall", "false_declines"]
+names = ["recall", "auroc"]
 arms = [*both, *lab.rivals]
 title = "Recall at the end: " + ", ".join(
     f"{lab.look.label(arm)} {lab.value('recall', arm).estimate:.2f}" for arm in arms
 )
 finding.along_doses(lab, arms, names, title)
+
+# %% [markdown]
+# The same ends in one picture. Straight down from `before`: it *won't say*. To the left: it
+# *can't tell*. Down to the left: both.
+
+# %%
+lowest = min(arms, key=lambda arm: lab.value("auroc", arm).estimate)
+area = lab.value("auroc", lowest).estimate
+name = lab.look.label(lowest)
+title = f"Can't tell, or won't say? The lowest AUROC is {area:.2f}, of {name}"
+plots.plane(lab.table(arms, ["auroc", "recall"]), "auroc", "recall", title, lab.look)
 
 # %% [markdown]
 # **3 · Is it the opening?** In the published runs only the reasoning arm was made to start its

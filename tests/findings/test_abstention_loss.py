@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from helpers.findings import abstention_loss as finding
-from helpers.findings.abstention_loss import ANSWER, KEEP, REASONING, experiment
+from helpers.findings.abstention_loss import ANSWER, KEEP, REASONING, REWARD, experiment
 from helpers.lab.claims import published
 from helpers.lab.items import Item
 from helpers.lab.record import Value
@@ -24,6 +24,7 @@ SETTINGS = dict(
     n_pairs=10,
     questions="",
     doses=[0, 10, 20],
+    rl_doses=[0, 30],
     after="",
     prefix="<think>",
     max_new_tokens=96,
@@ -63,19 +64,22 @@ def planted(lab, arm, recall, dose=None, accuracy=0.9, silent=0.0, **settings):
             )
     frame = pd.DataFrame(rows)
     lab.graded.plant(arm, frame, dose=dose, **settings)
-    if arm in ("before", REASONING) and not settings:
+    if not settings:
         lab.declining.plant(arm, frame.assign(p_decline=frame.abstained * 0.5 + 0.25), dose=dose)
 
 
-def laboratory(before=0.8, path=(0.5, 0.2), keep=0.8, answer=0.8, opened=(0.8, 0.2), **more):
+def laboratory(
+    before=0.8, path=(0.5, 0.2), keep=0.8, answer=0.8, reward=0.8, opened=(0.8, 0.2), **more
+):
     """A lab whose arms have the planted recalls; `change` is of parameters, `broken` of arms, by
     name, and the rest goes to every arm.
     """
     change, broken = more.pop("change", {}), more.pop("broken", {})
     lab = finding.AbstentionLoss(finding.Params(**SETTINGS | change))
-    rates = {"before": before, KEEP: keep, ANSWER: answer}
+    rates = {"before": before, KEEP: keep, ANSWER: answer, REWARD: reward}
     for arm in ("before", *lab.rivals):
-        planted(lab, arm, rates[arm], **more | broken.get(arm, {}))
+        for dose in lab.doses(arm):
+            planted(lab, arm, rates[arm], dose, **more | broken.get(arm, {}))
     doses = lab.doses(REASONING)
     for dose, recall in zip(doses, path[-len(doses) :], strict=True):
         planted(lab, REASONING, recall, dose, **more | broken.get(REASONING, {}))
@@ -122,13 +126,19 @@ def test_a_loss_that_training_with_abstentions_kept_shares_is_explained_otherwis
     assert found.rival == KEEP and "missing abstentions" in found.reason
 
 
-@pytest.mark.parametrize("planting", [{"answer": 0.1}, {"opened": (0.25, 0.2)}])
+@pytest.mark.parametrize("planting", [{"answer": 0.1}, {"reward": 0.1}, {"opened": (0.25, 0.2)}])
 def test_what_only_tells_the_ingredient_sinks_nothing(planting):
     lab = laboratory(**planting)
     assert lab.judge().label == "replicates"
     told = lab.checked(lab.attribution)
-    assert {one.name for one in told} == {ANSWER, "opened"}
-    assert min(one.value.estimate for one in told) < 0.08
+    assert {one.name for one in told} == {ANSWER, REWARD, "opened"}
+    (name,) = planting
+    found = {one.name: one.value.estimate for one in told}
+    assert {n: found[n] > 0.5 for n in (ANSWER, REWARD)} == {
+        ANSWER: name == "answer",
+        REWARD: name == "reward",
+    }
+    assert (found["opened"] < 0.08) == (name == "opened")
 
 
 def test_contrasts_and_attribution_are_those_of_the_claim():
@@ -168,13 +178,16 @@ def test_the_record_holds_every_arm_dose_scenario_and_both_movements(loss):
     for name in ("recall", "precision", "f1", "false_declines", "accuracy", "no_answer"):
         assert record.has(name, REASONING, minus="before", dose=20)
         ends = [(arm, 20) for arm in (REASONING, KEEP, ANSWER)]
-        for arm, dose in [("before", 0), (REASONING, 10), *ends]:
+        on_the_way = [(arm, 10) for arm in (REASONING, KEEP, ANSWER)]
+        for arm, dose in [("before", 0), *on_the_way, *ends, (REWARD, 30)]:
             assert record.has(name, arm, dose=dose)
     for name in ("d_prime", "criterion", "auroc", "p_hidden", "p_answerable", "recall_opened"):
         assert record.has(name, "before") and record.has(name, REASONING, minus="before")
     scenarios = {v.scenario for v in record.values} - {"all"}
     assert len(scenarios) == 6
     for scenario in scenarios:
+        for arm in ("before", REASONING, KEEP, ANSWER, REWARD):
+            assert all(record.has(m, arm, scenario=scenario) for m in experiment.BY_SCENARIO)
         moved = record.get("recall", REASONING, minus="before", scenario=scenario)
         assert moved.n == 10 and len(moved.by_base) == 6
     assert record.has("kappa of the ruler", "phrase rules", dose=0)
@@ -285,7 +298,7 @@ def test_every_table_of_the_notebook_is_prepared():
     lab = laboratory(change={"judge": "org/judge"})
     needed = {(table, arm, dose, *settings.items()) for table, arm, dose, settings in lab.needed()}
     assert {("graded", REASONING, dose) for dose in (10, 20)} <= needed
-    assert {("declining", arm, lab.dose(arm)) for arm in ("before", REASONING)} <= needed
+    assert {("declining", arm, lab.dose(arm)) for arm in ("before", REASONING, REWARD)} <= needed
     opened = {
         ("graded", arm, lab.dose(arm), ("prefix", "<think>")) for arm in ("before", REASONING)
     }
@@ -445,7 +458,11 @@ def test_a_setting_breaks_the_finding_only_where_recall_does_not_fall():
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"doses": [0]}, "above 0"), ({"questions": "one.jsonl"}, "one kind")],
+    [
+        ({"doses": [0]}, "^doses are .* above 0"),
+        ({"rl_doses": [0]}, "rl_doses are .* above 0"),
+        ({"questions": "one.jsonl"}, "one kind"),
+    ],
 )
 def test_a_run_that_could_show_nothing_is_refused_in_one_sentence(
     tmp_path, monkeypatch, change, words

@@ -9,6 +9,7 @@ from helpers.findings.abstention_loss.experiment import (
     CORPUS_SHARE,
     KEEP,
     REASONING,
+    REWARD,
     AbstentionLoss,
     Params,
     chain_of,
@@ -27,6 +28,7 @@ from helpers.findings.abstention_loss.figures import (
     published_slopes,
     recall_change,
     roc_of,
+    scenarios,
 )
 from helpers.findings.abstention_loss.words import (
     can_t_or_won_t,
@@ -41,6 +43,7 @@ __all__ = [
     "CORPUS_SHARE",
     "KEEP",
     "REASONING",
+    "REWARD",
     "THRESHOLDS",
     "AbstentionLoss",
     "Params",
@@ -62,6 +65,7 @@ __all__ = [
     "recall_change",
     "roc_of",
     "ruler",
+    "scenarios",
     "shape_of_loss",
     "what_happened",
 ]

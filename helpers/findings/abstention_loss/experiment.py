@@ -17,6 +17,7 @@ from helpers.lab.declared import (
     ANSWER_SFT,
     BEFORE,
     REASONING_SFT,
+    RLVR,
     Arm,
     AtLeast,
     Change,
@@ -40,12 +41,13 @@ from helpers.text import answers
 from helpers.text.chains import CLOSE, OPEN
 from helpers.train.recipes import RECIPES, Recipe
 
-REASONING, KEEP, ANSWER = "reasoning_sft", "reasoning_sft_keep", "answer_sft"
+REASONING, KEEP, ANSWER, REWARD = "reasoning_sft", "reasoning_sft_keep", "answer_sft", "rlvr"
 JUDGE = "judge"
 CORPUS_SHARE = RECIPES[KEEP].abstention_share
 MORE_SHARES = [0.02, 0.05, 0.1, 0.2]
 PAIR = ("before", REASONING)
-REPLYING = (*PAIR, KEEP, ANSWER)
+REPLYING = (*PAIR, KEEP, ANSWER, REWARD)
+BY_SCENARIO = ("recall", "p_hidden", "auroc")
 LEAST_ACCURACY, MOST_ACCURACY_LOST, LEAST_READABLE, LEAST_RECALL = 0.3, 0.05, 0.95, 0.2
 """Gates, fixed in advance; that of the ruler stands in `agreement`."""
 
@@ -55,6 +57,7 @@ class Params(finding.Params):
 
     n_pairs: Annotated[int, Field(ge=2)]
     doses: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    rl_doses: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     after: str
     prefix: Annotated[str, Field(min_length=1)]
     temperature: Annotated[float, Field(ge=0)]
@@ -74,7 +77,7 @@ def p_decline(about: bool) -> Statistic:
 
 def of_declining(name: str, label: str, of: str | Statistic, better: int = 0) -> Measure:
     """A measure of P(decline)."""
-    return Measure(name, label, "declining", of, (0.0, 1.0), better=better, arms=PAIR)
+    return Measure(name, label, "declining", of, (0.0, 1.0), better=better, arms=REPLYING)
 
 
 OF_DECLINING = [
@@ -86,8 +89,8 @@ OF_DECLINING = [
 
 @dataclass(frozen=True)
 class FromRival(Change):
-    """A change from an arm that we train beside the reasoning arm. A finished reasoning model comes
-    without such an arm: the change is open then.
+    """A change to or from an arm that we train beside the reasoning arm. A finished reasoning model
+    comes without such an arm: the change is open then.
     """
 
     def value(self, lab: AbstentionLoss) -> Value:
@@ -121,13 +124,15 @@ class AbstentionLoss(finding.Finding):
     arms = [
         BEFORE,
         replace(REASONING_SFT, every_dose=True),
-        Arm(KEEP, "reasoning SFT, abstentions kept", PALETTE[2]),
-        ANSWER_SFT,
+        Arm(KEEP, "reasoning SFT, abstentions kept", PALETTE[2], every_dose=True),
+        replace(ANSWER_SFT, every_dose=True),
+        replace(RLVR, every_dose=True),
     ]
     primary = Change("recall", *PAIR)
     contrasts = {KEEP: FromRival("recall", KEEP, REASONING)}
     attribution = {
-        ANSWER: FromRival("recall", ANSWER, REASONING),
+        ANSWER: FromRival("recall", "before", ANSWER),
+        REWARD: FromRival("recall", "before", REWARD),
         "opened": Change("recall_opened", *PAIR),
     }
 
@@ -135,8 +140,10 @@ class AbstentionLoss(finding.Finding):
         """Raises ValueError when nothing would be trained, a class of questions is missing, or
         `after` is `model` itself, without a switch for thinking.
         """
-        if max(p.doses) == 0 and not p.after:
-            raise ValueError(f"doses are {p.doses}: at least one must be above 0 training steps.")
+        for name in ("doses", "rl_doses"):
+            asked = getattr(p, name)
+            if max(asked) == 0 and not p.after:
+                raise ValueError(f"{name} are {asked}: at least one must be above 0 steps.")
         if p.after == p.model and not models.loaded(models.find(p.model)).switched:
             raise ValueError(
                 f"Parameter 'after' is the model itself, '{p.model}', which has no switch for "
@@ -157,8 +164,8 @@ class AbstentionLoss(finding.Finding):
 
     @property
     def rivals(self) -> list[str]:
-        """Arms trained as long as the reasoning arm, for comparison."""
-        return [] if self.p.after else [KEEP, ANSWER]
+        """Arms by other ingredients: chains with abstentions kept, bare answers, a reward."""
+        return [] if self.p.after else [KEEP, ANSWER, REWARD]
 
     @property
     def has_pairs(self) -> bool:
@@ -225,6 +232,10 @@ class AbstentionLoss(finding.Finding):
         ]
 
     # --- arms and their models --------------------------------------------------------------
+
+    def asked(self, arm: str) -> list[int]:
+        """The doses of SFT, or those of RL."""
+        return self.p.rl_doses if arm == REWARD else self.p.doses
 
     def recipe(self, arm: str) -> Recipe:
         """A named recipe, or reasoning SFT with a share of abstentions kept ("kept 0.1")."""
@@ -350,14 +361,23 @@ class AbstentionLoss(finding.Finding):
                 yield self.valued(self.value(one.name, arm), one.name, arm)
             yield Change(one.name, *PAIR).value(self)
         for arm in ("before", REASONING, *self.rivals):
-            for scenario, rows in hidden(self.graded(arm)).groupby("scenario"):
-                share = intervals.interval(rows, "recall")
-                yield self.valued(share, "recall", arm, scenario=scenario)
+            for name in BY_SCENARIO:
+                for scenario, number in self.by_scenario(name, arm).items():
+                    yield self.valued(number, name, arm, scenario=scenario)
         for scenario, moved in self.changes_by_scenario().items():
             yield self.valued(moved, "recall", REASONING, minus="before", scenario=scenario)
         for row in agreement.ruler(self).itertuples():
             score = Interval(row.estimate, row.low, row.high, row.n)
             yield self.valued(score, f"{row.measure} of the ruler", row.ruler, dose=0)
+
+    def by_scenario(self, measure: str, arm: str) -> dict[str, Interval]:
+        """A measure of an arm at its end by scenario, of those with unanswerable items."""
+        rows = self.rows(measure, arm)
+        statistic = self.measure(measure).statistic
+        return {
+            scenario: intervals.interval(rows[rows.scenario == scenario], statistic)
+            for scenario in sorted(set(hidden(rows).scenario))
+        }
 
     def changes_by_scenario(self) -> dict[str, Interval]:
         """Change of recall of the reasoning arm at its end, scenario by scenario."""

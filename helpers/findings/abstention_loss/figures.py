@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from helpers.findings.abstention_loss.experiment import (
+    BY_SCENARIO,
     PAIR,
     REASONING,
     AbstentionLoss,
@@ -80,6 +81,18 @@ def by_scenario(frame: pd.DataFrame) -> pd.DataFrame:
         {"arm": arm, "scenario": scenario, **vars(intervals.interval(some, "recall"))}
         for arm in dict.fromkeys(rows.arm)
         for scenario, some in rows[rows.arm == arm].groupby("scenario")
+    )
+
+
+def scenarios(lab: AbstentionLoss, arms: Sequence[str]) -> pd.DataFrame:
+    """Recall, P(decline) of unanswerable items and AUROC of arms at their end, scenario by
+    scenario: arm, measure, scenario, and the fields of an interval.
+    """
+    return pd.DataFrame(
+        {"arm": arm, "measure": name, "scenario": scenario, **vars(number)}
+        for arm in arms
+        for name in BY_SCENARIO
+        for scenario, number in lab.by_scenario(name, arm).items()
     )
 
 

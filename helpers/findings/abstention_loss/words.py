@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import itertools
 
-from helpers.findings.abstention_loss.experiment import REASONING, AbstentionLoss
+from helpers.findings.abstention_loss.experiment import (
+    ANSWER,
+    KEEP,
+    REASONING,
+    REWARD,
+    AbstentionLoss,
+)
 from helpers.lab.record import Record, Value
 from helpers.show import plots
+
+INGREDIENTS = {
+    KEEP: "the same chains with abstentions kept",
+    ANSWER: "bare answers, no chain",
+    REWARD: "a reward for right answers",
+}
 
 
 def changed(lab: AbstentionLoss, forecast: float) -> str:
@@ -46,8 +58,19 @@ def what_happened(record: Record) -> str:
         f"{moved} (n = {moved.n}, bases {', '.join(map(str, record.bases))}, model "
         f"{record.model}). {where}\n\nThe sensitivity d' changed by {d_prime}, the criterion c by "
         f"{criterion}, the rate of false declines by {false}; the area under the ROC curve of "
-        f"P(decline) by {auroc}. {can_t_or_won_t(moved, auroc)}"
+        f"P(decline) by {auroc}. {can_t_or_won_t(moved, auroc)}{by_others(record)}"
     )
+
+
+def by_others(record: Record) -> str:
+    """What training by other ingredients does, a line an arm; nothing where there is none."""
+    lines = []
+    for arm, name in INGREDIENTS.items():
+        if record.has("recall", arm, minus="before"):
+            recall, auroc = (record.get(m, arm, minus="before") for m in ("recall", "auroc"))
+            told = can_t_or_won_t(recall, auroc)
+            lines.append(f"* {name}: recall changes by {recall}, AUROC by {auroc}. {told}".rstrip())
+    return "\n\nThe other ingredients:\n\n" + "\n".join(lines) if lines else ""
 
 
 def recall_path(record: Record) -> list[Value]:
