@@ -125,9 +125,11 @@ class Recipe:
         )
 
 
-# Rates of SFT by the loss on 180 development examples (base 0, 64 and 100 steps): reasoning_sft at
-# 1e-3 .043 and .043, at 3e-3 .045 and .043; answer_sft .261 and .262, .271 and .284; verbose_sft
-# .322 and .130, .103 and .057.
+# Rates of SFT by the loss on 180 development examples (base 0, 64 and 100 steps), at 1e-3, and at
+# 3e-3: reasoning_sft .043 .043, .045 .043; reasoning_sft_keep .067 .067, .068 .069;
+# answer_sft .261 .262, .271 .284; verbose_sft .322 .130, .103 .057; post_hoc_sft .065 .060,
+# .060 .058; wrong_chain_sft 1.166 1.131, 1.128 1.121; hold_sft .203 .208, .213 .211;
+# new_task_answers .329 .309, .343 .322; new_task_chains .050 .043, .041 .038.
 NEW_TASK = {"supposed": True}
 RL = {"trainer": "grpo", "learning_rate": 1e-3, "batch_size": 64}
 RECIPES = {
@@ -151,15 +153,30 @@ RECIPES = {
         Recipe(
             "new_task_answers", "direct answers to what is supposed", **NEW_TASK, chain_share=0.0
         ),
-        Recipe("new_task_chains", "whole right chains to what is supposed", **NEW_TASK),
+        Recipe(
+            "new_task_chains",
+            "whole right chains to what is supposed",
+            **NEW_TASK,
+            learning_rate=3e-3,
+        ),
         Recipe(
             "verbose_sft",
             "as reasoning_sft, every step told thrice",
             verbosity=1.0,
             learning_rate=3e-3,
         ),
-        Recipe("post_hoc_sft", "as reasoning_sft, the answer first", teacher="post_hoc"),
-        Recipe("wrong_chain_sft", "as reasoning_sft, false steps, right answers", teacher="wrong"),
+        Recipe(
+            "post_hoc_sft",
+            "as reasoning_sft, the answer first",
+            teacher="post_hoc",
+            learning_rate=3e-3,
+        ),
+        Recipe(
+            "wrong_chain_sft",
+            "as reasoning_sft, false steps, right answers",
+            teacher="wrong",
+            learning_rate=3e-3,
+        ),
         Recipe(
             "hold_sft",
             "dialogues that hold a right answer under pressure and yield a wrong one",
