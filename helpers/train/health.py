@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -59,7 +60,7 @@ def fault(recipe: dict, start: dict[str, float], arm: dict[str, float]) -> str:
 def write_card(folder: Path = SHIPPED) -> Path:
     """Measure every shipped arm that is not in health.csv yet, and write that and the card."""
     path = folder / "health.csv"
-    known = pd.read_csv(path, keep_default_na=False) if path.exists() else pd.DataFrame()
+    known = read(path) if path.exists() else pd.DataFrame()
     rows = {row["folder"]: row for row in known.to_dict("records")}
     starts: dict[str, dict[str, float]] = {}
     for one in sorted(folder.glob("*/")):
@@ -83,8 +84,13 @@ def faults(folder: Path = SHIPPED) -> dict[str, str]:
     path = folder / "health.csv"
     if not path.exists():
         return {}
-    found = pd.read_csv(path, keep_default_na=False)
+    found = read(path)
     return dict(zip(found.folder, found.fault, strict=True))
+
+
+def read(path: Path) -> pd.DataFrame:
+    """The table of measured arms."""
+    return pd.read_csv(path).fillna({"fault": ""})
 
 
 def root(arm: Handle) -> str:
@@ -110,7 +116,9 @@ def card(frame: pd.DataFrame) -> str:
 
 def told(value: object) -> str:
     """A cell of the card."""
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return "–" if math.isnan(value) else f"{value:.2f}"
+    return str(value)
 
 
 CARD = """# The shipped arms
@@ -122,7 +130,8 @@ of the model that training starts from, the recipe, the seed and what a notebook
 
 On {n} unseen stories a cell, greedy: accuracy of replies of the arm's own accord and with a chain
 forced open, by steps of the story; how often a chain is opened; abstention recall, mean P(decline)
-of unanswerable stories and its AUROC; expected calibration error of direct answers. {sentence}
+of unanswerable stories and its AUROC; expected calibration error of direct answers, – where there
+is none. {sentence}
 
 {table}
 """

@@ -103,11 +103,12 @@ def chains(lm: LM, n: int, chained: bool) -> list[tuple]:
         kept = cut_at_half(lm, stories[4], written[4])
         rows.append(row("answer kept, chain cut at half, 4 steps", kept, 0.20, 0.80))
     answered = [(p, t, a) for p, t, a in direct if number(t) and not t.startswith(OPEN)]
-    confidence = answer_probability(lm, [p for p, _, _ in answered], [t for _, t, _ in answered])
-    correct = np.array([number(t) == a for _, t, a in answered])
-    ece = expected_calibration_error(confidence, correct)
+    ece = math.nan  # of a model that opens a chain whatever it is asked
+    if answered:
+        sure = answer_probability(lm, [p for p, _, _ in answered], [t for _, t, _ in answered])
+        ece = expected_calibration_error(sure, np.array([number(t) == a for _, t, a in answered]))
     rows.append(
-        ("calibration error of direct answers", ece, math.nan, math.nan, len(correct), 0.0, 0.10)
+        ("calibration error of direct answers", ece, math.nan, math.nan, len(answered), 0.0, 0.10)
     )
     return rows
 

@@ -1,9 +1,11 @@
 """An arm that broke its model is told from one that did not."""
 
+from math import nan
+
 import pandas as pd
 import pytest
 
-from helpers.train.health import SHOWN, card, fault
+from helpers.train.health import SHOWN, card, fault, read
 from helpers.train.recipes import RECIPES
 
 
@@ -35,3 +37,13 @@ def test_the_card_counts_the_arms_that_broke():
     frame = pd.DataFrame([row | {"fault": ""}, row | {"fault": "right on 0.50"}])
     assert "1 of 2 arms broke" in card(frame) and "right on 0.50 |" in card(frame)
     assert "No arm broke" in card(frame[:1])
+
+
+def test_an_arm_without_a_direct_answer_has_no_calibration_error(tmp_path):
+    row = {"folder": "x", "arm": "reasoning_sft", "base": "pocket-2.0", "dose": 64, **measures(0.5)}
+    frame = pd.DataFrame([row | {"ECE": ece, "fault": ""} for ece in (nan, 0.06)])
+    frame.to_csv(tmp_path / "health.csv", index=False)
+    kept = read(tmp_path / "health.csv")
+    assert kept.fault.tolist() == ["", ""]
+    told = [line.split(" | ") for line in card(kept).splitlines() if "reasoning_sft" in line]
+    assert sorted(line[-2] for line in told) == ["0.06", "–"] and card(kept) == card(frame)
