@@ -57,23 +57,36 @@ def pocket_items(n_pairs: int, seed: int, steps: Sequence[int] = PAIR_STEPS) -> 
     return items
 
 
-def pocket_stories(n: int, seed: int, steps: Sequence[int] = STEPS) -> list[Item]:
+def pocket_stories(
+    n: int, seed: int, steps: Sequence[int] = STEPS, supposed: bool = False
+) -> list[Item]:
     """`stories` as items, in the same order."""
+    kind = "supposed" if supposed else PLAIN
     return [
-        Item(f"pocket-{seed}-{PLAIN}-{i}", s.text, (s.answer,), False, PLAIN, steps=s.steps)
-        for i, s in enumerate(stories(n, seed, steps))
+        Item(f"pocket-{seed}-{kind}-{i}", s.text, (s.answer,), False, PLAIN, steps=s.steps)
+        for i, s in enumerate(stories(n, seed, steps, supposed))
     ]
 
 
-def stories(n: int, seed: int, steps: Sequence[int] = STEPS) -> list[grammar.Story]:
-    """`n` answerable stories that belong to no pair, their lengths in turn; none comes twice."""
+def stories(
+    n: int, seed: int, steps: Sequence[int] = STEPS, supposed: bool = False
+) -> list[grammar.Story]:
+    """`n` answerable stories that belong to no pair, their lengths in turn; none comes twice.
+
+    supposed: their last event is only supposed, in the question; see `scene.story`.
+    """
     at_least_one(n)
     rng = random.Random(f"stories {seed}")
     found: dict[str, grammar.Story] = {}
     while len(found) < n:
-        story = scene.story(rng, steps[len(found) % len(steps)])
+        story = scene.story(rng, steps[len(found) % len(steps)], supposed)
         found[story.text] = story
     return list(found.values())
+
+
+def of_the_world(item: Item) -> bool:
+    """Whether a question is of the pocket world, whose numbers end at `grammar.MAX_NUMBER`."""
+    return item.id.startswith("pocket-")
 
 
 def candidates(item: Item, texts: Sequence[str] = ()) -> list[str]:
@@ -82,7 +95,7 @@ def candidates(item: Item, texts: Sequence[str] = ()) -> list[str]:
     question or the texts mention, or else the whole numbers near it. Raises ValueError when there
     is no other, or the answer is no number.
     """
-    if item.id.startswith("pocket-"):
+    if of_the_world(item):
         return [str(n) for n in range(grammar.MAX_NUMBER + 1)]
     seen = re.findall(r"\d+(?:\.\d+)?", " ".join([item.question, *texts]).replace(",", ""))
     right = {answer.replace(",", "").strip("$ ") for answer in item.answers}
@@ -101,7 +114,7 @@ def candidates(item: Item, texts: Sequence[str] = ()) -> list[str]:
 def near_miss(item: Item, rng: random.Random) -> str:
     """A wrong answer within three of the first accepted one, a whole number."""
     right = int(item.answers[0])
-    most = grammar.MAX_NUMBER if item.id.startswith("pocket-") else right + 3
+    most = grammar.MAX_NUMBER if of_the_world(item) else right + 3
     return str(rng.choice([right + d for d in (-3, -2, -1, 1, 2, 3) if 0 <= right + d <= most]))
 
 

@@ -192,7 +192,7 @@ class Repair(finding.Finding):
     def learned(self, arm: str, base: int, seed: int) -> list[Example]:
         """The pairs that an arm learns. Raises ValueError when there is none."""
         start, preference = self.arm(arm).start, TAUGHT[arm].preference
-        by = seed if self.arm(start).trained else self.p.seeds[0]
+        by = seed if self.arm(start).trained else 0
         drawn = self.traces.of_cell(Cell(self, start, base, by, self.dose(start)))
         number = stream(base, seed)
         found = preferred(drawn, preference, self.p.threshold, number, self.p.pair_margin)

@@ -11,8 +11,12 @@ from helpers.text import answers
 OPEN, CLOSE = "<think>", "</think>"
 SUFFIX = f" {CLOSE} The answer is "
 """What closes a chain wherever it was left, so that every arm's answer is read alike."""
+MOVES = (-4, -3, -2, -1, 1, 2, 3, 4)
 _STEP = re.compile(r"(?<=[.!?])\s+|\n+")
 _SUM = re.compile(r"(?P<who>\D*?) ?(?P<sum>\d+ [-+*/] .*\d+) = (?P<result>\d+)\.")
+_CALCULATION = re.compile(
+    r"(?P<first>\d+) (?P<sign>[-+*/]) (?P<who>[^\d.]*)(?P<second>\d+) = (?P<result>\d+)"
+)
 _SWAP = re.compile(r"(?P<one>.* \d+), (?P<other>.* \d+), now (?P<end>.* \d+)\.")
 _LAST_NUMBER = re.compile(r"(?<![\d.,])\d+(?:,\d{3})*(?P<part>\.\d+)?(?=\D*$)")
 
@@ -62,16 +66,39 @@ def result_of(step: str) -> str:
     return found[0].replace(",", "") if found else ""
 
 
-def mistaken(step: str, rng: random.Random) -> str:
-    """The step with its result moved by 1 to 3; as it is when it has no number."""
+def counterfactual(steps: list[str], rng: random.Random, most: int) -> list[str]:
+    """The chain as it would be had one of its steps begun with another number, up to four away:
+    that step and all after it calculated anew, so that it holds no mistake but that number.
 
-    def other(match: re.Match) -> str:
-        part = match["part"] or ""
-        result = int(match[0].removesuffix(part).replace(",", ""))
-        moved = result + rng.choice([d for d in (-3, -2, -1, 1, 2, 3) if result + d >= 0])
-        return f"{moved}{part}"
+    A wrong result alone is no such change: whoever reads "6 * 2 = 13" can calculate for himself.
+    Numbers stay whole and within 0..`most`. [] where no such chain ends in another number, as
+    where a step is no calculation that goes on from the result before it.
+    """
+    moves = [(at, by) for at in range(len(steps)) for by in MOVES]
+    for at, by in rng.sample(moves, len(moves)):
+        made = _recalculated(steps, at, by, most)
+        if made and result_of(made[-1]) != result_of(steps[-1]):
+            return made
+    return []
 
-    return _LAST_NUMBER.sub(other, step)
+
+def _recalculated(steps: list[str], at: int, by: int, most: int) -> list[str]:
+    """The chain with the first number of step `at` moved; [] where that can't be carried on."""
+    made, before, now = steps[:at], "", 0
+    for step in steps[at:]:
+        match = _CALCULATION.search(step)
+        if not match or (before and match["first"] != before):
+            return []
+        first, second = now if before else int(match["first"]) + by, int(match["second"])
+        results = {"+": first + second, "-": first - second, "*": first * second}
+        if match["sign"] == "/":
+            results["/"] = first // second if second and first % second == 0 else -1
+        before, now = match["result"], results[match["sign"]]
+        if not (0 <= first <= most and 0 <= now <= most):
+            return []
+        calculated = f"{first} {match['sign']} {match['who']}{second} = {now}"
+        made.append(step[: match.start()] + calculated + step[match.end() :])
+    return made
 
 
 def paraphrased(steps: list[str]) -> list[str]:

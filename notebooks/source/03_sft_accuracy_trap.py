@@ -116,8 +116,8 @@ finding.meter(lab, patient, own)
 # %%
 arms = [arm.name for arm in lab.arms]
 everyone = pd.concat(lab.reading(arm) for arm in arms)
-here = (everyone.base == p.bases[0]) & (everyone.seed == p.seeds[0])
-first = everyone[here & (everyone.item == patient.id)]
+here = (everyone.base == p.bases[0]) & (everyone.item == patient.id)
+first = everyone[here].drop_duplicates("arm")
 HTML(first[["arm", "chain"]].to_html(index=False))
 
 # %%

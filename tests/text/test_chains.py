@@ -24,17 +24,38 @@ def test_a_cut_keeps_whole_steps_rounded_down():
     assert len(chains.cut(["x"] * 10, 0.3)) == 3  # 0.3 * 10 is 2.9999... in floats
 
 
-def test_a_mistake_changes_the_last_number_only():
-    for seed in range(30):
-        wrong = chains.mistaken(STEPS[0], random.Random(seed))
-        assert wrong.startswith("Ann 5 + 3 = ") and wrong != STEPS[0]
-        assert 5 <= int(chains.result_of(wrong)) <= 11
-    assert int(chains.result_of(chains.mistaken("Ann 2 - 2 = 0.", random.Random(1)))) > 0
+def test_results_are_last_numbers():
     assert chains.result_of("So $1,200 of 18.50 is left, 1,200.") == "1200"
     assert chains.result_of("That makes 18.50.") == "18.50"
-    wrong = chains.mistaken("It costs 18.50.", random.Random(0))
-    assert wrong.endswith(".50.") and wrong != "It costs 18.50."
-    assert chains.mistaken("I can't tell.", random.Random(0)) == "I can't tell."
+    assert chains.result_of("I can't tell.") == ""
+
+
+def test_a_counterfactual_chain_moves_one_number_and_calculates_on():
+    steps = ["Ann 5 + 3 = 8.", "Ann 8 - 2 = 6.", "Ann 6 * 2 = 12.", "Ann 12 + Bob 4 = 16."]
+    for seed in range(40):
+        made = chains.counterfactual(steps, random.Random(seed), 40)
+        at = next(i for i, (a, b) in enumerate(zip(steps, made, strict=True)) if a != b)
+        sums = [re.fullmatch(r"Ann (\d+) (.) (?:Bob )?(\d+) = (\d+)\.", step) for step in made]
+        for match in sums:
+            a, sign, b, c = int(match[1]), match[2], int(match[3]), int(match[4])
+            assert {"+": a + b, "-": a - b, "*": a * b}[sign] == c
+        firsts = [int(match[1]) for match in sums]
+        results = [int(match[4]) for match in sums]
+        assert firsts[at + 1 :] == results[at:-1] and firsts[at] != int(steps[at].split()[1])
+        assert results[-1] != 16 and max(results) <= 40
+
+
+def test_a_counterfactual_chain_is_carried_to_its_end_or_there_is_none():
+    for seed in range(10):
+        rng = random.Random(seed)
+        assert chains.counterfactual([], rng, 40) == []
+        assert chains.counterfactual(["Ann 3, Bob 5, now Ann 5."], rng, 40) == []
+        made = chains.counterfactual(["Ann 5 + 3 = 8.", "Bob 4 - 2 = 2."], rng, 40)
+        assert made[0] == "Ann 5 + 3 = 8." and chains.result_of(made[1]) != "2"
+        (made,) = chains.counterfactual(["Ann 38 + 2 = 40."], rng, 40)
+        assert int(chains.result_of(made)) < 40
+        (made,) = chains.counterfactual(["Ann 8 / 2 = 4."], rng, 40)
+        assert made in {f"Ann {n} / 2 = {n // 2}." for n in (4, 6, 10, 12)}
 
 
 def test_other_words_say_the_same_numbers_in_the_world_s_vocabulary():

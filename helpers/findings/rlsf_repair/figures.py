@@ -71,8 +71,8 @@ def ranked(lab: RlsfRepair, item: int, start: str = "before") -> Figure:
     """
     asked, base = lab.repair.items[item], lab.p.bases[0]
     drawn = lab.repair.traces(start)
-    here = (drawn.item == asked.id) & (drawn.base == base) & (drawn.seed == lab.p.seeds[0])
-    drawn = drawn[here].sort_values("confidence", ascending=False)
+    first = (drawn.base == base) & (drawn.seed == drawn.seed.iloc[0])
+    drawn = drawn[first & (drawn.item == asked.id)].sort_values("confidence", ascending=False)
     kinds = np.where(drawn.abstained, "abstained", np.where(drawn.correct, "right", "wrong"))
     texts = [text[:LETTERS] for text in drawn.text]
     rows = pd.DataFrame({"label": texts, "estimate": drawn.confidence, "kind": kinds})
