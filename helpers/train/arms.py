@@ -45,9 +45,9 @@ def checkpoints(
 ) -> dict[int, Handle]:
     """One arm after each of `doses` optimizer steps; 0 is the model that it starts from.
 
-    A shipped arm is taken as it is (see `shipped`), the others are trained: all doses in one run
-    where the learning rate is constant, as a smaller dose then is the beginning of a larger one.
-    Raises ValueError when there is no example, or no reward model where one is needed.
+    A shipped arm is taken as it is (see `shipped`), the others are trained: all doses in one run;
+    at a constant learning rate a smaller dose is the beginning of a larger one. Raises ValueError
+    when there is no example, or no reward model where one is needed.
     """
     if (recipe.reward == recipes.JUDGE) > (given is not None):
         raise ValueError(f"{recipe.name}: the reward 'judge' needs a reward model.")
@@ -55,9 +55,8 @@ def checkpoints(
         raise ValueError(f"doses are numbers of training steps, 0 or more; got {doses}.")
     recipe = sized(recipe, start)
     found = {0: start} | shipped(start, recipe, seed, doses, given)
-    lacking = [dose for dose in doses if dose not in found]
-    for some in [lacking] if recipe.schedule == "constant" else [[dose] for dose in lacking]:
-        found |= trained(start, recipe, seed, some, given) if some else {}
+    if lacking := [dose for dose in doses if dose not in found]:
+        found |= trained(start, recipe, seed, lacking, given)
     return {dose: found[dose] for dose in doses}
 
 

@@ -66,7 +66,7 @@ def settings(job: Job) -> dict[str, Any]:
         max_steps=job.steps,
         per_device_train_batch_size=recipe.batch_size,
         learning_rate=recipe.learning_rate,
-        **schedule(recipe.schedule, job.steps),
+        lr_scheduler_type=recipe.schedule,
         seed=job.seed,
         use_cpu=device == "cpu",
         bf16=models.bfloat16_is_fast(device),  # autocast: fully tuned weights stay float32
@@ -77,14 +77,6 @@ def settings(job: Job) -> dict[str, Any]:
         disable_tqdm=True,
         dataloader_pin_memory=device != "cpu",
     )
-
-
-def schedule(name: str, steps: int) -> dict[str, Any]:
-    """The arguments of a schedule of `Recipe`."""
-    if name != "cooldown":
-        return {"lr_scheduler_type": name}
-    cooling = {"num_decay_steps": steps // 3, "decay_type": "linear"}
-    return {"lr_scheduler_type": "warmup_stable_decay", "lr_scheduler_kwargs": cooling}
 
 
 def model(job: Job) -> dict[str, Any]:

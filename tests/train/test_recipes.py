@@ -85,6 +85,7 @@ def test_real_models_get_lora_and_short_stories():
     ("changes", "message"),
     [
         ({"trainer": "ppo"}, "'ppo' is none of sft, dpo, grpo"),
+        ({"schedule": "cosine"}, "'cosine' is none of constant, linear"),
         ({"chain_share": 1.5}, "chain_share is 1.5, not between 0 and 1"),
     ],
 )
