@@ -259,7 +259,7 @@ HTML(figures[~gap].to_html(index=False))
 # of it beyond every control of its own; it is *explained otherwise* where a control leaves nothing
 # of interest. It gets no verdict where one of its gates fails: the hybrid needs a tuned model that
 # is .02 ahead of greedy and chose some tokens; an arm of RL that ends more than .05 below greedy
-# has broken its model, and to beat it proves nothing.
+# has broken its model, and to beat it proves nothing. (Only the one on wrong answers may.)
 
 # %%
 HTML(finding.verdict_table(lab).to_html(index=False))

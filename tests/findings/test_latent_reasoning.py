@@ -147,9 +147,11 @@ def test_an_arm_that_broke_its_model_is_no_control():
     better = {"rlvr": 0.9, "rlvr_one": 0.9, "forced": 0.95}
     found = laboratory(better).parts()
     assert {found[arm].label for arm in ("rlvr", "rlvr_one")} == {"replicates"}
-    found = laboratory(better | {"rlvr_wrong": 0.1}).parts()
-    assert found["rlvr"].label == "inconclusive" and "RL on wrong answers" in found["rlvr"].reason
+    found = laboratory(better | {"rlvr_random": 0.1}).parts()
+    assert found["rlvr"].label == "inconclusive" and "a random reward" in found["rlvr"].reason
     assert found["rlvr_one"].label == "replicates"
+    found = laboratory(better | {"rlvr_wrong": 0.1}).parts()  # which is paid to end there
+    assert found["rlvr"].label == "replicates"
 
 
 def test_a_hybrid_needs_a_gap_to_recover():

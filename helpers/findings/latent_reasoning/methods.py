@@ -171,10 +171,11 @@ class Mixed:
 
 OWN_GATES: dict[str, list[Any]] = {
     "critique_sft": [Kept("accuracy", MOST_LOST, MECHANISMS["critique_sft"])],
-    TUNED: [Kept("accuracy", MOST_LOST, (TUNED, *MECHANISMS[TUNED]))],
+    TUNED: [Kept("accuracy", MOST_LOST, (TUNED, "rlvr_format", "rlvr_random"))],
     "rlvr_one": [Kept("accuracy", MOST_LOST, ("rlvr_one", *MECHANISMS["rlvr_one"]))],
     "hybrid": [Gap(), Mixed()],
 }
 """What a mechanism needs besides the common gates. A control that ends below the greedy base by
-more than `MOST_LOST` has broken its model, and to beat it proves nothing.
+more than `MOST_LOST` has broken its model, and to beat it proves nothing; but the one that is
+rewarded for wrong answers is to end there.
 """

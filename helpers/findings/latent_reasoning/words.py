@@ -26,9 +26,10 @@ def what_happened(record: Record) -> str:
         f"**{said}** CoT-decoding minus greedy: {moved} (greedy {right['greedy']}; "
         f"n = {moved.n}, bases {', '.join(map(str, record.bases))}, model {record.model}). RL on "
         f"right answers reaches {right[TUNED]}; {at_many_samples(record)}. {of_form(record)}: "
-        f"{right['rlvr_format']} against {right[TUNED]}. The controls by a coin and by wrong "
-        f"answers end at {right['rlvr_random']} and {right['rlvr_wrong']}: one that is more than "
-        f"{MOST_LOST:g} below greedy has broken its model, and to beat it proves nothing.\n\n"
+        f"{right['rlvr_format']} against {right[TUNED]}. The control by a coin ends at "
+        f"{right['rlvr_random']}: more than {MOST_LOST:g} below greedy it would have broken its "
+        f"model, and to beat it would prove nothing. That by wrong answers ends at "
+        f"{right['rlvr_wrong']}.\n\n"
         f"By mechanism: {each}. The reason below is that of {LABELS['cot_max']}."
     )
 
