@@ -116,13 +116,13 @@ def span_confidence(lm: LM, branch: Branch, answer: str) -> float:
     section 2.2); 0 when the reply holds no such tokens.
     """
     span = branch.disparity[answer_span(lm, branch.ids, answer)]
-    return float(np.mean(span)) if span else 0.0
+    return float(np.mean(span)) if len(span) else 0.0
 
 
 def span_probability(lm: LM, branch: Branch, answer: str) -> float:
     """Probability of the answer's tokens, given what is before them; 0 where there are none."""
     span = branch.probability[answer_span(lm, branch.ids, answer)]
-    return float(np.prod(span)) if span else 0.0
+    return float(np.prod(span)) if len(span) else 0.0
 
 
 def choice_probabilities(lm: LM, logp: np.ndarray, options: list[str]) -> np.ndarray:

@@ -188,6 +188,9 @@ def test_span_confidence_is_the_mean_disparity_and_its_probability_the_product(t
     assert span_probability(tiny_lm, branch, "3") == 0.8
     assert span_probability(tiny_lm, branch, "3 apples") == pytest.approx(0.8 * 0.6)
     assert span_confidence(tiny_lm, branch, "4") == span_probability(tiny_lm, branch, "4") == 0.0
+    read = Branch("", len(ids), False, ids, np.array(p), np.array((0.1, 0.2, 0.7, 0.3, 0.4)))
+    assert span_confidence(tiny_lm, read, "3 apples") == pytest.approx(0.5)  # as from a table
+    assert span_probability(tiny_lm, read, "3 apples") == pytest.approx(0.8 * 0.6)
 
 
 def test_a_number_that_begins_another_has_only_its_own_share():
