@@ -136,8 +136,8 @@ class Recipe:
 # answer_sft .261 .262, .271 .284; verbose_sft .322 .130, .103 .057; post_hoc_sft .065 .060,
 # .060 .058; wrong_chain_sft 1.166 1.131, 1.128 1.121; hold_sft .203 .208, .213 .211;
 # new_task_answers .329 .309, .343 .322; new_task_chains .050 .043, .041 .038.
-# Rate of DPO by the loss on pairs of development questions (base 0, 20 steps) that costs no accuracy
-# on stories of 1 to 3 steps: 3e-4 .60 (accuracy -.06), 2e-4 .64 (-.01), 1e-4 .67 (.00).
+# Rate of DPO by the loss on pairs of development questions (base 0, 20 steps) that costs no
+# accuracy on stories of 1 to 3 steps: 3e-4 .60 (accuracy -.06), 2e-4 .64 (-.01), 1e-4 .67 (.00).
 NEW_TASK = {"supposed": True}
 RL = {"trainer": "grpo", "learning_rate": 1e-3, "batch_size": 64}
 RECIPES = {
@@ -184,6 +184,14 @@ RECIPES = {
             "as reasoning_sft, false steps, right answers",
             teacher="wrong",
             learning_rate=3e-3,
+        ),
+        Recipe(
+            "scorer_sft",
+            "chains in the words of every teacher, and bare answers",
+            teacher="every",
+            chain_share=0.8,
+            learning_rate=3e-3,
+            steps=200,
         ),
         Recipe(
             "hold_sft",

@@ -5,7 +5,7 @@ import re
 
 from helpers.world.grammar import MAX_NUMBER, Step, Story
 
-TEACHERS = ("terse", "post_hoc", "wrong")
+TEACHERS = ("terse", "post_hoc", "wrong", "every")
 _INVERSE = {"gain": "-", "lose": "+", "double": "/", "halve": "*", "give_all": "-"}
 
 
@@ -13,9 +13,14 @@ def taught(story: Story, rng: random.Random, teacher: str = "terse", verbosity: 
     """A right reply to an answerable story after a teacher's chain.
 
     terse: the right steps; post_hoc: the answer first, then the right steps; wrong: the steps with
-    other numbers, fluent and false. verbosity: share of steps followed by what is true and says
-    nothing new, the result again and its check.
+    other numbers, fluent and false; every: one of those whose steps are right, by lot, of any
+    verbosity. verbosity: share of steps followed by what is true and says nothing new, the result
+    again and its check.
     """
+    if teacher == "every":
+        teacher, verbosity = rng.choice(
+            (("terse", 0.0), ("terse", rng.random()), ("post_hoc", 0.0))
+        )
     steps = [text for step in story.trace for text in told(step, rng, verbosity)]
     if teacher == "post_hoc":
         steps.insert(0, f"The answer is {story.answer}.")

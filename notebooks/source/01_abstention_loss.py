@@ -197,9 +197,9 @@ for opening in DECLINES:
     if tokens.unk_token_id in words:
         continue  # words that this model does not have
     logits = lm.model(torch.tensor([begun + words])).logits[0].detach()
-    p = logits.float().softmax(-1)
+    q = logits.float().softmax(-1)
     at = range(len(begun) - 1, len(begun) + len(words) - 1)
-    by_hand += math.prod(float(p[i, word]) for i, word in zip(at, words, strict=True))
+    by_hand += math.prod(float(q[i, word]) for i, word in zip(at, words, strict=True))
 by_helper = decline_probability(lm, [lm.prompt(one.question)])[0]
 print(f"by hand {by_hand:.4f}, by the helper {by_helper:.4f}")
 

@@ -76,7 +76,8 @@ def test_the_tables_of_an_arm_agree_with_its_own_chains(tiny_lm, small):
         steps = chains.chain_of(source.text)
         logp, n = answer_path(tiny_lm, item.question, item.answers[0], steps)
         assert row.infogain == pytest.approx(infogain(np.exp(-logp / n)), rel=1e-3, abs=1e-3)
-        assert row.n_steps == len(steps) == len(row.ppl) - 1 == len(row.leaks)
+        assert row.log_infogain == pytest.approx((logp[-1] - logp[0]) / n / len(steps), rel=1e-3)
+        assert row.n_steps == len(steps) == len(row.nats) - 1 == len(row.leaks)
         stem = tiny_lm.prompt(item.question, chains.OPEN)
         tokens = len(tiny_lm.tokenizer(stem, add_special_tokens=False)["input_ids"])
         assert source.text_tokens[0] == tokens - 1
@@ -126,7 +127,7 @@ def rows(arm, base, ppl, leaks, n=60, right=0.9):
     rng = np.random.default_rng([base, *arm.encode()])
     made = []
     for i in range(n):
-        path = np.array(ppl) * np.exp(0.1 * rng.standard_normal())
+        path = -np.log(ppl) + 0.1 * rng.standard_normal()
         made.append(
             {
                 "item": f"i{i}",
@@ -136,7 +137,7 @@ def rows(arm, base, ppl, leaks, n=60, right=0.9):
                 "base": base,
                 "seed": 0,
                 "chain": "",
-                "ppl": path.tolist(),
+                "nats": path.tolist(),
                 "leaks": leaks,
                 "infogain_released": 0.1,
                 **measures.gains(path),
@@ -150,9 +151,9 @@ def rows(arm, base, ppl, leaks, n=60, right=0.9):
     return pd.DataFrame(made)
 
 
-def laboratory(wording=0.0, **arms):
-    """A laboratory of planted arms: perplexities, leaks and accuracy; wording: InfoGain that the
-    verbose teacher's words alone add.
+def laboratory(wording=0.0, apart=0.0, **arms):
+    """A laboratory of planted arms: perplexities, leaks and accuracy; wording: gain a step that the
+    verbose teacher's words alone add; apart: what they add to the gain in all.
     """
     lab = finding.SftAccuracyTrap(finding.Params(**SETTINGS))
     for arm, (ppl, leaks, accuracy) in arms.items():
@@ -161,7 +162,8 @@ def laboratory(wording=0.0, **arms):
         lab.reading.plant(arm, frame)
         lab.graded.plant(arm, frame.assign(correct=(7 * number + frame.base) % 60 < 60 * accuracy))
     words = [
-        {"base": base, "seed": 0, "item": f"i{i}", "terse": 0.5, "verbose": 0.5 + wording}
+        {"base": base, "seed": 0, "item": f"i{i}", "post_hoc": 0.5, "post_hoc_total": 1.0}
+        | {"terse": 0.5, "verbose": 0.5 + wording, "terse_total": 1.0, "verbose_total": 1.0 + apart}
         for base in lab.p.bases
         for i in range(60)
     ]
@@ -186,37 +188,45 @@ def test_a_teacher_that_pads_lowers_infogain_and_leaves_the_total():
 def test_the_parts_add_up_exactly_and_padding_is_all_length():
     lab = laboratory(before=(SHORT, PLAIN, 0.5), verbose_sft=(LONG, [False] * 6, 0.5))
     frame = measures.decomposition(lab.reading("before"), lab.reading("verbose_sft"))
-    assert np.allclose(frame.length + frame.leak + frame.rest, frame.whole)
-    moved = lab.change("infogain", "before", "verbose_sft")
+    assert np.allclose(frame.length + frame.wording + frame.leak + frame.rest, frame.whole)
+    moved = lab.change("log_infogain", "before", "verbose_sft")
     assert frame.whole.mean() == pytest.approx(moved.estimate)
     assert frame.length.mean() == pytest.approx(moved.estimate, rel=0.1)
+    words = pd.DataFrame(
+        {"base": 0, "item": [f"i{i}" for i in range(60)], "plain": 1.0, "own": 0.4}
+    )
+    some = lab.reading("before").query("base == 0"), lab.reading("verbose_sft").query("base == 0")
+    parts = measures.decomposition(*some, words)
+    assert parts.wording.mean() == pytest.approx(-0.6 / 6)
+    total = parts.length + parts.wording + parts.leak + parts.rest
+    assert np.allclose(total, parts.whole)
     whole = lab.split("verbose_sft").iloc[-1]
     assert whole.estimate == pytest.approx(moved.estimate)
     assert whole.low == pytest.approx(moved.low)
 
 
-def test_matched_lengths_compare_the_same_number_of_steps():
-    arms = {"before": (SHORT, PLAIN, 0.5), "verbose_sft": ([9, 5, 1, 1, 1, 1, 1], NEVER, 0.5)}
-    lab = laboratory(**arms)
-    for gain in measures.GAINS:
-        assert lab.matched(gain).estimate == pytest.approx(0, abs=0.2)
+def test_told_in_as_many_steps_as_before_padding_changes_nothing():
+    lab = laboratory(before=(SHORT, PLAIN, 0.5), verbose_sft=(LONG, NEVER, 0.5))
+    for gain in measures.PER_STEP:
+        assert lab.change(gain, "before", "verbose_sft").high < -0.5
+        assert lab.equal_steps(gain).estimate == pytest.approx(0, abs=0.2)
     table = finding.every_change(lab, "verbose_sft")
-    assert table.shape == (4, 3)
-    assert table.loc["total gain", "as published"] == str(
-        lab.change("total_gain", "before", "verbose_sft")
-    )
+    assert table.shape == (2, 3)
+    label = lab.look.label("log_infogain")
+    moved = lab.change("log_infogain", "before", "verbose_sft")
+    assert table.loc[label, "as it is"] == str(moved)
 
 
 def test_every_training_seed_stands_beside_the_one_row_of_its_base():
     before = rows("before", 0, SHORT, PLAIN)
     after = pd.concat(rows("verbose_sft", 0, LONG, NEVER).assign(seed=seed) for seed in (0, 1))
-    one, two = measures.length_matched(before, after)
+    one, two = measures.at_equal_steps(before, after)
     assert len(one) == len(two) == 120 and set(one.seed) == {0, 1}
     assert len(measures.decomposition(before, after)) == 120
 
 
 def test_the_four_gains_of_one_path_by_hand():
-    found = measures.gains(np.array([8.0, 4.0, 1.0]), "_x")
+    found = measures.gains(-np.log([8.0, 4.0, 1.0]), "_x")
     assert found == pytest.approx(
         {
             "infogain_x": 3.5,
@@ -237,7 +247,8 @@ def test_a_planted_trap_replicates():
     assert record.label == "replicates", record.verdict.reason
     said = finding.what_happened(record)
     assert "Accuracy rose and information per step fell" in said and "Length alone" in said
-    assert record.primary.high < 0 and record.delta == pytest.approx(0.13 * 4, rel=0.05)
+    assert record.primary.high < 0
+    assert record.delta == pytest.approx(0.13 * np.log(9) / 2, rel=0.05)
     assert {one.name: one.value.low > 0 for one in record.contrasts} == {
         "length": True,
         "wording": True,
@@ -248,7 +259,8 @@ def test_a_planted_trap_replicates():
 
 
 def test_a_fall_that_the_wording_alone_makes_is_explained_otherwise():
-    lab = laboratory(wording=-3.0, **TRAPPED)
+    fall = np.log(3) / 6 - np.log(9) / 2
+    lab = laboratory(wording=fall, **TRAPPED)
     assert lab.beyond_wording().estimate == pytest.approx(0, abs=0.1)
     verdict = lab.judge()
     assert verdict.label == "explained otherwise" and verdict.rival == "wording"
@@ -256,7 +268,7 @@ def test_a_fall_that_the_wording_alone_makes_is_explained_otherwise():
 
 
 def test_a_fall_that_longer_chains_alone_make_is_explained_otherwise():
-    padded = ([9, 5, 1, 1, 1, 1, 1], NEVER, 0.9)
+    padded = (LONG, NEVER, 0.9)
     verdict = laboratory(**TRAPPED | {"verbose_sft": padded}).judge()
     assert verdict.label == "explained otherwise" and verdict.rival == "length"
 
@@ -268,9 +280,36 @@ def test_the_same_model_five_times_does_not_replicate():
 
 
 def test_a_terse_teacher_without_a_fall_is_told_and_sinks_nothing():
-    lab = laboratory(**TRAPPED | {"reasoning_sft": ([9, 4, 0.5], PLAIN, 0.9)})
+    lab = laboratory(**TRAPPED | {"reasoning_sft": ([12, 4, 1], PLAIN, 0.9)})
     assert lab.oriented(lab.attribution["terse"]).high < 0  # positive is as published
     assert lab.judge().label == "replicates"
+
+
+@pytest.mark.parametrize(("apart", "passed"), [(-0.05, True), (-0.3, False), (-1.2, False)])
+def test_a_scorer_that_does_not_read_a_teacher_fails_its_gate(apart, passed):
+    verdict = laboratory(apart=apart, **TRAPPED).judge()
+    assert (verdict.label == "replicates") == passed
+    assert passed or "right chains" in verdict.reason
+
+
+def test_a_pocket_that_scores_learns_every_teacher_s_words_and_another_model_stays_as_it_is(
+    monkeypatch, tiny_path
+):
+    lab, asked = finding.SftAccuracyTrap(finding.Params(**SETTINGS)), []
+
+    def noted(start, recipe, base, seed, doses, given=None):
+        asked.append((start.name, recipe.teacher, seed, doses))
+        return dict.fromkeys(doses, start)
+
+    monkeypatch.setattr(lab, "checkpoints", noted)
+    lab.scorer(0), lab.scorer(0)
+    assert asked == [("pocket-2.1", "every", experiment.SCORER_SEED, [200])]
+    other = lab.p.model_copy(update={"scorer": str(tiny_path)})
+    assert finding.SftAccuracyTrap(other).scorer(0).folder == tiny_path
+    texts = [e.chat[1]["content"] for e in examples(RECIPES["scorer_sft"], 0, 60)]
+    for words in ("<think> The answer is", " now has ", "<think> "):
+        assert any(words in text for text in texts)
+    assert any(not text.startswith("<think>") for text in texts)
 
 
 @pytest.mark.parametrize(
@@ -325,7 +364,7 @@ def test_the_teachers_own_chains_are_scored_on_the_same_questions(
     words = lab.wording("before")
     assert words.item.tolist() == [item.id for item in lab.items]
     assert (words.terse != words.verbose).all()
-    terse = ends[::2]  # a verbose chain ends in a check
+    terse = ends[::3]  # a verbose chain ends in a check
     assert len(terse) == 6 and all(last == right for last, right in terse)
 
 

@@ -8,17 +8,17 @@ from dataclasses import replace
 from math import inf, nan
 from typing import Annotated, Any, Self
 
-import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
 from helpers.findings.sft_accuracy_trap.measures import (
+    EQUAL_STEPS,
     GAINS,
-    MATCHED,
     NO_LEAK,
     PARTS,
+    PER_STEP,
+    at_equal_steps,
     decomposition,
-    length_matched,
     states_answer,
     text_path,
     worth,
@@ -43,7 +43,7 @@ from helpers.lab.table import Cell, table
 from helpers.lab.verdicts import Gate
 from helpers.lm import models
 from helpers.lm.models import Handle
-from helpers.lm.reasoning import answer_path, infogain
+from helpers.lm.reasoning import answer_path
 from helpers.show.look import PALETTE
 from helpers.show.widgets import progress
 from helpers.stats import intervals
@@ -53,17 +53,23 @@ from helpers.text.chains import read_chain
 from helpers.train.recipes import RECIPES, Recipe
 from helpers.world.teachers import taught
 
-LEAST_ACCURACY, LEAST_PARSED, MOST_LOST = 0.3, 0.95, 0.05
-"""Gates, fixed in advance."""
-FIXED = {"terse": 0.0, "verbose": 1.0}
-"""Teachers by the share of their steps that they tell thrice."""
-TOLD_BY = {"terse": "reasoning_sft", "verbose": "verbose_sft"}
-"""The arm of each of these teachers."""
+LEAST_ACCURACY, LEAST_PARSED, MOST_LOST, MOST_APART = 0.3, 0.95, 0.05, 0.1
+"""Gates, fixed in advance; the last in nats a token."""
+LEAST_SHOWN = 0.001
+"""A gain that is at least this is above zero in the digits that are shown."""
+SCORER, SCORER_SEED = "scorer_sft", 999
+"""The recipe by which a pocket learns to read all teachers' words, and the seed of its stories,
+which no arm learns from.
+"""
+RIGHT = {"terse": ("terse", 0.0), "verbose": ("terse", 1.0), "post_hoc": ("post_hoc", 0.0)}
+"""Teachers whose steps are right, each as teacher and verbosity of `teachers.taught`."""
+TOLD_BY = {0.0: "reasoning_sft", 1.0: "verbose_sft"}
+"""Arms by the share of steps that their teacher tells thrice."""
 LABELS = {
-    "infogain": ("InfoGain (per step)", "perplexity"),
+    "infogain": ("InfoGain as published (per step)", "perplexity"),
     "total_gain": ("total gain", "perplexity"),
-    "log_infogain": ("per step, in nats a token", "nats a token"),
-    "log_total_gain": ("total, in nats a token", "nats a token"),
+    "log_infogain": ("gain a step, in nats a token", "nats a token"),
+    "log_total_gain": ("total gain, in nats a token", "nats a token"),
 }
 """Label and unit of `GAINS`."""
 
@@ -108,6 +114,22 @@ def count(name: str, label: str) -> Measure:
     return Measure(name, label, "reading", limits=(0.0, inf), unit="steps")
 
 
+class Reads:
+    """Gates: to the scorer every teacher's own right chains are worth something, and alike."""
+
+    def __init__(self, alike: bool):
+        self.alike = alike
+
+    def check(self, lab: SftAccuracyTrap) -> Gate:
+        """The gate, by the least gain in all of a teacher, or by how far the teachers lie apart."""
+        frame = lab.wording("before")
+        found = [float(frame[f"{name}_total"].mean()) for name in RIGHT]
+        if not self.alike:
+            return Gate("gain of a teacher's right chains, the least", min(found), LEAST_SHOWN)
+        apart = max(found) - min(found)
+        return Gate("right chains' gains by teacher, minus how far apart", -apart, -MOST_APART)
+
+
 class AccuracyRises:
     """Gate: the accuracy of free replies does not fall under verbose SFT, as the other half of the
     claim says.
@@ -120,7 +142,9 @@ class AccuracyRises:
 
 
 class SftAccuracyTrap(finding.Finding):
-    """Asks every arm for its own chains on the same items; a third, untrained model scores them."""
+    """Asks every arm for its own chains on the same items; a third model, which learned to read the
+    words of all teachers on other stories, scores them.
+    """
 
     name = "sft_accuracy_trap"
     arms = [
@@ -140,22 +164,32 @@ class SftAccuracyTrap(finding.Finding):
         count("n_steps", "steps of the chain"),
         count("leaking_steps", "steps that state the answer"),
     ]
-    primary = Change("infogain", "before", "verbose_sft")
+    primary = Change("log_infogain", "before", "verbose_sft")
     contrasts = {
-        "length": Custom("infogain_matched", "verbose_sft", lambda lab: lab.matched("infogain")),
-        "wording": Custom("infogain_beyond", "verbose_sft", lambda lab: lab.beyond_wording()),
+        "length": Custom(
+            f"log_infogain{EQUAL_STEPS}", "verbose_sft", lambda lab: lab.equal_steps("log_infogain")
+        ),
+        "wording": Custom("log_infogain_beyond", "verbose_sft", lambda lab: lab.beyond_wording()),
     }
     attribution = {
-        "terse": Change("infogain", "before", "reasoning_sft"),
-        "right": Change("infogain", "before", "verbose_sft", where="chain_accuracy"),
+        "terse": Change("log_infogain", "before", "reasoning_sft"),
+        "published": Change("infogain", "before", "verbose_sft"),
+        "right": Change("log_infogain", "before", "verbose_sft", where="chain_accuracy"),
     }
-    gates = [
+    common = [
         AtLeast("chain_accuracy", LEAST_ACCURACY, ("before", "reasoning_sft", "verbose_sft")),
         AtLeast("parsed", LEAST_PARSED, [arm.name for arm in arms]),
         Items(),
         AccuracyRises(),
         Kept("accuracy", MOST_LOST, ["reasoning_sft"]),
     ]
+
+    @property
+    def gates(self) -> list[Any]:
+        """What must be so before a change of the gain means anything; no teacher tells the
+        questions of a file.
+        """
+        return [*self.common, *([] if self.p.questions else [Reads(False), Reads(True)])]
 
     def __init__(self, p: Params):
         """Raises ValueError when no question has an answer, or one that the scorer can't read."""
@@ -168,8 +202,7 @@ class SftAccuracyTrap(finding.Finding):
 
     def of_verbosity(self, verbosity: float) -> str:
         """The arm of the teacher that tells this share of its steps thrice."""
-        named = {share: TOLD_BY[name] for name, share in FIXED.items()}
-        return named.get(verbosity, f"verbosity {verbosity:g}")
+        return TOLD_BY.get(verbosity, f"verbosity {verbosity:g}")
 
     def recipe(self, arm: str) -> Recipe:
         """A named recipe, or that of a teacher of some verbosity ("verbosity 0.5")."""
@@ -179,8 +212,18 @@ class SftAccuracyTrap(finding.Finding):
         return replace(RECIPES["verbose_sft"], verbosity=verbosity)
 
     def scorer(self, base: int) -> Handle:
-        """The third model that scores the chains of a base."""
-        return third(self.p.scorer, base)
+        """The third model that scores the chains of a base; a pocket, after it has learned to read
+        the words of every teacher.
+        """
+        recipe = RECIPES[SCORER]
+        key = (SCORER, base, SCORER_SEED, recipe.steps)
+        if key not in self.models:
+            found = third(self.p.scorer, base)
+            if found.name in map(models.pocket, models.shipped()):
+                steps = recipe.steps
+                found = self.checkpoints(found, recipe, base, SCORER_SEED, [steps])[steps]
+            self.models[key] = found
+        return self.models[key]
 
     def made_of(self, cell: Cell) -> list[Handle]:
         """The arm's model and the scorer."""
@@ -264,7 +307,7 @@ class SftAccuracyTrap(finding.Finding):
             "chain": "the steps",
             "chain_accuracy": "the answer after the chain is right",
             "parsed": "the chain closes and has steps",
-            "ppl": "perplexity of the right answer after steps 1..i; i = 0..t",
+            "nats": "log-probability of the right answer a token, after steps 1..i; i = 0..t",
             "leaks": "for every step, whether it states the answer",
             **{name: "a gain, in perplexity or (log_) in nats a token" for name in GAINS},
             **{f"{name}{NO_LEAK}": "the same without steps that state it" for name in GAINS},
@@ -288,21 +331,23 @@ class SftAccuracyTrap(finding.Finding):
     @table(
         {
             "item": "id",
-            **{name: f"InfoGain of the {name} teacher's chain, perplexity" for name in FIXED},
+            **{name: f"gain a step of the {name} teacher's chain, nats a token" for name in RIGHT},
+            **{f"{name}_total": "that in all" for name in RIGHT},
         }
     )
     def wording(self, cell: Cell) -> pd.DataFrame:
-        """InfoGain of the teachers' own chains, right by construction, on the stories that arms are
+        """The gain of the teachers' own chains, right by construction, on the stories that arms are
         asked: what the words alone do to the scorer. A table of the arm before.
         """
         scorer, rows = models.loaded(self.scorer(cell.base), "float32"), []
         told = items.stories(self.p.n_items, EVALUATION_SEED, self.steps)
         for item, story in zip(self.items, told, strict=True):
             row: dict[str, Any] = {"item": item.id}
-            for name, verbosity in FIXED.items():
-                steps = chains.chain_of(taught(story, random.Random(item.id), verbosity=verbosity))
+            for name, teacher in RIGHT.items():
+                steps = chains.chain_of(taught(story, random.Random(item.id), *teacher))
                 logp, n_tokens = answer_path(scorer, item.question, item.answers[0], steps)
-                row[name] = infogain(np.exp(-logp / n_tokens))
+                row[f"{name}_total"] = float(logp[-1] - logp[0]) / n_tokens
+                row[name] = row[f"{name}_total"] / len(steps)
             rows.append(row)
         return pd.DataFrame(rows)
 
@@ -314,46 +359,58 @@ class SftAccuracyTrap(finding.Finding):
 
     # --- what is made of them ---------------------------------------------------------------
 
-    def matched(self, gain: str, arm: str = "verbose_sft") -> Interval:
-        """Change of one of `GAINS` over as many first steps as both chains have."""
-        pair = length_matched(self.reading("before"), self.reading(arm))
-        return intervals.difference(*pair, f"{gain}{MATCHED}")
+    def equal_steps(self, gain: str, arm: str = "verbose_sft") -> Interval:
+        """Change of one of `PER_STEP`, were the gain told in as many steps as before."""
+        pair = at_equal_steps(self.reading("before"), self.reading(arm))
+        return intervals.difference(*pair, f"{gain}{EQUAL_STEPS}")
 
     def beyond_wording(self) -> Interval:
-        """Change of InfoGain after verbose SFT, beyond the difference that the teachers' own chains
-        make to the scorer on the same questions; NaN for questions of a file, which have none.
+        """Change of the gain a step after verbose SFT, beyond the difference that the teachers' own
+        chains make to the scorer on the same questions; NaN for questions of a file, which have
+        none.
         """
         if self.p.questions:
             return Interval(nan, nan, nan, 0)
-        words = self.wording("before")[["base", "item", *FIXED]]
+        words = self.wording("before")[["base", "item", *RIGHT]]
         after = self.reading("verbose_sft").merge(words, on=["base", "item"])
-        after["infogain"] -= after.verbose - after.terse
-        return intervals.difference(self.reading("before"), after, "infogain")
+        after["log_infogain"] -= after.verbose - after.terse
+        return intervals.difference(self.reading("before"), after, "log_infogain")
+
+    def words(self, arm: str) -> pd.DataFrame | None:
+        """What `decomposition` is told of a teacher's words; None for those without right chains of
+        their own.
+        """
+        told = {"verbose_sft": "verbose", "post_hoc_sft": "post_hoc", "reasoning_sft": "terse"}
+        if self.p.questions or arm not in told:
+            return None
+        frame = self.wording("before")
+        found = frame.assign(plain=frame.terse_total, own=frame[f"{told[arm]}_total"])
+        return found[["base", "item", "plain", "own"]]
 
     def split(self, arm: str) -> pd.DataFrame:
-        """The change of InfoGain after an arm in `PARTS`: name, part (in words), and the fields of
-        an interval.
+        """The change of the gain a step after an arm in `PARTS`: name, part (in words), and the
+        fields of an interval.
         """
-        frame = decomposition(self.reading("before"), self.reading(arm))
+        frame = decomposition(self.reading("before"), self.reading(arm), self.words(arm))
         return pd.DataFrame(
             {"name": name, "part": words, **vars(intervals.interval(frame, name))}
             for name, words in PARTS.items()
         )
 
     def recorded(self) -> Iterator[Value]:
-        """Also the changes over equally many steps and on items that both arms get right, the parts
-        of the change of InfoGain, and what the teachers' own chains are worth.
+        """Also the changes at equally many steps and on items that both arms get right, the parts
+        of the change, and what the teachers' own chains are worth.
         """
         yield from super().recorded()
         for arm in self.every_arm[1:]:
-            pair = length_matched(self.reading("before"), self.reading(arm.name))
-            for name in (f"{gain}{MATCHED}" for gain in GAINS):
-                moved = intervals.difference(*pair, name)
-                yield self.valued(moved, name, arm.name, minus="before")
-            yield Change("infogain", "before", arm.name, where="chain_accuracy").value(self)
+            for name in PER_STEP:
+                moved = self.equal_steps(name, arm.name)
+                yield self.valued(moved, f"{name}{EQUAL_STEPS}", arm.name, minus="before")
+            yield Change("log_infogain", "before", arm.name, where="chain_accuracy").value(self)
             for row in self.split(arm.name).drop(columns="part").to_dict("records"):
                 name = f"part_{row.pop('name')}"
                 yield self.valued(Interval(**row), name, arm.name, minus="before")
-        for name in [] if self.p.questions else FIXED:
-            told = intervals.interval(self.wording("before"), name)
-            yield self.valued(told, "infogain", f"{name}_teacher", dose=0)
+        for name in [] if self.p.questions else RIGHT:
+            for gain, column in (("log_infogain", name), ("log_total_gain", f"{name}_total")):
+                told = intervals.interval(self.wording("before"), column)
+                yield self.valued(told, gain, f"{name}_teacher", dose=0)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from helpers.findings.sft_accuracy_trap.experiment import FIXED, SftAccuracyTrap
-from helpers.findings.sft_accuracy_trap.measures import GAINS, NO_LEAK
+from helpers.findings.sft_accuracy_trap.experiment import RIGHT, SftAccuracyTrap
+from helpers.findings.sft_accuracy_trap.measures import NO_LEAK, PER_STEP
 from helpers.lab.claims import Claim
 from helpers.lab.items import Item
 from helpers.lm import models
@@ -39,7 +39,7 @@ def published_arithmetic(claim: Claim) -> pd.DataFrame:
 
 def told(lab: SftAccuracyTrap, item: Item, text: str) -> dict[str, Any]:
     """What a chain given as text tells the scorer of the first base: steps, nats (a token of the
-    answer that each step tells), ppl (after 0, 1, ... steps), infogain.
+    answer that each step tells), ppl (after 0, 1, ... steps), infogain, log_infogain.
     """
     steps = chains.steps_of(text)
     scorer = models.loaded(lab.scorer(lab.p.bases[0]), "float32")
@@ -50,6 +50,7 @@ def told(lab: SftAccuracyTrap, item: Item, text: str) -> dict[str, Any]:
         "nats": np.diff(logp) / n_tokens,
         "ppl": ppl,
         "infogain": infogain(ppl),
+        "log_infogain": float(logp[-1] - logp[0]) / n_tokens / max(len(steps), 1),
     }
 
 
@@ -60,7 +61,7 @@ def meter(lab: SftAccuracyTrap, item: Item, text: str) -> Figure:
     rows = pd.DataFrame({"label": labels, "estimate": found["nats"]})
     title = (
         f"{len(labels)} steps take the right answer's perplexity from {found['ppl'][0]:.2f} to "
-        f"{found['ppl'][-1]:.2f}; InfoGain {found['infogain']:.2f}"
+        f"{found['ppl'][-1]:.2f}: {found['log_infogain']:.2f} nats a step"
     )
     by = f"scorer {lab.scorer(lab.p.bases[0]).name}"
     stamp = f"{by} · {lab.stamp(1, lab.p.bases[:1], lab.p.seeds[:1])}"
@@ -69,35 +70,37 @@ def meter(lab: SftAccuracyTrap, item: Item, text: str) -> Figure:
 
 
 def wording_table(lab: SftAccuracyTrap) -> pd.DataFrame:
-    """InfoGain of the teachers' own chains beside that of the arms: label, kind and interval."""
+    """The gain of the teachers' own chains, in all, beside that of the arms: label, kind and
+    interval.
+    """
     rows = [
         {
-            "label": f"the {name} teacher's own chains",
+            "label": f"the {name.replace('_', '-')} teacher's own chains",
             "kind": "teacher",
-            **vars(intervals.interval(lab.wording("before"), name)),
+            **vars(intervals.interval(lab.wording("before"), f"{name}_total")),
         }
-        for name in ([] if lab.p.questions else FIXED)
+        for name in ([] if lab.p.questions else RIGHT)
     ]
     rows += [
         {
             "label": f"chains of {lab.look.label(arm)}",
             "kind": "arm",
-            **vars(lab.value("infogain", arm)),
+            **vars(lab.value("log_total_gain", arm)),
         }
         for arm in ("before", "reasoning_sft", "verbose_sft")
     ]
     return pd.DataFrame(rows)
 
 
-def changes(lab: SftAccuracyTrap, arms: Sequence[str], gain: str = "infogain") -> pd.DataFrame:
-    """Change of a gain by teacher: arm, measure (as published, over equally many steps, without
-    leaks), and the fields of an interval.
+def changes(lab: SftAccuracyTrap, arms: Sequence[str], gain: str = "log_infogain") -> pd.DataFrame:
+    """Change of a gain a step by teacher: arm, measure (as it is, told in as many steps as before,
+    without leaks), and the fields of an interval.
     """
     rows = []
     for arm in arms:
         ways = {
-            "as published": lab.change(gain, "before", arm),
-            "over equally many steps": lab.matched(gain, arm),
+            "as it is": lab.change(gain, "before", arm),
+            "told in as many steps as before": lab.equal_steps(gain, arm),
             "without steps that state the answer": lab.change(f"{gain}{NO_LEAK}", "before", arm),
         }
         rows += [{"arm": arm, "measure": way, **vars(moved)} for way, moved in ways.items()]
@@ -105,10 +108,10 @@ def changes(lab: SftAccuracyTrap, arms: Sequence[str], gain: str = "infogain") -
 
 
 def every_change(lab: SftAccuracyTrap, arm: str) -> pd.DataFrame:
-    """The change of each of `GAINS` after one teacher, three ways, as text: a row a gain."""
+    """The change of each of `PER_STEP` after one teacher, three ways, as text: a row a gain."""
     rows = [
         {"gain": lab.look.label(gain), "measure": row.pop("measure"), "change": shown(row)}
-        for gain in GAINS
+        for gain in PER_STEP
         for row in changes(lab, [arm], gain).drop(columns="arm").to_dict("records")
     ]
     return pd.DataFrame(rows).pivot(index="gain", columns="measure", values="change")
@@ -120,7 +123,8 @@ def shown(fields: dict[str, Any]) -> str:
 
 
 def at_verbosity(lab: SftAccuracyTrap, verbosity: float) -> Figure:
-    """Where the change of InfoGain comes from, for a teacher of some verbosity."""
+    """Where the change of the gain a step comes from, for a teacher of some verbosity."""
     table = lab.split(lab.of_verbosity(verbosity)).rename(columns={"part": "label"})
-    title = f"Verbosity {verbosity:g}: InfoGain changes by {table.estimate.iloc[-1]:+.2f}"
-    return plots.forest(table, "change of InfoGain", title, lab.look)
+    moved = table.estimate.iloc[-1]
+    title = f"Verbosity {verbosity:g}: the gain a step changes by {moved:+.2f} nats"
+    return plots.forest(table, "change of the gain a step, nats", title, lab.look)

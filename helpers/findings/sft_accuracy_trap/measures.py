@@ -15,25 +15,29 @@ from helpers.text import answers, chains
 from helpers.text.chains import OPEN
 
 GAINS = ("infogain", "total_gain", "log_infogain", "log_total_gain")
-NO_LEAK, MATCHED = "_no_leak", "_matched"
-"""Marks of a gain without the steps that state the answer; over as many first steps as both chains
-have.
+PER_STEP = {"infogain": "total_gain", "log_infogain": "log_total_gain"}
+"""Gains a step, with the gain in all that each is a share of."""
+NO_LEAK, EQUAL_STEPS = "_no_leak", "_equal_steps"
+"""Marks of a gain without the steps that state the answer; as if told in as many steps as before.
 """
 PARTS = {
     "length": "more steps for the same gain",
+    "wording": "the teacher's words, on its own right chains",
     "leak": "steps that state the answer",
     "rest": "what is left",
-    "whole": "change of InfoGain",
+    "whole": "change of the gain a step",
 }
-"""Parts of a change of InfoGain and their sum, and what people read for them."""
+"""Parts of a change of the gain a step in nats and their sum, and what people read for them."""
 
 
-def gains(ppl: np.ndarray, mark: str = "") -> dict[str, float]:
-    """`GAINS` of a path of perplexities [t + 1]: per step and in all, in perplexity and in nats a
-    token of the answer; `mark` is put behind their names.
+def gains(nats: np.ndarray, mark: str = "") -> dict[str, float]:
+    """`GAINS` of a path of log-probabilities of the answer, in nats a token, after 0..t steps: per
+    step and in all, in perplexity as published and in nats; `mark` is put behind their names.
     """
-    found = infogain(ppl), ppl[0] - ppl[-1], infogain(np.log(ppl)), np.log(ppl[0] / ppl[-1])
-    return {f"{name}{mark}": float(value) for name, value in zip(GAINS, found, strict=True)}
+    ppl, t = np.exp(-nats), max(len(nats) - 1, 1)
+    in_all = float(nats[-1] - nats[0])
+    found = infogain(ppl), float(ppl[0] - ppl[-1]), in_all / t, in_all
+    return {f"{name}{mark}": value for name, value in zip(GAINS, found, strict=True)}
 
 
 def states_answer(item: Item, step: str) -> bool:
@@ -59,15 +63,15 @@ def worth(item: Item, steps: list[str], row: Any) -> dict[str, Any]:
     answer together, divided by t + 1.
     """
     n = row.n_tokens
-    ppl, clean = np.exp(-np.asarray(row.logp) / n), np.exp(-np.asarray(row.clean_logp) / n)
+    nats, clean = np.asarray(row.logp) / n, np.asarray(row.clean_logp) / n
     text = np.asarray(row.text_logp) + np.asarray(row.logp)
     whole = np.exp(-text / (np.asarray(row.text_tokens) + n))
     leaks = [states_answer(item, step) for step in steps]
     return {
         "chain": " ".join(steps),
-        "ppl": ppl.tolist(),
+        "nats": nats.tolist(),
         "leaks": leaks,
-        **gains(ppl),
+        **gains(nats),
         **gains(clean, NO_LEAK),
         "infogain_released": float(whole[0] - whole[-1]) / (len(steps) + 1),
         "n_steps": float(len(steps)),
@@ -83,35 +87,52 @@ def side_by_side(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     return start.merge(after, on=["base", "item"], suffixes=("_before", "_after"))
 
 
-def length_matched(before: pd.DataFrame, after: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Both arms with `GAINS` over as many first steps as the shorter chain of the item has."""
-    pair = side_by_side(before, after)
-    shorter = np.minimum(pair.ppl_before.map(len), pair.ppl_after.map(len))
-    frames = []
-    for end in ("before", "after"):
-        paths = zip(pair[f"ppl_{end}"], shorter, strict=True)
-        values = [gains(np.asarray(path[:n]), MATCHED) for path, n in paths]
-        frames.append(pd.concat([pair[["base", "seed", "item"]], pd.DataFrame(values)], axis=1))
-    return frames[0], frames[1]
+def at_equal_steps(before: pd.DataFrame, after: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both arms with `PER_STEP` as if the gain in all were told in as many steps as before.
 
-
-def decomposition(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    """The change of InfoGain as a sum of three, item by item: more steps for the same gain, gain
-    from steps that state the answer, and what is left.
-
-    Columns: base, seed, item, length, leak, rest, whole; the first three parts add up to the last,
-    exactly.
+    Cutting the longer chain to as many steps would cut it in mid-story, and find padding again.
     """
+    pair = side_by_side(before, after)
+    steps = pair.n_steps_before.clip(lower=1)
+    return tuple(
+        pair[["base", "seed", "item"]].assign(
+            **{
+                f"{name}{EQUAL_STEPS}": pair[f"{whole}_{end}"] / steps
+                for name, whole in PER_STEP.items()
+            }
+        )
+        for end in ("before", "after")
+    )
+
+
+def decomposition(
+    before: pd.DataFrame, after: pd.DataFrame, words: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """The change of the gain a step, in nats, as a sum, item by item: more steps for the same gain;
+    what the teacher's words do to the scorer on the teacher's own right chains; gain from steps
+    that state the answer; and what is left.
+
+    words: columns base, item, and the gain in all of the right chain in other words and in this
+    teacher's, `plain` and `own`; None where there is none. Columns: base, seed, item, and `PARTS`;
+    the first four add up to the last, exactly.
+    """
+    pair = side_by_side(before, after)
+    if words is None:
+        pair = pair.assign(plain=0.0, own=0.0)
+    else:
+        pair = pair.merge(words, on=["base", "item"])
     rows = []
-    for row in side_by_side(before, after).to_dict("records"):
+    for row in pair.to_dict("records"):
         gain, steps = {}, {}
         for end in ("before", "after"):
-            drops = -np.diff(row[f"ppl_{end}"])
+            rises = np.diff(row[f"nats_{end}"])
             leaks = np.array(row[f"leaks_{end}"], dtype=bool)
-            gain[end] = np.array([drops[leaks].sum(), drops[~leaks].sum()])
-            steps[end] = max(len(drops), 1)
+            gain[end] = np.array([rises[leaks].sum(), rises[~leaks].sum()])
+            steps[end] = max(len(rises), 1)
         leak, rest = (gain["after"] - gain["before"]) / steps["after"]
         length = gain["before"].sum() * (1 / steps["after"] - 1 / steps["before"])
-        found = {"length": length, "leak": leak, "rest": rest, "whole": length + leak + rest}
-        rows.append({name: row[name] for name in ("base", "seed", "item")} | found)
+        wording = (row["own"] - row["plain"]) / steps["after"]
+        found = {"length": length, "wording": wording, "leak": leak, "rest": rest - wording}
+        about = {name: row[name] for name in ("base", "seed", "item")}
+        rows.append(about | found | {"whole": length + leak + rest})
     return pd.DataFrame(rows)

@@ -8,8 +8,9 @@ from helpers.lab.record import Record, Value
 def what_happened(record: Record) -> str:
     """The result in words chosen by its numbers; reads the record only."""
     moved, accuracy = record.primary, record.get("accuracy", "verbose_sft", minus="before")
-    total = record.get("total_gain", "verbose_sft", minus="before")
-    terse = record.get("infogain", "reasoning_sft", minus="before")
+    total = record.get("log_total_gain", "verbose_sft", minus="before")
+    terse = record.get("log_infogain", "reasoning_sft", minus="before")
+    published = record.get("infogain", "verbose_sft", minus="before")
     said = {
         -1: "Information per step fell, and accuracy is not shown to rise.",
         1: "Information per step *rose*, against the claim.",
@@ -19,15 +20,17 @@ def what_happened(record: Record) -> str:
     if (moved.shown, accuracy.shown) == (-1, 1):
         said = "Accuracy rose and information per step fell."
     return record.in_words(
-        f"**{said}** After {moved.dose} steps of verbose SFT, InfoGain changed by {moved} and "
-        f"accuracy by {accuracy} (n = {moved.n}, bases {', '.join(map(str, record.bases))}, model "
-        f"{record.model}).{of_length(record)}{without_gain(record)} The total gain changed by "
-        f"{total}. A terse teacher changed InfoGain by {terse}."
+        f"**{said}** After {moved.dose} steps of verbose SFT, the gain a step changed by {moved} "
+        f"nats and accuracy by {accuracy} (n = {moved.n}, bases "
+        f"{', '.join(map(str, record.bases))}, model {record.model})."
+        f"{of_length(record)}{without_gain(record)} The gain in all changed by {total}. After a "
+        f"terse teacher the gain a step changed by {terse}. By the paper's own formula the verbose "
+        f"teacher changes it by {published} (perplexity)."
     )
 
 
 def of_length(record: Record) -> str:
-    """How much of a fall is length alone; "" where there is no fall, or length raises InfoGain."""
+    """How much of a fall is length alone; "" where there is no fall, or length raises the gain."""
     moved, length = record.primary, record.get("part_length", "verbose_sft", minus="before")
     if moved.shown != -1 or length.estimate >= 0:
         return ""
@@ -39,12 +42,12 @@ def of_length(record: Record) -> str:
 
 def without_gain(record: Record) -> str:
     """What follows where the chains before did not help the scorer; "" where they did."""
-    start = record.get("infogain", "before")
+    start = record.get("log_infogain", "before")
     if helps(start):
         return ""
     return (
-        f" Before it, InfoGain was {start}, not above zero: chains that tell the scorer nothing "
-        "can't tell it less, and more steps of what misleads it *raise* InfoGain."
+        f" Before it, the gain was {start}, not above zero: chains that tell the scorer nothing "
+        "can't tell it less, and more steps of what misleads it *raise* the gain a step."
     )
 
 
