@@ -18,8 +18,8 @@ from helpers.train.arms import SHIPPED
 
 
 def arms_of(runs: Sequence[Run]) -> dict[str, Handle]:
-    """Every arm that some notebooks read, and those that it was trained from, by folder name in
-    data/arms/. Trains what is not there.
+    """Every trained model that takes part in some notebooks' tables, and those that it was trained
+    from, by folder name in data/arms/. Trains what is not there.
     """
     found: dict[str, Handle] = {}
     for run in runs:
@@ -28,7 +28,8 @@ def arms_of(runs: Sequence[Run]) -> dict[str, Handle]:
             lab = finding(checks.checked(plan.whole(run)))
             for _, arm, dose, _ in lab.needed():
                 for cell in lab.cells(arm, dose):
-                    found |= {name(one): one for one in descent(cell.model())}
+                    for model in lab.made_of(cell):
+                        found |= {name(one): one for one in descent(model)}
     return found
 
 
