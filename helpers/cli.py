@@ -174,12 +174,15 @@ def arms(
     ] = False,
 ) -> None:
     """List the trained arms that are here: shipped ones and those of the cache."""
-    from helpers.run import plan, shipping
+    from helpers.lm.cache import cache_dir
+    from helpers.run import pieces, plan, shipping
     from helpers.train import health
 
     if ship:
         gone = shipping.ship(shipping.arms_of(plan.plan(plan.find([]))))
-        console.print(f"shipped: {len(gone)}; measured: {health.write_card()}")
+        with pieces.new_pool(os.cpu_count() or 1, cache_dir()) as pool:
+            card = health.write_card(each=pool.map)
+        console.print(f"shipped: {len(gone)}; measured: {card}")
     found = shipping.listed()
     table = Table(*found.columns)
     for row in found.itertuples(index=False):

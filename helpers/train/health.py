@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +14,7 @@ from helpers.lm.models import Handle
 from helpers.train.arms import SHIPPED
 from helpers.world import gates
 
-ITEMS = 60
+ITEMS = 40
 STEPS = (1, 2, 3, 4, 5)
 LEAST_RIGHT, MOST_MOVED = 0.9, 0.05
 """Accuracy that RL on right answers must reach on stories of 1 to 3 steps, and what arms that
@@ -57,22 +58,24 @@ def fault(recipe: dict, start: dict[str, float], arm: dict[str, float]) -> str:
     return ""
 
 
-def write_card(folder: Path = SHIPPED) -> Path:
-    """Measure every shipped arm that is not in health.csv yet, and write that and the card."""
+def write_card(folder: Path = SHIPPED, each: Callable[..., Iterable] = map) -> Path:
+    """Measure every shipped arm that is not in health.csv yet, and write that and the card.
+
+    each: what measures all of them, such as the `map` of a pool.
+    """
     path = folder / "health.csv"
     known = read(path) if path.exists() else pd.DataFrame()
     rows = {row["folder"]: row for row in known.to_dict("records")}
-    starts: dict[str, dict[str, float]] = {}
-    for one in sorted(folder.glob("*/")):
-        if one.name not in rows:
-            arm = models.find(str(one))
-            at = arm.base.identity
-            starts[at] = starts.get(at) or measured(arm.base)
-            now, about = measured(arm), arm.about
-            said = {"arm": about["recipe"]["name"], "base": root(arm), "dose": about["dose"]}
-            broken = fault(about["recipe"], starts[at], now)
-            rows[one.name] = {"folder": one.name, **said, **now, "fault": broken}
-    here = [rows[one.name] for one in sorted(folder.glob("*/"))]
+    arms = {one.name: models.find(str(one)) for one in sorted(folder.glob("*/"))}
+    new = [arm for name, arm in arms.items() if name not in rows]
+    asked = {model.identity: model for arm in new for model in (arm, arm.base)}
+    found = dict(zip(asked, each(measured, asked.values()), strict=True))
+    for arm in new:
+        now, about = found[arm.identity], arm.about
+        said = {"arm": about["recipe"]["name"], "base": root(arm), "dose": about["dose"]}
+        broken = fault(about["recipe"], found[arm.base.identity], now)
+        rows[arm.folder.name] = {"folder": arm.folder.name, **said, **now, "fault": broken}
+    here = [rows[name] for name in arms]
     frame = pd.DataFrame(here).sort_values(["arm", "base", "dose"])
     write_atomically(path, frame.to_csv(index=False).rstrip())
     write_atomically(folder / "README.md", card(frame))

@@ -1,10 +1,14 @@
 """An arm that broke its model is told from one that did not."""
 
 from math import nan
+from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
+from helpers.lm import models
+from helpers.train import health
 from helpers.train.health import SHOWN, card, fault, read
 from helpers.train.recipes import RECIPES
 
@@ -47,3 +51,28 @@ def test_an_arm_without_a_direct_answer_has_no_calibration_error(tmp_path):
     assert kept.fault.tolist() == ["", ""]
     told = [line.split(" | ") for line in card(kept).splitlines() if "reasoning_sft" in line]
     assert sorted(line[-2] for line in told) == ["0.06", "–"] and card(kept) == card(frame)
+
+
+def test_only_arms_that_were_not_measured_are_and_each_start_once(tmp_path, monkeypatch):
+    start = SimpleNamespace(identity="start", name="pocket-2.0", base=None)
+
+    def find(path):
+        about = {"recipe": {"name": "rlvr", "trainer": "grpo", "reward": "right"}, "dose": 9}
+        folder = Path(path)
+        return SimpleNamespace(identity=folder.name, folder=folder, base=start, about=about)
+
+    asked = []
+
+    def each(function, handles):
+        asked.append([handle.identity for handle in handles])
+        return [measures(0.95 if name != "bad" else 0.5) for name in asked[-1]]
+
+    monkeypatch.setattr(models, "find", find)
+    for name in ("good", "bad"):
+        (tmp_path / name).mkdir()
+    health.write_card(tmp_path, each)
+    (tmp_path / "later").mkdir()
+    page = health.write_card(tmp_path, each)
+    assert asked == [["bad", "start", "good"], ["later", "start"]]
+    assert health.faults(tmp_path).keys() == {"good", "bad", "later"}
+    assert "1 of 3 arms broke" in page.read_text()

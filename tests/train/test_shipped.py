@@ -2,7 +2,6 @@
 
 import math
 
-import pandas as pd
 import pytest
 
 from helpers.lm import cache, models
@@ -23,7 +22,7 @@ def test_every_shipped_arm_is_whole_and_names_what_it_starts_from():
 
 
 def test_the_card_is_made_of_what_was_measured_of_each():
-    frame = pd.read_csv(SHIPPED / "health.csv", keep_default_na=False)
+    frame = health.read(SHIPPED / "health.csv")
     assert sorted(frame.folder) == [folder.name for folder in FOLDERS]
     assert (SHIPPED / "README.md").read_text() == health.card(frame) + "\n"
 
