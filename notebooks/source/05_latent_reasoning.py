@@ -47,12 +47,15 @@ forecast: float = 0.1  # your guess of the gain of CoT-decoding over greedy
 import time
 
 import pandas as pd
+import torch
 from IPython.display import HTML, Markdown
 
 from helpers.findings import latent_reasoning as finding
 from helpers.lab import card, claims, record
+from helpers.lm.generation import branched
 from helpers.show import plots, widgets
 from helpers.stats.statistics import pass_at_k
+from helpers.text import answers
 
 p = finding.Params.checked(globals())
 started = time.monotonic()
@@ -96,6 +99,36 @@ guess = widgets.predict("Gain in accuracy over greedy?", -1.0, 1.0, p.forecast)
 # %%
 lab = finding.LatentReasoning(p)
 finding.explorer(lab, 0)
+
+# %% [markdown]
+# **By hand, once.** The whole algorithm, on one item: the k likeliest first tokens, each gone on
+# with greedily, and $\Delta$ at the last place where the branch writes its answer. Below it, the
+# surest branch by our helper. Change the item, or k.
+
+# %%
+one = lab.items[0]
+
+# %% tags=["by_hand"]
+lm, sure = lab.cells("greedy", 0)[0].lm(), {}
+asked = lm.tokenizer(lm.prompt(one.question), add_special_tokens=False).input_ids
+with torch.inference_mode():
+    first = lm.model(torch.tensor([asked])).logits[0, -1].topk(p.k).indices.tolist()
+    for token in first:
+        written, gaps = [token], [0.0]
+        while written[-1] != lm.tokenizer.eos_token_id and len(written) < 64:
+            logits = lm.model(torch.tensor([asked + written])).logits[0, -1]
+            best, second = logits.double().softmax(-1).topk(2).values.tolist()
+            written.append(int(logits.argmax()))
+            gaps.append(best - second)
+        said = answers.final_answer(lm.tokenizer.decode(written))
+        words = [lm.tokenizer.decode([i]).strip() for i in written]
+        sure[token] = dict(zip(words, gaps, strict=True)).get(said, 0.0)
+by_hand = max(sure.values())
+
+# %% tags=["by_hand"]
+branches = branched(lm, [lm.prompt(one.question)], p.k, 64)[0]
+by_helper = max(finding.confidence(lm, branch) for branch in branches)
+print(f"by hand {by_hand:.4f}, by the helper {by_helper:.4f}")
 
 # %% [markdown]
 # The whole text of every branch:

@@ -55,6 +55,7 @@ forecast: float = 0.5  # your guess of the slope of the threshold on t
 # %%
 import time
 
+import numpy as np
 import pandas as pd
 from IPython.display import HTML, Markdown
 
@@ -62,8 +63,11 @@ from helpers.findings import reward_dial as finding
 from helpers.findings.reward_dial import scoreboard
 from helpers.lab import card, claims, record
 from helpers.lab.finding import answerable
+from helpers.lm.generation import generate
 from helpers.show import pictures, plots, widgets
 from helpers.stats import intervals
+from helpers.text import abstention, answers
+from helpers.train.rewards import earned
 
 p = finding.Params.checked(globals())
 started = time.monotonic()
@@ -92,13 +96,16 @@ penalties = [finding.penalty(t) for t in p.stops]
 pd.DataFrame({"t": p.stops, "penalty p": penalties}).round(2)
 
 # %% [markdown]
-# One thing before any training. GRPO samples a *group* of replies to a question, takes off the
-# group's mean reward and, as trl has it by default, **divides by its standard deviation**. Take a
-# group of declines and wrong answers: whatever $p > 0$ is, after the division the declines stand as
-# far above the mean. The same holds for declines and right answers. Only a group with all three
-# kinds can tell one $p$ from another. So between $p = 0$, where a decline earns no more than a
-# wrong answer, and any $p > 0$ this dial is *nearly a switch* by construction. Look below whether
-# what is measured is more than that.
+# One thing before any training. GRPO samples a *group* of replies to a question and takes off the
+# group's mean reward; what is left is a reply's *advantage*, by which it becomes likelier or not.
+#
+# > **What we got wrong the first time**
+# >
+# > trl by default also **divides by the group's standard deviation**. Take a group of declines and
+# > wrong answers: whatever $p > 0$ is, after the division the declines stand as far above the mean.
+# > The same holds for declines and right answers. Only a group with all three kinds can tell one
+# > $p$ from another: our dial was *nearly a switch* by construction. Now nothing is divided, and
+# > the rewards are all over $1 + p$, so that right and wrong are as far apart at every stop.
 
 # %% [markdown]
 # ## Predict
@@ -121,6 +128,38 @@ guess = widgets.predict("Slope of the threshold on t?", -1.0, 1.0, p.forecast)
 
 # %%
 lab = finding.RewardDial(p)
+
+# %% [markdown]
+# **By hand, once.** A group of eight replies to one question, drawn at temperature 1, what each
+# earns at $t = .75$, and its advantage without the division and with it. The helper's rewards
+# stand beside ours. Take another question, or another $t$: which column moves?
+
+# %%
+one = lab.items[-1]
+
+# %% tags=["by_hand"]
+lm, fine, by_hand = lab.cells("before", 0)[0].lm(), finding.penalty(0.75), []
+group = generate(lm, [lm.prompt(one.question)] * 8, 32, temperature=1.0)
+for reply in group:
+    if abstention.abstained(reply.text):
+        reward = 0.0
+    else:
+        reward = 1.0 if answers.final_answer(reply.text) in one.answers else -fine
+    by_hand.append(reward / (1 + fine))
+right = one.answers[0] if one.answers else ""
+by_helper = [earned("dial", reply.text, right, fine) for reply in group]
+advantage = np.array(by_hand) - np.mean(by_hand)
+divided = advantage / (np.std(by_hand, ddof=1) + 1e-4)
+
+# %%
+columns = {"by hand": by_hand, "helper": by_helper, "advantage": advantage}
+texts = [reply.text for reply in group]
+pd.DataFrame(columns | {"divided": divided}, index=texts).round(2)
+
+# %% [markdown]
+# Now the start itself.
+
+# %%
 start = answerable(lab.reading(finding.START))
 by_steps = start.groupby("steps")[["decline", "confidence", "correct"]].mean()
 by_steps.round(2)

@@ -1,5 +1,6 @@
 """Finding 5, latent reasoning: six ways to a chain, each beside its own control."""
 
+from helpers.findings.latent_reasoning.branches import confidence
 from helpers.findings.latent_reasoning.dials import DIRECTIONS
 from helpers.findings.latent_reasoning.experiment import LatentReasoning, Params
 from helpers.findings.latent_reasoning.figures import (
@@ -32,6 +33,7 @@ __all__ = [
     "at_dial",
     "at_share",
     "compared",
+    "confidence",
     "dial_table",
     "explorer",
     "layers_tried",
