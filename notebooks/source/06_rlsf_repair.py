@@ -47,12 +47,15 @@ forecast: float = -0.05  # your guess: change of the calibration error
 # %%
 import time
 
+import numpy as np
 import pandas as pd
+import torch
 from IPython.display import HTML, Markdown
 
 from helpers.findings import rlsf_repair as finding
 from helpers.lab import card, claims, record
 from helpers.show import pictures, plots, widgets
+from helpers.text import answers
 
 p = finding.Params.checked(globals())
 started = time.monotonic()
@@ -101,6 +104,46 @@ guess = widgets.predict("Change of the calibration error?", -1.0, 1.0, p.forecas
 
 # %%
 lab = finding.RlsfRepair(p)
+
+# %% [markdown]
+# **By hand, once.** First one reply: how probable was its answer, and what is its disparity?
+# Below each the helper's number. Change the question.
+
+# %%
+one = lab.items[0]
+
+# %% tags=["by_hand"]
+row = lab.graded("before").query("item == @one.id").iloc[0]
+lm, said = lab.cells("before", 0)[0].lm(), answers.final_answer(row.text)
+texts = (lm.prompt(one.question), f" {row.text}")
+asked, written = (lm.tokenizer(t, add_special_tokens=False).input_ids for t in texts)
+logits = lm.model(torch.tensor([asked + written])).logits[0].detach()
+q = logits[len(asked) - 1 : -1].double().softmax(-1)
+by_hand = [0.0, 0.0]  # of a reply without an answer
+for i, token in enumerate(written):
+    if row.answered and lm.tokenizer.decode([token]).strip() == said:
+        best, second = q[i].topk(2).values.tolist()
+        by_hand = [float(q[i, token]), best - second]
+by_helper = [row.probability, row.confidence]
+print("by hand {:.4f} and {:.4f}".format(*by_hand))
+print("by the helper {:.4f} and {:.4f}".format(*by_helper))
+
+# %% [markdown]
+# Then all answers of the first base, in ten bins: how far is what was right from how sure it was?
+
+# %%
+here = lab.graded("before").query("base == @p.bases[0]")
+here = here.query("answered and not should_abstain")
+bins = np.minimum((10 * here.probability).astype(int), 9)
+gaps = here.correct.astype(float) - here.probability
+off = gaps.groupby(bins).sum().abs()
+print(f"ECE by hand {off.sum() / len(here):.4f}")
+print(f"by the helper {lab.value('ece', 'before').by_base[p.bases[0]]:.4f}")
+
+# %% [markdown]
+# Now what the raters do.
+
+# %%
 names = ["accuracy", "answered", "ece", "ece_disparity", "brier", "confidence_auroc"]
 damage = lab.table(["before", finding.DAMAGED], names)
 hurt = lab.change("ece", "before", finding.DAMAGED)
