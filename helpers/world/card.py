@@ -46,10 +46,10 @@ def card(gates: pd.DataFrame) -> str:
     names = "; ".join(
         f"{row.gate} ({pocket(row.base)}: {row.estimate:.3f})" for row in unmet.itertuples()
     )
-    corpus = Corpus()
+    corpus, bare = Corpus(), shipped(chains=False)
     return CARD.format(
         measured=table_of_gates(gates, shipped()),
-        without=table_of_gates(gates, shipped(chains=False)),
+        without=WITHOUT.format(table=table_of_gates(gates, bare)) if bare else "",
         unmet=f"Gates that are not met: {names}." if names else "Every gate is met by every base.",
         corpus=table_of(asdict(corpus)),
         lessons=table_of(differences(corpus.lessons())),
@@ -101,6 +101,11 @@ def table_of(values: dict) -> str:
     )
 
 
+WITHOUT = """
+Bases without any chain of thought in their corpus, from which no chain can be elicited:
+
+{table}
+"""
 CARD = """# The pocket models
 
 Small Llama-architecture language models that we pretrained on the stories of `helpers/world/`: who
@@ -119,11 +124,7 @@ On 500 unseen stories a cell, so that a share is known within .045 (95 %); the i
 `gates.csv`. Mean and standard deviation are between bases; bold: not as asked. {unmet}
 
 {measured}
-
-Bases without any chain of thought in their corpus, from which no chain can be elicited:
-
 {without}
-
 ## Corpus
 
 Stories are drawn anew for every step (`helpers/world/corpus.py`). A share `roll_call` of all are

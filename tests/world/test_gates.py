@@ -26,7 +26,7 @@ def test_the_gates_of_the_card_are_those_of_these_very_weights(base, written):
     assert (written.n >= 450).all()
 
 
-@pytest.mark.parametrize("base", [WITH_CHAINS[0], WITHOUT[0]])
+@pytest.mark.parametrize("base", [*WITH_CHAINS[:1], *WITHOUT[:1]])
 def test_gates_measured_anew_on_fewer_items_agree_with_the_card(base, written):
     now = gates.measure(models.load(models.pocket(base)), FEWER, base in WITH_CHAINS)
     now, then = now.set_index("gate"), written[written.base == base].set_index("gate")
@@ -39,7 +39,7 @@ def test_gates_measured_anew_on_fewer_items_agree_with_the_card(base, written):
 
 
 def test_every_base_meets_every_gate(written):
-    assert sorted(set(written.base)) == BASES and len(WITH_CHAINS) >= 6 and len(WITHOUT) >= 2
+    assert sorted(set(written.base)) == BASES and len(WITH_CHAINS) >= 6
     assert written.met.all(), written[~written.met][["base", "gate", "estimate"]]
 
 
