@@ -265,8 +265,8 @@ finding.regrets(lab).round(3)
 # *start*.
 #
 # **2 · A dial, or a switch?** (`above`) Who answers everything at the lowest stop and nothing at
-# the others has a slope near 1, too. So it is taken once more without the lowest. This is what the
-# division above makes likely.
+# the others has a slope near 1, too. So it is taken once more without the lowest. A division by the
+# group's deviation, as in the box above, makes just that likely.
 #
 # Either can sink the finding. Two more only tell what moves with the slope:
 #
@@ -367,9 +367,9 @@ widgets.check(my_t, lambda x: abs(finding.penalty(x) - 0.25) < 1e-6, hint)
 # </details>
 #
 # **2 · Two knobs, one dial** (medium, 10 minutes). Now a wrong answer costs nothing, but
-# declining earns a bonus $b$. Which $b$ gives the same threshold as $p = 1$? (GRPO divides a
-# group's rewards by their spread after taking off their mean. So these two rewards give it the
-# very same advantages, but for rounding.)
+# declining earns a bonus $b$. Which $b$ gives the same threshold as $p = 1$? (Ours are
+# divided by $1 + p$. Then the rewards of both knobs differ by a constant, which taking off the
+# mean removes: the very same advantages.)
 #
 # <details><summary>Hint</summary>Answering pays when $c > b$.</details>
 # <details><summary>A deeper hint</summary><code>finding.penalty(t, bonus)</code> is the penalty
