@@ -106,17 +106,17 @@ def test_the_table_of_verdicts_shows_label_reason_and_measured(tmp_path):
 
 def test_pretrain_hands_on_seed_folder_and_corpus(tmp_path, monkeypatch):
     from helpers.world import pretraining
-    from helpers.world.corpus import Corpus, Guessing
+    from helpers.world.corpus import Corpus
 
     calls = []
     monkeypatch.setattr(pretraining, "pretrain", lambda *given: calls.append(given) or given[1])
     assert invoke("pretrain", "--seed", "2", "--out", str(tmp_path))[0] == 0
     assert invoke("pretrain", "--seed", "1")[0] == 0
-    assert invoke("pretrain", "--seed", "1", "--edition", "2", "--without-chains")[0] == 0
+    assert invoke("pretrain", "--seed", "1", "--without-chains")[0] == 0
     seeds, folders, corpora = zip(*calls, strict=True)
     assert seeds == (2, 1, 1) and folders[0] == tmp_path
-    assert [folder.name for folder in folders[1:]] == ["seed1", "2.1"]
-    assert corpora == (Corpus(), Corpus(), Guessing().without_chains())
+    assert [folder.name for folder in folders[1:]] == ["2.1", "2.1"]
+    assert corpora == (Corpus(), Corpus(), Corpus().without_chains())
 
 
 def test_doctor_names_every_tier_and_refuses_a_gpu_tier_without_gpu(monkeypatch):
