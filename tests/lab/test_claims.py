@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from helpers.findings.sft_accuracy_trap import SftAccuracyTrap
 from helpers.lab import claims
 from helpers.lab.claims import Claim, Figure, published
 
@@ -52,8 +53,8 @@ def test_only_the_claim_of_no_difference_has_no_direction_and_no_contrast():
 
 def test_a_relative_smallest_effect_names_a_measure():
     relative = {n: c.delta.relative_to for n, c in claims.claims().items() if c.delta.relative_to}
-    assert relative == {"sft_accuracy_trap": "infogain"}
-    assert all(published(name).values(measure) for name, measure in relative.items())
+    assert relative == {"sft_accuracy_trap": "log_infogain"}
+    assert relative["sft_accuracy_trap"] in {one.name for one in SftAccuracyTrap.measures}
 
 
 def test_an_interval_lies_around_its_number():
@@ -165,7 +166,7 @@ def test_a_claim_as_published_has_its_rule_and_all_that_the_rule_weighs(name):
 
 def test_the_smallest_effect_is_worded_by_its_kind():
     assert "The smallest effect of interest is 0.08. " in shown("abstention_loss")
-    assert "is 0.13 times the mean of infogain before" in shown("sft_accuracy_trap")
+    assert "is 0.13 times the mean of log_infogain before" in shown("sft_accuracy_trap")
     assert "The margin of equivalence is 0.1. " in shown("sycophancy")
     assert "could explain it" not in shown("sycophancy")
 

@@ -25,7 +25,7 @@ class Declared(Toy):
     measures = [
         Measure("recall", "recall of abstention", "written", better=1),
         Measure("accuracy", "accuracy", "written", better=1, rows=answerable),
-        Measure("infogain", "InfoGain", "written", unit="nats"),
+        Measure("log_infogain", "InfoGain", "written", unit="nats"),
     ]
     primary = Change("recall", "before", "reasoning_sft")
     contrasts = {"reasoning_sft_keep": Change("recall", "reasoning_sft_keep", "reasoning_sft")}
@@ -49,7 +49,7 @@ class Relative(Declared):
     name = "sft_accuracy_trap"
     contrasts: dict = {}
     attribution: dict = {}
-    primary = Change("infogain", "before", "reasoning_sft")
+    primary = Change("log_infogain", "before", "reasoning_sft")
 
 
 class Equal(Relative):
@@ -76,7 +76,7 @@ def planted(cache):
             frame = replies([row + [0, 0, 1, 0] for row in recalls], SIGNAL)
             frame["correct"] = 1.0 - frame.abstained
             frame["parsed"] = frame["item"] != 0
-            frame["infogain"] = -2.0 + 1.5 * (arm != "before") * (1 + frame.base / 10)
+            frame["log_infogain"] = -2.0 + 1.5 * (arm != "before") * (1 + frame.base / 10)
             lab.written.plant(arm, frame)
         return lab
 
@@ -91,7 +91,7 @@ def test_a_measure_is_taken_of_the_rows_of_its_table(planted):
     assert (lab.value("recall", "before").low, lab.value("recall", "before").high) <= (1, 1)
     moved = lab.change("recall", "before", "reasoning_sft")
     assert moved.by_base == {0: -0.5, 1: -0.75, 2: -0.75, 3: -0.75}
-    with pytest.raises(KeyError, match="no measure 'recal'; it has recall, accuracy, infogain"):
+    with pytest.raises(KeyError, match="no measure 'recal'; it has recall, accuracy, log_infogain"):
         lab.measure("recal")
 
 
@@ -194,7 +194,7 @@ def test_a_table_of_measures_for_figures(planted):
     assert table.arm.tolist() == ["before", "reasoning_sft"]
     assert table.estimate.tolist() == [0.0, -0.6875]
     assert {"low", "high", "n", "by_base", "dose"} <= set(table.columns)
-    assert set(lab.table(["before"]).measure) == {"recall", "accuracy", "infogain"}
+    assert set(lab.table(["before"]).measure) == {"recall", "accuracy", "log_infogain"}
 
 
 def test_figures_are_stamped_with_what_they_are_of(planted):
