@@ -18,7 +18,7 @@
 # **Does supervised fine-tuning raise accuracy while every step of reasoning tells less?**
 #
 # *After this notebook you can* compute information gain per step, see why its sum telescopes,
-# and split a drop into length, leaks and what is left.
+# and split a drop into length, wording, leaks and what is left.
 #
 # | tier | hardware | minutes, about |
 # |---|---|---|
@@ -37,19 +37,22 @@ n_items: int = 100  # stories of 2 to 5 steps (small: to 3), or GSM8K problems
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 dose: int = 100  # training steps of every arm
 verbosities: list[float] = [0.5]  # further teachers between terse (0) and verbose (1)
-scorer: str = ""  # the model that scores; empty for the pocket of the next base
+scorer: str = ""  # the scoring model; empty for the next pocket, taught to read
 max_new_tokens: int = 160  # longest chain with its answer
-forecast: float = -0.2  # your guess of the change in information gain per step
+forecast: float = -0.2  # your guess of the change in the gain a step, nats
 
 # %%
 import time
 
 import pandas as pd
+import torch
 from IPython.display import HTML, Markdown
 
 from helpers.findings import sft_accuracy_trap as finding
 from helpers.lab import card, claims, record
+from helpers.lm import models
 from helpers.show import plots, widgets
+from helpers.text import chains
 
 p = finding.Params.checked(globals())
 started = time.monotonic()
@@ -69,7 +72,7 @@ Markdown(claim.as_published())
 HTML(finding.published_arithmetic(claim).to_html(index=False))
 
 # %% [markdown]
-# A separate, untrained scorer reads the question and the first $i$ steps of a chain, and says
+# A separate scorer reads the question and the first $i$ steps of a chain, and says
 # how probable the right answer now is. Perplexity is e to the power of minus the mean
 # log-probability of a token: 1 is certainty. With $\mathrm{PPL}_i$ that of the right answer,
 #
@@ -80,20 +83,26 @@ HTML(finding.published_arithmetic(claim).to_html(index=False))
 # same in more steps has an InfoGain nearer to zero, whatever the steps say. That is lower where
 # the chain helps the scorer, and higher where it misleads it.
 #
+# A mean of perplexities is a mean of the items that the scorer was most wrong about. So what
+# counts here is the same in nats (units of natural log-probability) a token of the answer,
+#
+# $$\mathrm{gain\ a\ step} = \frac{\ln p_t-\ln p_0}{t},$$
+#
+# and the paper's own form stands beside it.
+#
 # ## Predict
 #
-# We will fine-tune on *verbose* chains: right, and each step told thrice. By how much will
-# InfoGain change? The printed values above are a guide, though of another scorer.
+# We will fine-tune on *verbose* chains: right, and each step told thrice. By how much will the
+# gain a step change, in nats?
 
 # %%
-guess = widgets.predict("Change of InfoGain per step?", -1.0, 1.0, p.forecast)
+guess = widgets.predict("Change of the gain a step, nats?", -1.0, 1.0, p.forecast)
 
 # %% [markdown]
 # ## One chain, step by step
 #
 # The untrained model's own chain for the question where it tells the scorer most, and what each
-# step tells about the right answer, in nats (units of natural log-probability) a token. The
-# scorer reads the answer as a sentence.
+# step tells about the right answer. The scorer reads the answer as a sentence.
 
 # %%
 lab = finding.SftAccuracyTrap(p)
@@ -105,6 +114,27 @@ Markdown(f"> {patient.question}\n\nRight answer: {patient.answers[0]}")
 
 # %%
 finding.meter(lab, patient, own)
+
+# %% [markdown]
+# **By hand, once.** The log-probability of the sentence "The answer is ..." after 0, 1, ... steps,
+# a token, and the gain a step; below it the helper's. Change the question.
+
+# %%
+one = patient
+
+# %% tags=["by_hand"]
+row = lab.reading("before").query("item == @one.id").iloc[0]
+judge = models.loaded(lab.scorer(p.bases[0]), "float32")
+steps, nats, tokens = chains.steps_of(row.chain), [], judge.tokenizer
+for i in range(len(steps) + 1):
+    said = " ".join(["<think>", *steps[:i], "</think>"])
+    texts = (f"{judge.prompt(one.question)} {said}", f"The answer is {one.answers[0]}")
+    begun, span = (tokens(t, add_special_tokens=False).input_ids for t in texts)
+    logits = judge.model(torch.tensor([begun + span])).logits[0].detach()
+    q = logits[len(begun) - 1 : -1].float().log_softmax(-1)
+    nats.append(sum(float(q[k, word]) for k, word in enumerate(span)) / len(span))
+by_hand, by_helper = (nats[-1] - nats[0]) / len(steps), row.log_infogain
+print(f"by hand {by_hand:.4f} nats a step, by the helper {by_helper:.4f}")
 
 # %% [markdown]
 # ## Train on four teachers
@@ -132,7 +162,7 @@ plots.compare(shares, "measure", "share of right answers", title, lab.look)
 # %% [markdown]
 # ## Reveal
 #
-# InfoGain by the paper's formula, beside your forecast.
+# The gain a step in nats, beside your forecast.
 
 # %%
 moved = lab.primary.value(lab).interval
@@ -140,12 +170,21 @@ rows = [
     {"label": "your forecast", "kind": "forecast", "estimate": guess.value},
     {"label": f"measured: {lab.label}, verbose", "kind": "measured", **vars(moved)},
 ]
+title = f"The gain a step changes by {moved.estimate:+.3f} nats here"
+plots.forest(pd.DataFrame(rows), "change of the gain a step, nats", title, lab.look)
+
+# %% [markdown]
+# And by the paper's own formula, beside the printed values, which are of another scorer.
+
+# %%
+paper = lab.change("infogain", "before", "verbose_sft")
+rows = [{"label": "measured, verbose", "kind": "measured", **vars(paper)}]
 rows += [
     {"label": f"published: {f.setting}", "kind": "published",
      "estimate": f.after - f.before}
     for f in claim.values("infogain")
 ]
-title = f"InfoGain per step changes by {moved.estimate:+.2f} here"
+title = f"InfoGain, in perplexity, changes by {paper.estimate:+.2f} here"
 plots.forest(pd.DataFrame(rows), "change of InfoGain", title, lab.look)
 
 # %% [markdown]
@@ -167,9 +206,9 @@ fields = ["arm", "measure", "estimate", "low", "high"]
 table[table.measure.isin(["n_steps", "leaking_steps"])][fields].round(2)
 
 # %% [markdown]
-# **2 · How much is length, how much is leak?** The change of InfoGain is a sum of three: the
-# old gain spread over the new number of steps; gain made at steps that already state the
-# answer; and what is left.
+# **2 · How much is length, wording, leak?** The change is a sum of four: the old gain spread over
+# the new number of steps; what the teacher's words do to the scorer on the teacher's *own* right
+# chains; gain made at steps that already state the answer; and what is left.
 
 # %%
 split = lab.split("verbose_sft")
@@ -177,32 +216,39 @@ title = (
     f"Of a change of {split.estimate.iloc[-1]:+.2f}, length alone makes "
     f"{split.estimate.iloc[0]:+.2f}"
 )
-plots.waterfall(split, "change of InfoGain", title, lab.look)
+plots.waterfall(split, "change of the gain a step, nats", title, lab.look)
 
 # %% [markdown]
-# **3 · Is it the training or the padding?** The same picture for every teacher. Over equally many
-# steps a padded chain is cut in mid-story: there padding alone makes a fall.
+# **3 · Is it the training or the padding?** The same for every teacher; and again as if the whole
+# gain had been told in as many steps as before, where padding alone changes nothing.
 
 # %%
 moves = finding.changes(lab, arms[1:])
-title = "Change of InfoGain by teacher, as published and two other ways"
-plots.compare(moves, "measure", "change", title, lab.look)
+title = "Change of the gain a step by teacher, as it is and two other ways"
+plots.compare(moves, "measure", "nats", title, lab.look)
 
 # %% [markdown]
-# And every form of the gain, after the verbose teacher, all three ways:
+# And both forms of the gain, after the verbose teacher, all three ways:
 
 # %%
 finding.every_change(lab, "verbose_sft")
 
 # %% [markdown]
-# **4 · Is it the scorer?** It never read chains that say a result twice or check it. So we give
-# it the teachers' *own* chains, which are right by construction, on the same questions. A
-# difference here comes from the wording alone, and no training had a part in it.
+# **4 · Is it the scorer?** We give it the teachers' *own* chains, which are right by construction,
+# on the same questions. They should be worth something, and all about the same, whatever the
+# words: two gates ask for that. A difference comes from the wording alone.
+#
+# > **What we got wrong the first time**
+# >
+# > Our scorer had never read a chain that says a result twice or checks it. To it the verbose
+# > teacher's right chains were worth *less than nothing*: that was all of the effect. Now the
+# > scorer has read every teacher on other stories, and each recipe has the rate with the lowest
+# > loss on other stories.
 
 # %%
 words = finding.wording_table(lab)
 title = "What the wording alone does to the scorer, and what the arms' chains do"
-plots.forest(words, "InfoGain", title, lab.look)
+plots.forest(words, "gain in all, nats a token", title, lab.look)
 
 # %% [markdown]
 # **5 · Which formula?** The released code scores the whole text and divides by t + 1.
@@ -223,7 +269,8 @@ card.gates_table(lab.checked_gates())
 # %%
 outcome = lab.record(guess.value, time.monotonic() - started)
 title = "The effect, and what is left of it beyond each rival"
-plots.contrasts(card.lines(outcome), outcome.delta, "fall of InfoGain", title, lab.look)
+xlabel = "fall of the gain a step, nats"
+plots.contrasts(card.lines(outcome), outcome.delta, xlabel, title, lab.look)
 
 # %%
 Markdown(finding.what_happened(outcome))
@@ -232,7 +279,7 @@ Markdown(finding.what_happened(outcome))
 # ## Play
 #
 # **The information meter.** Rewrite the chain: repeat a step, drop one, state the answer first.
-# Watch the last number of the title. What does a step that says nothing new do to InfoGain?
+# Watch the last number of the title. What does a step that says nothing new do to it?
 
 
 # %%
@@ -279,8 +326,8 @@ widgets.check(my_infogain, lambda x: abs(x - 8 / 3) < 0.01, hint)
 # </details>
 #
 # **2 · Say it at length** (medium, 5 minutes). Write a chain for the question above that takes
-# the scorer to the right answer and has less than half the InfoGain of the model's own. Give it
-# as text.
+# the scorer to the right answer and has less than half the gain a step of the model's own. Give
+# it as text.
 #
 # <details><summary>Hint</summary>Nothing new needs to be said.</details>
 # <details><summary>A deeper hint</summary>Every step, three times.</details>
@@ -293,7 +340,7 @@ my_chain = None
 def padded(text):
     one, two = (finding.told(lab, patient, chain) for chain in (own, text))
     same_end = two["ppl"][-1] < 1.5 * one["ppl"][-1]
-    return same_end and two["infogain"] < one["infogain"] / 2
+    return same_end and two["log_infogain"] < one["log_infogain"] / 2
 
 
 widgets.check(my_chain, padded, "Same end, more steps.")
@@ -307,13 +354,13 @@ widgets.check(my_chain, padded, "Same end, more steps.")
 # ```
 # </details>
 #
-# **3 · Break the finding** (hard, 15 minutes). Find a teacher after which InfoGain does *not*
-# fall. Give the name of an arm: one of the four, or "verbosity 0.2" and the like, which the check
+# **3 · Break the finding** (hard, 15 minutes). Find a teacher after which the gain a step does
+# *not* fall. Give the name of an arm: one of the four, or "verbosity 0.2" and the like, which the check
 # trains; or "none", if it falls after all four.
 #
 # <details><summary>Hint</summary>Compare the four estimates above first.</details>
-# <details><summary>A deeper hint</summary><code>lab.change("infogain", "before", arm)</code> says
-# what you reached.</details>
+# <details><summary>A deeper hint</summary><code>lab.change("log_infogain", "before", arm)</code>
+# says what you reached.</details>
 
 
 # %%
@@ -321,7 +368,7 @@ def does_not_fall(arm):
     if arm == "none":
         return not any(map(does_not_fall, arms[1:]))
     taught = arm in arms[1:] or arm.startswith("verbosity")
-    return taught and lab.change("infogain", "before", arm).estimate >= 0
+    return taught and lab.change("log_infogain", "before", arm).estimate >= 0
 
 
 # %%
