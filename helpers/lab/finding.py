@@ -403,6 +403,10 @@ class Finding:
 
     # --- pieces of work ---------------------------------------------------------------------
 
+    def experiments(self) -> list[Finding]:
+        """The experiment, and those beside it that its notebook reads."""
+        return [self]
+
     def needed(self) -> Iterator[tuple[str, str, int, dict[str, Any]]]:
         """Every table that the notebook reads: its name, the arm, the dose and the settings, the
         arms one after the other. A finding whose measures don't read all of them adds the rest.

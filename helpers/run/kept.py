@@ -34,7 +34,7 @@ def place(run: Run) -> Path:
     questions = given.get("questions", "")
     parts = {
         "run": run.key,
-        "models": plan.identities(given, given.get("bases", [0])),
+        "models": plan.identities(given, plan.bases_of(given)),
         "questions": cache.digest(Path(questions).expanduser()) if questions else "",
         "content": content(),
         "versions": versions(),

@@ -92,7 +92,7 @@ def pieces_of(runs: Sequence[Run]) -> list[Piece]:
         module = plan.module_of(run.notebook)
         if plan.finding_in(module):
             given = plan.whole(run)
-            trainings = [(b, s) for b in given["bases"] for s in given["seeds"]]
+            trainings = [(b, s) for b in plan.bases_of(given) for s in given["seeds"]]
             each = plan.minutes(run) / len(trainings)
             found += [Piece(run.name, module, given, b, s, each) for b, s in trainings]
     return sorted((p for p in found if not p.mark.is_file()), key=lambda piece: -piece.minutes)

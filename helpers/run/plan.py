@@ -189,6 +189,11 @@ def key(notebook: Path, parameters: dict[str, Any]) -> str:
     return hashlib.sha256(parts.encode()).hexdigest()[:20]
 
 
+def bases_of(parameters: dict[str, Any]) -> list[int]:
+    """The pocket models of a run, those of its control included."""
+    return [*parameters.get("bases", [0]), *parameters.get("bases_without_chains", [])]
+
+
 def identities(parameters: dict[str, Any], bases: Sequence[int]) -> list[str]:
     """The models that parameters name, by their weights; pockets are those of `bases`."""
     named = [parameters[name] for name in MODELS if parameters.get(name)]

@@ -25,11 +25,11 @@ def arms_of(runs: Sequence[Run]) -> dict[str, Handle]:
     for run in runs:
         if finding := plan.finding_in(plan.module_of(run.notebook)):
             checks = sys.modules[plan.module_of(run.notebook)].Params
-            lab = finding(checks.checked(plan.whole(run)))
-            for _, arm, dose, _ in lab.needed():
-                for cell in lab.cells(arm, dose):
-                    for model in lab.made_of(cell):
-                        found |= {name(one): one for one in descent(model)}
+            whole = finding(checks.checked(plan.whole(run)))
+            for lab in whole.experiments():
+                for _, arm, dose, _ in lab.needed():
+                    models = [m for cell in lab.cells(arm, dose) for m in lab.made_of(cell)]
+                    found |= {name(one): one for model in models for one in descent(model)}
     return found
 
 

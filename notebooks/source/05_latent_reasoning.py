@@ -18,7 +18,8 @@
 # **Can the base model already reason, and does training only decide when?**
 #
 # *After this notebook you can* elicit a chain in six ways, hold each against its own control,
-# and say which gain is ability and which is form.
+# and say which gain is ability and which is form, and what is left of all of it on a base that
+# never saw a chain.
 #
 # | tier | hardware | minutes, about |
 # |---|---|---|
@@ -33,13 +34,15 @@ model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
 tier: str = "pocket"  # pocket, small, gpu or paper
 bases: list[int] = [0, 1, 2]  # pocket models; a real model is one base, [0]
 seeds: list[int] = [0]  # training seeds, each on every base
-n_items: int = 60  # answerable stories of 2 to 5 steps, or problems of a GSM8K file
+n_items: int = 150  # answerable stories of 2 to 5 steps, or problems of a GSM8K file
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 dose: int = 64  # training steps of SFT
 rl_dose: int = 150  # and of RL, as in notebook 4
 k: int = 10  # first-token branches, and samples of their control
-n_pass_items: int = 8  # items that are sampled often, for pass@k
+n_pass_items: int = 60  # stories of 5 and 6 steps that are sampled often, for pass@k
 max_k: int = 64  # largest k of pass@k; twice as many samples are drawn
+bases_without_chains: list[int] = []  # pocket models that never saw a chain; [] for none
+long_dose: int = 600  # steps of reasoning SFT that may bring chains to those
 max_new_tokens: int = 96  # longest reply
 forecast: float = 0.1  # your guess of the gain of CoT-decoding over greedy
 
@@ -232,12 +235,37 @@ plots.forest(rows, "accuracy", title, lab.look, signed=False)
 # %% [markdown]
 # ## 6 · Deployment, not creation?
 #
-# **A hybrid**: both models read along, and the tuned one chooses only tokens where the two
-# disagree and it is surer of its own by more than a lead. `share` is 1 minus that lead: at 0 the
-# base writes alone, at 1 the tuned model; `tokens` is the share of all tokens that it then
-# chooses. The control gives it as large a part of the disagreements, at random. The part of the gap
-# that is recovered is there only where the tuned model is ahead by more than .02 on every base; at
-# 0 and 1 it is left out, as the hybrid is one of its models there.
+# **A hybrid**, as published: the *base* writes every token. The tuned model (RL on right answers)
+# reads along, and where it would write another token, the base is steered at that place and only
+# there. By what? The tuned model's activations on other stories fall into eight clusters, its
+# *categories*; each has one vector, learned so that the base, moved by it, writes what the tuned
+# model wrote. Here is what it writes in each, on the first base:
+
+# %%
+HTML(finding.categories(lab).to_html(index=False))
+
+# %% [markdown]
+# > **What we got wrong the first time**
+# >
+# > In our first hybrid the tuned model wrote its own tokens into the reply wherever it was surer.
+# > That is a relay of two writers, and no steering: of course it came close to the second one. The
+# > published hybrid never lets the tuned model write. Our pass@k stood on 8 stories of which the
+# > base found every answer within 64 samples, so there was nothing left to be ahead in. And a
+# > control that had lost its model was beaten by every mechanism: now it decides nothing.
+#
+# The tuned model still says *when*: it is an oracle. So the controls are random vectors, as long,
+# at the same places, and the same vectors at as many tokens, drawn at random.
+
+# %%
+names = ["greedy", *finding.HYBRIDS, finding.TUNED]
+title = finding.compared(lab, "hybrid")
+rows = finding.accuracies(lab, names)
+plots.forest(rows, "accuracy", title, lab.look, signed=False)
+
+# %% [markdown]
+# How many tokens does it take? `share` is 1 minus the lead in probability that the tuned model
+# must have before the base is steered: at 0 it never is, at 1 wherever the two disagree. `gap` is
+# the part of the gap that is recovered, (hybrid - base) / (tuned - base).
 
 # %%
 recovered = finding.shares_table(lab)
@@ -245,22 +273,39 @@ fields = ["arm", "share", "tokens", "measure", "estimate", "low", "high"]
 recovered[fields].round(3)
 
 # %%
-most = recovered[recovered.arm == "hybrid"].tokens.max()
-title = f"Accuracy as the tuned model chooses up to {most:.0%} of the tokens"
-right = recovered[recovered.measure == "accuracy"]
+own = recovered[recovered.arm == "hybrid"]
+title = f"The hybrid, steered at up to {own.tokens.max():.1%} of the tokens"
+right = own[own.measure == "accuracy"]
 plots.curves(right, "share", "1 minus the lead it needs", "accuracy", title, lab.look)
 
 # %% [markdown]
 # **pass@k**: with n samples of which c are right, 1 - C(n-c, k) / C(n, k) is the chance that k
-# of them hold a right one. If training creates ability, the tuned model stays ahead at any k, as
-# long as there is room above the base.
+# of them hold a right one. If training only makes the model choose better among what it has, the
+# base catches up as k grows. The stories are longer here (5 and 6 steps), and samples are drawn at
+# temperature 0.6 and a nucleus of .95, at which the base leaves room at the largest k.
 
 # %%
 passes = finding.pass_table(lab)
-ahead = finding.pass_change(lab)
-title = f"pass@{p.max_k} of the tuned model minus that of the base: {ahead}"
-look = lab.look.stamped(lab.stamp(lab.n_pass))
+cross, k = finding.crossing(lab), p.max_k
+when = f"overtakes at k of {cross}" if cross else f"overtakes at no k up to {k}"
+title = f"The base {when}; at {k} the tuned model minus it: {finding.pass_change(lab, k)}"
+look = lab.look.stamped(lab.stamp(len(lab.deep)))
 plots.curves(passes, "k", "k samples", "pass@k", title, look, doubling=True)
+
+# %% [markdown]
+# ## 7 · Bases that never saw a chain
+#
+# "Elicits what is there" can be tested: take away what is there. These bases were pretrained on
+# the same stories by the same steps, and no text of theirs had a chain. Whatever elicits should
+# find nothing in them. Reasoning SFT shows chains to them, for `long_dose` steps: it may *create*
+# what no decoding finds. Few bases: the dots say more than intervals.
+
+# %%
+table = finding.by_pretraining(lab)
+chains = table[(table.measure == "chain") & (table.arm == finding.KINDS[-1])]
+most = "" if chains.empty else f": there at most {chains.estimate.max():.0%} open with one"
+title = f"What each mechanism brings, with and without chains in pretraining{most}"
+plots.compare_measures(table, "method", title, lab.look)
 
 # %% [markdown]
 # ## What else could explain it?
@@ -291,8 +336,8 @@ HTML(figures[~gap].to_html(index=False))
 # And here. A mechanism *replicates* where its gain over greedy is above 0, and so is what is left
 # of it beyond every control of its own; it is *explained otherwise* where a control leaves nothing
 # of interest. It gets no verdict where one of its gates fails: the hybrid needs a tuned model that
-# is .02 ahead of greedy and chose some tokens; an arm of RL that ends more than .05 below greedy
-# has broken its model, and to beat it proves nothing. (Only the one on wrong answers may.)
+# is .02 ahead of greedy and disagrees with it somewhere. A control that ends more than .05 below
+# greedy has broken its model, and to beat it proves nothing. (Only that on wrong answers may.)
 
 # %%
 HTML(finding.verdict_table(lab).to_html(index=False))
@@ -346,16 +391,16 @@ directions = list(finding.DIRECTIONS)
 widgets.explore(dial, live_only=more, direction=directions, layer=best, strength=[4.0])
 
 # %% [markdown]
-# **The routing slider.** At a share of 1 the tuned model decides wherever the two disagree, at 0
-# nowhere. How many tokens must it choose to be as good as itself?
+# **The slider of the hybrid.** At a share of 1 the base is steered wherever the two disagree, at 0
+# nowhere. How few tokens are enough?
 
 
 # %%
-def route(share):
+def steer(share):
     return finding.at_share(lab, share)
 
 
-widgets.explore(route, live_only={"share": list(finding.SHARES)}, share=[0.5, 1.0])
+widgets.explore(steer, live_only={"share": list(finding.SHARES)}, share=[0.5, 1.0])
 
 # %% [markdown]
 # ## Exercises

@@ -28,6 +28,8 @@ SETTINGS = dict(
     k=3,
     n_pass_items=2,
     max_k=4,
+    bases_without_chains=[],
+    long_dose=4,
     max_new_tokens=24,
     forecast=0.1,
 )
@@ -68,7 +70,7 @@ def test_a_reply_that_declines_has_no_confidence():
     assert branches.confidence(lm, replace(branch, truncated=True)) == 0
 
 
-def laboratory(accuracy=None, n_deep=9, tokens=3.0, **settings):
+def laboratory(accuracy=None, n_deep=60, steered=3.0, base_passes=0.5, **settings):
     """Every method right at its own rate, by default .5, on items as hard for all."""
     lab = finding.LatentReasoning(finding.Params(**SETTINGS | settings))
     hard = np.random.default_rng(0).random((len(lab.p.bases), 60))
@@ -83,24 +85,25 @@ def laboratory(accuracy=None, n_deep=9, tokens=3.0, **settings):
         lab.solved.plant(arm.name, rows(arm.name))
     for arm in methods.HYBRIDS:
         for share in finding.SHARES:
-            like = {0.0: "greedy", 1.0: "rlvr"}.get(share, arm)
+            like = arm if share else "greedy"
             lab.mixed.plant(
                 arm,
                 rows(like).assign(
                     base_right=rows("greedy").correct,
                     tuned_right=rows("rlvr").correct,
                     n_tokens=10.0,
-                    routed=tokens,
+                    n_steered=steered,
                 ),
                 share=share,
             )
-    deep = pd.DataFrame(
-        {"item": i, "base": base, "seed": 0, **{f"pass_{k}": k / 8 for k in (1, 2, 4)}}
-        for base in lab.p.bases
-        for i in range(n_deep)
-    )
-    for arm in ("greedy", "rlvr"):
-        lab.passes.plant(arm, deep)
+    for arm, at_4 in (("greedy", base_passes), ("rlvr", 0.5)):
+        passes = {
+            "pass_1": at_4 / 4 if arm == "greedy" else 0.4,
+            "pass_2": at_4 / 2,
+            "pass_4": at_4,
+        }
+        deep = [{"item": i, "base": b, **passes} for b in lab.p.bases for i in range(n_deep)]
+        lab.passes.plant(arm, pd.DataFrame(deep).assign(seed=0))
     return lab
 
 
@@ -119,9 +122,16 @@ def test_a_planted_gain_replicates_where_its_controls_have_none():
     assert "at 4 samples no difference" in words
 
 
-def test_two_items_carry_no_word_on_many_samples():
+def test_two_items_carry_no_word_on_many_samples_nor_does_a_base_that_finds_every_answer():
     words = finding.what_happened(laboratory({"forced": 0.9}, n_deep=2).record(0.1, 1.0))
     assert "2 items are too few to set it against the base" in words and "No gain" in words
+    words = finding.what_happened(laboratory({"forced": 0.9}, base_passes=0.97).record(0.1, 1.0))
+    assert "the base finds 0.970 of the answers: too easy" in words
+
+
+def test_the_curves_cross_where_the_base_overtakes_or_never():
+    assert finding.crossing(laboratory()) == 2  # .25 each, after .125 against .4
+    assert finding.crossing(laboratory(base_passes=0.4)) is None
 
 
 def test_one_base_is_told_without_an_interval():
@@ -152,6 +162,8 @@ def test_an_arm_that_broke_its_model_is_no_control():
     assert found["rlvr_one"].label == "replicates"
     found = laboratory(better | {"rlvr_wrong": 0.1}).parts()  # which is paid to end there
     assert found["rlvr"].label == "replicates"
+    found = laboratory(better | {"rlvr_random": 0.1, "rlvr_format": 0.9}).parts()["rlvr"]
+    assert found.label == "explained otherwise"  # for which no coin is needed
 
 
 def test_a_hybrid_needs_a_gap_to_recover():
@@ -159,7 +171,7 @@ def test_a_hybrid_needs_a_gap_to_recover():
     assert found.label == "inconclusive" and "tuned model" in found.reason
     better = {"forced": 0.9, "hybrid": 0.9, "rlvr": 0.9}
     assert laboratory(better).parts()["hybrid"].label == "replicates"
-    found = laboratory(better, tokens=0.0).parts()["hybrid"]
+    found = laboratory(better, steered=0.0).parts()["hybrid"]
     assert found.label == "inconclusive" and "tokens" in found.reason
 
 
@@ -230,15 +242,15 @@ def test_the_gap_recovered_by_hand():
     assert np.isnan(methods.recovered(values[[1, 0, 2]], None, weights)).all()  # no gap
 
 
-def test_a_hybrid_that_is_one_of_its_models_recovers_no_part_of_the_gap():
-    lab = laboratory({"rlvr": 0.9, "hybrid": 0.7, "hybrid_random": 0.6})
+def test_a_hybrid_that_is_never_steered_recovers_no_part_of_the_gap():
+    lab = laboratory({"rlvr": 0.9, "hybrid": 0.7, "hybrid_random_vector": 0.6})
     table = finding.shares_table(lab)
     gap = table[(table.measure == "gap") & (table.arm == "hybrid")].set_index("share")
-    assert list(gap.index) == [0.25, 0.5, 0.75, 0.9] and gap.low.notna().all()
+    assert list(gap.index) == [0.25, 0.5, 0.75, 0.9, 1.0] and gap.low.notna().all()
     assert gap.estimate.between(0.3, 0.7).all()
     right = table[(table.measure == "accuracy") & (table.arm == "hybrid")].set_index("share")
     assert right.estimate[0.0] == lab.value("accuracy", "greedy").estimate
-    assert right.estimate[1.0] == lab.value("accuracy", "rlvr").estimate
+    assert set(table.share[table.arm == "hybrid_random_vector"]) == {methods.HYBRID_SHARE}
     none = finding.shares_table(laboratory({"rlvr": 0.5}))
     assert none[none.measure == "gap"].estimate.isna().all()  # no gap to recover
 
@@ -280,13 +292,14 @@ def test_random_features_are_as_active_and_none_of_the_highest():
 
 def test_what_models_wrote_is_kept_apart_from_how_it_is_graded():
     raw = ("written", "branches", "samples", "many_samples", "attempts", "features", "tried")
+    raw += ("categories", "hybrids")
     tables = finding.LatentReasoning.tables()
-    for name in (*raw, "routed"):
+    for name in raw:
         reached = {symbol.module for symbol in sources.reached_by(tables[name].function)}
         assert not {"helpers.text.answers", "helpers.text.abstention"} & reached, name
     reached = sources.reached_by(tables["solved"].function)
-    own = {one.name.removeprefix("LatentReasoning.") for one in reached}
-    assert own >= {*raw, "routed", "steered"} - {"many_samples", "attempts"}  # all that it is of
+    own = {one.name.rpartition(".")[2] for one in reached}
+    assert own >= {*raw, "steered"} - {"many_samples", "attempts"}  # all that it is of
     assert {"k", "max_new_tokens"} <= tables["solved"].parameters
 
 
@@ -318,7 +331,8 @@ def test_every_table_is_made_once_and_then_read_without_a_model(small, monkeypat
     monkeypatch.setattr(models, "loaded", refused)
     lab = small()
     assert len(lab.record(0.1, 1.0).values) > 100
-    for show in (finding.verdict_table, finding.ledger, finding.dial_table, finding.shares_table):
+    shown = (finding.verdict_table, finding.ledger, finding.dial_table, finding.shares_table)
+    for show in (*shown, finding.categories, finding.by_pretraining):
         assert len(show(lab))
     assert len(finding.tree(lab, 1)) == lab.p.k and len(finding.reason_scores(lab)) == 8
     assert finding.explorer(lab, 0).axes and finding.at_share(lab, 0.5).axes
@@ -343,3 +357,31 @@ def test_the_same_numbers_come_of_tables_as_of_the_replies_at_hand(small, tiny_l
     taken = [branches.most_confident(row, c) for row, c in zip(found, sure, strict=True)]
     assert lab.solved("cot_max").text.tolist() == [one.text for one in taken]
     assert intervals.interval(lab.solved("cot_max"), "accuracy") == lab.value("accuracy", "cot_max")
+
+
+def test_bases_without_chains_stand_beside_the_others_and_in_the_record(
+    small, monkeypatch, tiny_path
+):
+    from helpers.findings.latent_reasoning import experiment
+
+    monkeypatch.setattr(models, "shipped", lambda chains=True: [0] if chains else [8])
+    lab = small(bases_without_chains=[8])
+    assert [one.p.bases for one in lab.experiments()] == [[0], [8]]
+    own = {arm.name for arm in lab.control.every_arm} - {arm.name for arm in lab.every_arm}
+    assert own == {"long_sft"} and lab.control.dose("long_sft") == lab.p.long_dose
+    assert lab.prepare(8, 0) == lab.prepare(0, 0) == 0
+    monkeypatch.setattr(models, "loaded", None)  # all is made
+    lab = finding.LatentReasoning(lab.p)
+    table = finding.by_pretraining(lab)
+    assert set(table.arm[table.method == "long reasoning SFT"]) == {methods.KINDS[1]}
+    assert set(table.arm[table.method == "hybrid"]) == set(methods.KINDS)
+    record = lab.record(0.1, 1.0)
+    found = record.get("accuracy", "rlvr", minus="greedy", where=experiment.WITHOUT)
+    assert set(found.by_base) == {8} and record.get("accuracy", "rlvr").by_base.keys() == {0}
+    assert "Bases without any chain in their corpus (8)" in finding.what_happened(record)
+
+
+def test_an_unknown_base_without_chains_is_refused(monkeypatch):
+    monkeypatch.setattr(models, "shipped", lambda chains=True: [8])
+    with pytest.raises(ValueError, match="has 3: the pocket models without chains are 8"):
+        finding.LatentReasoning(finding.Params(**SETTINGS | {"bases_without_chains": [3, 8]}))

@@ -2,12 +2,15 @@
 
 from helpers.findings.latent_reasoning.branches import confidence
 from helpers.findings.latent_reasoning.dials import DIRECTIONS
-from helpers.findings.latent_reasoning.experiment import LatentReasoning, Params
+from helpers.findings.latent_reasoning.experiment import LatentReasoning
 from helpers.findings.latent_reasoning.figures import (
     accuracies,
     at_dial,
     at_share,
+    by_pretraining,
+    categories,
     compared,
+    crossing,
     dial_table,
     explorer,
     layers_tried,
@@ -19,11 +22,14 @@ from helpers.findings.latent_reasoning.figures import (
     tree,
     verdict_table,
 )
-from helpers.findings.latent_reasoning.methods import MECHANISMS, SHARES, TUNED
+from helpers.findings.latent_reasoning.methods import HYBRIDS, KINDS, MECHANISMS, SHARES, TUNED
 from helpers.findings.latent_reasoning.words import what_happened
+from helpers.findings.latent_reasoning.writing import Params
 
 __all__ = [
     "DIRECTIONS",
+    "HYBRIDS",
+    "KINDS",
     "MECHANISMS",
     "SHARES",
     "TUNED",
@@ -32,8 +38,11 @@ __all__ = [
     "accuracies",
     "at_dial",
     "at_share",
+    "by_pretraining",
+    "categories",
     "compared",
     "confidence",
+    "crossing",
     "dial_table",
     "explorer",
     "layers_tried",

@@ -65,10 +65,14 @@ def dev_items(steps: tuple[int, ...]) -> list[Item]:
 
 def scrambled(dial: Dial, seed: int) -> list[Dial]:
     """The same dial with random vectors of equal norm."""
-    generator = torch.Generator().manual_seed(seed)
-    noise = torch.randn((N_RANDOM, *dial.vector.shape), generator=generator).to(dial.vector)
-    size = dial.vector.norm()
-    return [replace(dial, vector=direction / direction.norm() * size) for direction in noise]
+    copies = dial.vector.expand(N_RANDOM, -1)
+    return [replace(dial, vector=vector) for vector in as_long(copies, seed)]
+
+
+def as_long(vectors: torch.Tensor, seed: int) -> torch.Tensor:
+    """Random directions, each as long as the one in its place; [vectors, width]."""
+    noise = torch.randn(vectors.shape, generator=torch.Generator().manual_seed(seed))
+    return noise * vectors.norm(dim=1, keepdim=True) / noise.norm(dim=1, keepdim=True)
 
 
 def elsewhere(dial: Dial, seed: int) -> list[Dial]:

@@ -15,8 +15,11 @@ from helpers.findings.latent_reasoning.dials import DIRECTIONS
 from helpers.findings.latent_reasoning.experiment import LatentReasoning
 from helpers.findings.latent_reasoning.methods import (
     FEATURE,
+    HYBRID_SHARE,
     HYBRIDS,
+    KINDS,
     KS,
+    LONG,
     MECHANISMS,
     PARTS_OF_HYBRIDS,
     SHARES,
@@ -100,18 +103,45 @@ def reason_scores(lab: LatentReasoning) -> pd.DataFrame:
 
 
 def shares_table(lab: LatentReasoning) -> pd.DataFrame:
-    """What hybrids reach at every share: arm, share, tokens (chosen by the tuned model), measure
+    """What hybrids reach at every share: arm, share, tokens (share of those steered), measure
     (accuracy, or gap: the part of the gap that is recovered), and the fields of an interval.
     """
     rows = []
     for share, arm, (name, *_) in itertools.product(SHARES, HYBRIDS, PARTS_OF_HYBRIDS):
-        if name == "tokens" or name == "gap" and share in (0, 1):
-            continue
-        tokens = lab.value(at("tokens", share), arm).estimate
-        found = lab.value(at(name, share), arm)
-        row = {"arm": arm, "share": share, "tokens": tokens, "measure": name}
-        rows.append(row | vars(found))
+        there = share == HYBRID_SHARE or arm == HYBRIDS[0]
+        if there and name != "tokens" and (share or name != "gap"):
+            tokens = lab.value(at("tokens", share), arm).estimate
+            row = {"arm": arm, "share": share, "tokens": tokens, "measure": name}
+            rows.append(row | vars(lab.value(at(name, share), arm)))
     return pd.DataFrame(rows)
+
+
+def categories(lab: LatentReasoning) -> pd.DataFrame:
+    """The categories of the first base's tuned model: category, what it writes there."""
+    found = of_first_base(lab, lab.categories("hybrid"))
+    words = [" ".join(row) for row in found.words]
+    return pd.DataFrame({"category": found.category, "writes": words})
+
+
+def by_pretraining(lab: LatentReasoning) -> pd.DataFrame:
+    """What becomes of accuracy and of chains on bases with chains in their corpus, and on those
+    without: arm (the kind of bases), method (a mechanism, or long SFT), measure (gain, or chain),
+    and the fields of an interval.
+    """
+    rows = []
+    for kind, one in zip(KINDS, lab.experiments(), strict=False):
+        own = [arm.name for arm in one.every_arm if arm.name == LONG]
+        for arm in (*MECHANISMS, *own):
+            found = {"gain": one.gain(arm), "chain": one.value("chain", arm)}
+            about = {"arm": kind, "method": one.look.label(arm)}
+            rows += [about | {"measure": name} | vars(number) for name, number in found.items()]
+    return pd.DataFrame(rows)
+
+
+def crossing(lab: LatentReasoning) -> int | None:
+    """The least k at which pass@k of the base is at least that of the tuned model; None if none."""
+    ahead = (k for k in KS if k <= lab.p.max_k and pass_change(lab, k).estimate <= 0)
+    return next(ahead, None)
 
 
 def pass_table(lab: LatentReasoning) -> pd.DataFrame:
@@ -124,9 +154,9 @@ def pass_table(lab: LatentReasoning) -> pd.DataFrame:
     )
 
 
-def pass_change(lab: LatentReasoning) -> Interval:
-    """pass@k of the tuned model minus that of the base at the largest k, on the same items."""
-    return lab.change(f"pass_{lab.p.max_k}", "greedy", TUNED)
+def pass_change(lab: LatentReasoning, k: int) -> Interval:
+    """pass@k of the tuned model minus that of the base, on the same items."""
+    return lab.change(f"pass_{k}", "greedy", TUNED)
 
 
 def of_first_base(lab: LatentReasoning, rows: pd.DataFrame) -> pd.DataFrame:
@@ -193,12 +223,13 @@ def at_dial(
 
 
 def at_share(lab: LatentReasoning, share: float) -> Figure:
-    """The routing slider: accuracy of base, hybrid, its random control, and the tuned model."""
-    found = {"greedy base": lab.value("accuracy", "greedy")}
-    for arm, where in zip(HYBRIDS, ("hybrid", "at random places"), strict=True):
-        tokens = lab.value(at("tokens", share), arm).estimate
-        found[f"{where}, {tokens:.0%} of tokens"] = lab.value(at("accuracy", share), arm)
-    found["tuned model"] = lab.value("accuracy", TUNED)
+    """The slider of the hybrid: accuracy of the base, of the hybrid, and of the tuned model."""
+    tokens = lab.value(at("tokens", share), "hybrid").estimate
+    found = {
+        "greedy base": lab.value("accuracy", "greedy"),
+        f"hybrid, {tokens:.1%} of tokens steered": lab.value(at("accuracy", share), "hybrid"),
+        "tuned model": lab.value("accuracy", TUNED),
+    }
     rows = pd.DataFrame({"label": label, **vars(number)} for label, number in found.items())
     title = f"Share {share:g}: the hybrid answers {rows.estimate[1]:.2f} right"
     return plots.forest(rows, "accuracy", title, lab.look, signed=False)

@@ -14,14 +14,14 @@ from helpers.stats.statistics import Statistic, quotient
 
 TUNED = "rlvr"
 FEATURE = "sae_feature"
-HYBRIDS = ("hybrid", "hybrid_random")
+HYBRIDS = ("hybrid", "hybrid_random_vector", "hybrid_random_position")
 BESIDE_TUNED = (
     "steering_tuned",
     "random_vector_tuned",
     "random_position_tuned",
     *HYBRIDS,
 )
-"""Arms that are the base with something of the tuned model: a direction, or some of its tokens."""
+"""Arms that are the base with something of the tuned model: a direction, or its disagreement."""
 STEERED = (
     *(f"{kind}_opened" for kind in ("steering", "random_vector", "random_position")),
     *BESIDE_TUNED[:3],
@@ -37,21 +37,32 @@ MECHANISMS = {
     "critique_sft": ("solution_sft",),
     TUNED: ("rlvr_format", "rlvr_random", "rlvr_wrong"),
     "rlvr_one": ("rlvr_one_format",),
-    "hybrid": ("hybrid_random",),
+    "hybrid": HYBRIDS[1:],
 }
 """Every mechanism with its controls, each a contrast of that name in data/published.yaml."""
 SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
-HYBRID_SHARE = 0.5
-"""The hybrid that is reported: the tuned model chooses where it is ahead by more than .5. Near 1 it
-would be the tuned model, and so would its control.
+HYBRID_SHARE = 1.0
+"""The hybrid that is reported: steered wherever the two models disagree, as published. At less only
+where the tuned model is ahead by more than 1 minus the share.
 """
+KINDS = ("chains in the corpus", "no chain in the corpus")
+"""Of bases: those of the finding, and those of its control."""
 KS = (1, 2, 4, 8, 16, 32, 64)
 LEAST_ACCURACY, LEAST_ROOM = 0.1, 0.05
 """Gates, fixed in advance: accuracy with the chain forced open, and that minus greedy."""
 LEAST_GAP, LEAST_MIXED, MOST_LOST = 0.02, 0.001, 0.05
-"""Gates of single mechanisms: accuracy of the tuned model minus greedy, and the share of tokens
-that it chooses in a hybrid; accuracy that an arm may lose.
+"""Gates of single mechanisms: accuracy of the tuned model minus greedy, and the share of tokens at
+which a hybrid is steered; accuracy that an arm may lose.
 """
+DEEP_STEPS, TEMPERATURE, TOP_P = (5, 6), 0.6, 0.95
+"""Steps of the stories for pass@k, and how they are sampled: at temperature 1 the base's pass@64
+was .988 on 60 development stories (base 0), and here .925, which leaves room above it.
+"""
+MOST_SATURATED = 0.95
+"""Where pass@k of the base is above this at the largest k, nothing is said of it."""
+LONG = "long_sft"
+WITHOUT = "bases without chains"
+"""How a record marks values of the control."""
 
 
 def decoded(name: str, label: str, **more: Any) -> Arm:
@@ -88,8 +99,11 @@ ARMS = [
     tuned("rlvr_one", "RL on one problem"),
     tuned("rlvr_one_format", "RL on form, one problem"),
     decoded("hybrid", "hybrid", colour=PALETTE[0]),
-    decoded("hybrid_random", "hybrid at random places", colour=PALETTE[7]),
+    decoded("hybrid_random_vector", "hybrid, random vectors", colour=PALETTE[7]),
+    decoded("hybrid_random_position", "hybrid, random positions", colour=PALETTE[5]),
 ]
+LONG_SFT = tuned(LONG, "long reasoning SFT")
+"""What bases without any chain are trained by too, so that they may come to have one."""
 
 
 def recovered(values: np.ndarray, signal: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -103,7 +117,7 @@ def recovered(values: np.ndarray, signal: np.ndarray, weights: np.ndarray) -> np
 RECOVERED = Statistic(recovered, ("base_right", "tuned_right", "correct"))
 PARTS_OF_HYBRIDS: tuple[tuple[str, str, Any], ...] = (
     ("accuracy", "accuracy", "accuracy"),
-    ("tokens", "tokens that the tuned model chooses", quotient("routed", "n_tokens", (0, 1))),
+    ("tokens", "tokens steered", quotient("n_steered", "n_tokens", (0, 1))),
     ("gap", "gap recovered", RECOVERED),
 )
 
@@ -114,8 +128,8 @@ def at(name: str, share: float) -> str:
 
 
 def measures(max_k: int) -> list[Measure]:
-    """Every measure. No share of the gap is taken at the shares 0 and 1, where the hybrid is one of
-    its models by construction.
+    """Every measure. No part of the gap is taken at the share 0, where the hybrid is the base; its
+    controls are there at the reported share alone.
     """
     found = [
         Measure("accuracy", "accuracy", "solved", better=1),
@@ -134,10 +148,10 @@ def measures(max_k: int) -> list[Measure]:
                 "mixed",
                 of,
                 settings={"share": share},
-                arms=HYBRIDS,
+                arms=HYBRIDS if share == HYBRID_SHARE else HYBRIDS[:1],
             )
             for name, label, of in PARTS_OF_HYBRIDS
-            if name != "gap" or 0 < share < 1
+            if name != "gap" or share
         ]
     return found
 
@@ -161,21 +175,25 @@ class Gap:
 
 
 class Mixed:
-    """Gate: the tuned model had a say in the hybrid."""
+    """Gate: the hybrid was steered at all."""
 
     def check(self, lab: Finding) -> Gate:
         """The gate, by the share of tokens."""
         tokens = lab.value(at("tokens", HYBRID_SHARE), "hybrid").estimate
-        return Gate("share of the hybrid's tokens that the tuned model chose", tokens, LEAST_MIXED)
+        return Gate("share of the hybrid's tokens that were steered", tokens, LEAST_MIXED)
 
 
 OWN_GATES: dict[str, list[Any]] = {
-    "critique_sft": [Kept("accuracy", MOST_LOST, MECHANISMS["critique_sft"])],
-    TUNED: [Kept("accuracy", MOST_LOST, (TUNED, "rlvr_format", "rlvr_random"))],
-    "rlvr_one": [Kept("accuracy", MOST_LOST, ("rlvr_one", *MECHANISMS["rlvr_one"]))],
+    **{arm: [Kept("accuracy", MOST_LOST, (arm,))] for arm in ("critique_sft", TUNED, "rlvr_one")},
     "hybrid": [Gap(), Mixed()],
 }
-"""What a mechanism needs besides the common gates. A control that ends below the greedy base by
-more than `MOST_LOST` has broken its model, and to beat it proves nothing; but the one that is
-rewarded for wrong answers is to end there.
+"""What a mechanism needs besides the common gates."""
+UNBROKEN = {
+    "critique_sft": Kept("accuracy", MOST_LOST, ("solution_sft",)),
+    TUNED: Kept("accuracy", MOST_LOST, ("rlvr_format", "rlvr_random")),
+    "rlvr_one": Kept("accuracy", MOST_LOST, ("rlvr_one_format",)),
+}
+"""What a mechanism needs besides to *replicate*: a control that ends below the greedy base by more
+than `MOST_LOST` has broken its model, and to beat it proves nothing. The one that is rewarded for
+wrong answers is to end there.
 """

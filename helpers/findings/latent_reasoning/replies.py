@@ -27,9 +27,13 @@ SURE = REPLY | {
     "confidence": "mean of p(top 1) - p(top 2) over the answer's tokens",
     "answer": "what it answers",
 }
-ROUTED = REPLY | {
-    "routed": "tokens that the tuned model chose",
-    "differ": "tokens on which the two models disagreed",
+HYBRID = REPLY | {"n_steered": "tokens at which the base was steered"}
+CATEGORIES = {
+    "category": "number of a cluster of the tuned model's activations",
+    "layer": "after which they are taken, and the base is steered",
+    "centre": "of the cluster",
+    "vector": "by which the base is steered there",
+    "words": "commonest tokens that the tuned model writes in it",
 }
 FEATURES = {
     "feature": "number of a latent of the sparse autoencoder",
@@ -54,7 +58,7 @@ MIXED = GRADED | {
     "base_right": "the greedy base is right",
     "tuned_right": "the tuned model is right",
     "n_tokens": "tokens of the reply",
-    "routed": "tokens that the tuned model chose",
+    "n_steered": "tokens at which the base was steered",
 }
 
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from helpers.findings.latent_reasoning.methods import ARMS, MOST_LOST, TUNED
+from helpers.findings.latent_reasoning.methods import (
+    ARMS,
+    LONG,
+    MOST_LOST,
+    MOST_SATURATED,
+    TUNED,
+    WITHOUT,
+)
 from helpers.lab.record import Record
 
-FEWEST_DEEP = 8
+FEWEST_DEEP = 50
 """Items sampled for pass@k, for a word on it."""
 LABELS = {arm.name: arm.label for arm in ARMS}
 
@@ -30,7 +37,26 @@ def what_happened(record: Record) -> str:
         f"{right['rlvr_random']}: more than {MOST_LOST:g} below greedy it would have broken its "
         f"model, and to beat it would prove nothing. That by wrong answers ends at "
         f"{right['rlvr_wrong']}.\n\n"
-        f"By mechanism: {each}. The reason below is that of {LABELS['cot_max']}."
+        f"{without_chains(record)}By mechanism: {each}. The reason below is that of "
+        f"{LABELS['cot_max']}."
+    )
+
+
+def without_chains(record: Record) -> str:
+    """What became of bases that never saw a chain, as a paragraph; "" where none was asked."""
+    if not record.has("chain", "forced", where=WITHOUT):
+        return ""
+
+    def of(measure: str, arm: str, minus: str = "") -> str:
+        return str(record.get(measure, arm, minus=minus, where=WITHOUT))
+
+    bases = record.parameters["bases_without_chains"]
+    gain, long = (of("accuracy", arm, minus="greedy") for arm in (TUNED, LONG))
+    return (
+        f"Bases without any chain in their corpus ({', '.join(map(str, bases))}): RL on right "
+        f"answers opens chains in {of('chain', TUNED)} and moves accuracy by {gain}; CoT-decoding "
+        f"moves it by {of('accuracy', 'cot_max', minus='greedy')}; long reasoning SFT opens chains "
+        f"in {of('chain', LONG)} and moves accuracy by {long}.\n\n"
     )
 
 
@@ -41,8 +67,8 @@ def at_many_samples(record: Record) -> str:
     ends = [record.get(f"pass_{k}", arm).estimate for arm in ("greedy", TUNED)]
     if change.n < FEWEST_DEEP:
         said = f"{change.n} items are too few to set it against the base at {k} samples"
-    elif min(ends) > 0.999:
-        said = f"at {k} samples it and the base both find every answer: too easy to tell them apart"
+    elif ends[0] > MOST_SATURATED:
+        said = f"at {k} samples the base finds {ends[0]:.3f} of the answers: too easy to tell apart"
     else:
         said = {
             -1: f"at {k} samples the base is *ahead* of the tuned model",
