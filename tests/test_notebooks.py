@@ -21,6 +21,8 @@ SMALLEST = {
     "n_items": "4",
     "doses": "[0, 1, 2]",
     "dose": "2",
+    "verbose_dose": "2",
+    "long_dose": "2",
     "rl_dose": "2",
     "rl_doses": "[0, 2]",
     "bases": "[0]",

@@ -28,6 +28,7 @@ SETTINGS = dict(
     n_items=60,
     questions="",
     dose=40,
+    verbose_dose=60,
     verbosities=[],
     scorer="",
     max_new_tokens=96,
@@ -372,7 +373,7 @@ def test_a_teacher_of_some_verbosity_is_an_arm_that_is_trained_when_it_is_asked_
     settings = SETTINGS | {"verbosities": [0.0, 0.5, 1.0]}
     lab = finding.SftAccuracyTrap(finding.Params(**settings))
     assert "verbosity 0.5" not in {arm for _, arm, *_ in lab.needed()}
-    assert lab.arm("verbosity 0.5").trained and lab.dose("verbosity 0.5") == lab.p.dose
+    assert lab.arm("verbosity 0.5").trained and lab.dose("verbosity 0.5") == 60
     assert lab.recipe("verbosity 0.5").verbosity == 0.5
     names = [lab.of_verbosity(verbosity) for verbosity in settings["verbosities"]]
     assert names == ["reasoning_sft", "verbosity 0.5", "verbose_sft"]

@@ -79,6 +79,7 @@ class Params(finding.Params):
 
     n_items: Annotated[int, Field(ge=2)]
     dose: Annotated[int, Field(ge=1)]
+    verbose_dose: Annotated[int, Field(ge=1)]
     verbosities: list[Annotated[float, Field(ge=0, le=1)]]
     scorer: str
 
@@ -94,7 +95,7 @@ class Params(finding.Params):
 
     @property
     def doses(self) -> list[int]:
-        """The one dose of every arm."""
+        """The dose of every arm but those of verbose teachers."""
         return [self.dose]
 
 
@@ -199,6 +200,11 @@ class SftAccuracyTrap(finding.Finding):
         )
         if p.questions:
             legible(models.loaded(self.scorer(p.bases[0]), "float32"), self.items)
+
+    def asked(self, arm: str) -> list[int]:
+        """Verbose teachers have a dose of their own: their chains take longer to learn."""
+        verbose = arm == "verbose_sft" or arm.startswith("verbosity ")
+        return [self.p.verbose_dose] if verbose else super().asked(arm)
 
     def of_verbosity(self, verbosity: float) -> str:
         """The arm of the teacher that tells this share of its steps thrice."""
