@@ -298,7 +298,9 @@ plots.curves(passes, "k", "k samples", "pass@k", title, look, doubling=True)
 # "Elicits what is there" can be tested: take away what is there. These bases were pretrained on
 # the same stories by the same steps, and no text of theirs had a chain. Whatever elicits should
 # find nothing in them. Reasoning SFT shows chains to them, for `long_dose` steps: it may *create*
-# what no decoding finds. Few bases: the dots say more than intervals.
+# what no decoding finds. Few bases: the dots say more than intervals. (The parameter
+# `bases_without_chains` names them. Where it is empty, the picture shows the other bases alone;
+# `workbook pretrain --seed 8 --without-chains` makes one in about an hour.)
 
 # %%
 table = finding.by_pretraining(lab)
