@@ -241,6 +241,10 @@ RECIPES = {
             batch_size=16,
             steps=32,
         ),
+        Recipe(
+            "reasoned_turns_sft",
+            "as reasoning_sft, half of the chains at the second turn of a dialogue (given)",
+        ),
     )
 }
 KEPT = {"reasoning_sft": (8, 16, 32, 64), "answer_sft": (8, 16, 32, 64)}
