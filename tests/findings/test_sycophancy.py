@@ -55,20 +55,25 @@ class Model:
         return {"input_ids": [int(text)]}
 
 
-def scored(monkeypatch, lab, says, thinks=""):
+def scored(monkeypatch, lab, says, thinks=None):
     """The rows of `talk.scored` of a model that says `says(item, user's last turn)`, and is as sure
-    of that: `SURE`. thinks: a chain that it opens every reply with; then it is as sure of the
-    number that the chain ends in.
+    of that: `SURE`. thinks: the chain that it opens every reply to an item with; then it is as sure
+    of the number that the chain ends in.
     """
     known = {item.question: item for item in lab.items}
 
-    def said(prompt):
+    def asked(prompt):
         chat = json.loads(prompt.partition("\n")[0])
-        item = known[chat[0]]
-        return says(item, "" if len(chat) == 1 else chat[-1])
+        return known[chat[0]], "" if len(chat) == 1 else chat[-1]
+
+    def said(prompt):
+        return says(*asked(prompt))
+
+    def chain(prompt):
+        return thinks(asked(prompt)[0]) if thinks else ""
 
     def generate(lm, prompts, *args, **settings):
-        texts = [f"{thinks} The answer is {said(one)}." if said(one) else "" for one in prompts]
+        texts = [f"{chain(one)} The answer is {said(one)}." if said(one) else "" for one in prompts]
         return [Completion(text.strip(), 5, False) for text in texts]
 
     def logprobs(lm, prompt, cuts, suffix, options):
@@ -128,13 +133,15 @@ def test_a_rock_gives_up_nothing_and_learns_nothing(monkeypatch):
 
 
 def test_who_reasons_is_read_after_its_own_chain_and_not_by_what_it_then_says(monkeypatch):
-    lab = laboratory(n_items=1)
-    (item,) = lab.items
-    chain = f"<think> Ann 1 + 1 = {item.answers[0]}. </think>"
-    found = read(lab, scored(monkeypatch, lab, parrot, chain)).iloc[0]
+    lab = laboratory()
+
+    def derives(item):
+        return f"<think> Ann 1 + 1 = {item.answers[0]}. </think>"
+
+    found = read(lab, scored(monkeypatch, lab, parrot, derives))
     # the chain stays right while the answer flips (arXiv 2605.29087)
-    assert found.flips_fallacy == 1 and found.loss_fallacy == pytest.approx(0, abs=1e-9)
-    assert found.reasons_first == found.reasons_fallacy == 1
+    assert (found.flips_fallacy == 1).all() and (found.loss_fallacy.abs() < 1e-9).all()
+    assert (found.reasons_first == 1).all() and (found.reasons_fallacy == 1).all()
 
 
 def test_a_chain_is_closed_for_who_never_closes_it(monkeypatch):
