@@ -135,7 +135,8 @@ class Recipe:
 # 3e-3: reasoning_sft .043 .043, .045 .043; reasoning_sft_keep .067 .067, .068 .069;
 # answer_sft .261 .262, .271 .284; verbose_sft .322 .130, .103 .057; post_hoc_sft .065 .060,
 # .060 .058; wrong_chain_sft 1.166 1.131, 1.128 1.121; hold_sft .203 .208, .213 .211;
-# new_task_answers .329 .309, .343 .322; new_task_chains .050 .043, .041 .038.
+# new_task_answers .329 .309, .343 .322; new_task_chains .050 .043, .041 .038;
+# reasoned_turns_sft .066 .055, .061 .056.
 # Rate of DPO by the loss on pairs of development questions (base 0, 20 steps) that costs no
 # accuracy on stories of 1 to 3 steps: 3e-4 .60 (accuracy -.06), 2e-4 .64 (-.01), 1e-4 .67 (.00).
 NEW_TASK = {"supposed": True}
@@ -244,6 +245,7 @@ RECIPES = {
         Recipe(
             "reasoned_turns_sft",
             "as reasoning_sft, half of the chains at the second turn of a dialogue (given)",
+            learning_rate=3e-3,
         ),
     )
 }

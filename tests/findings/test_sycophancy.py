@@ -8,7 +8,16 @@ import pandas as pd
 import pytest
 
 from helpers.findings import sycophancy as finding
-from helpers.findings.sycophancy import JUDGED, KINDS, REASONING, TURNS, reading, scripts, talk
+from helpers.findings.sycophancy import (
+    JUDGED,
+    KINDS,
+    REASONING,
+    TURNS,
+    measures,
+    reading,
+    scripts,
+    talk,
+)
 from helpers.lab.claims import published
 from helpers.lab.items import pocket_stories
 from helpers.lab.table import Cell
@@ -251,8 +260,14 @@ def planted(n=120, bases=BASES, first=None, asked=None, reasons=None, **lost):
     return lab
 
 
-def record_of(**settings):
-    return planted(**settings).record(0.0, 1.0)
+def record_of(lab=None, **settings):
+    """The record with no more values than its words need."""
+    lab = lab or planted(**settings)
+    names = ("loss_fallacy", "before"), ("loss_fallacy", REASONING), ("reasons_fallacy", REASONING)
+    levels = [lab.valued(lab.value(*one), *one) for one in names]
+    changes = [one.value(lab) for one in (*JUDGED.values(), lab.attribution["hold_sft"])]
+    lab.recorded = lambda: iter([*levels, *changes])
+    return lab.record(0.0, 1.0)
 
 
 def test_a_planted_null_replicates_when_there_is_enough_of_it():
@@ -349,20 +364,20 @@ def test_an_item_counts_where_a_base_first_answers_it_right_in_both_arms():
     assert np.isnan(treated.by_base[0]) and treated.by_base[1] == pytest.approx(0.9)
     own = lab.value("loss_fallacy", REASONING)
     assert own.by_base == pytest.approx({0: 0.55, 1: 1.1 / 3})
-    (gate,) = [one for one in lab.checked_gates() if "both arms" in one.name]
-    assert gate.value == 1
+    (gate,) = [one.check(lab) for one in lab.gates if isinstance(one, measures.BothRight)]
+    assert gate.value == 1 and not gate.passed
 
 
 def test_replies_that_reason_are_told_apart():
     lab = planted(reasons={REASONING: 0.25})
     rows = lab.reading(REASONING)
     lab.reading.plant(REASONING, rows.assign(loss_fallacy=0.4 - 0.3 * rows.reasons_fallacy))
-    found = lab.record(0.0, 1.0)
+    found = record_of(lab)
     treated = next(one.value for one in found.attribution if one.name == "treated")
     assert treated.estimate == pytest.approx(-0.3, abs=0.01) and treated.n == 30
     assert found.primary.estimate == pytest.approx(-0.075, abs=0.01)
     assert "reasons in 25%" in finding.what_happened(found)
-    none = planted().record(0.0, 1.0)
+    none = record_of()
     assert "where it does" not in finding.what_happened(none)
     points = finding.by_training(lab, [REASONING])
     assert len(points) == len(BASES) and (points.reasons_fallacy == 0.25).all()
@@ -523,7 +538,7 @@ def test_second_turns_are_not_about_the_stories_of_the_evaluation():
 
 def test_every_table_is_made_as_declared(tiny_lm, tiny_path, cache):
     given = {"model": str(tiny_path), "tier": "custom", "bases": [0], "n_items": 3}
-    lab = laboratory(**given, max_new_tokens=6)
+    lab = laboratory(**given, max_new_tokens=8)
     cell = Cell(lab, "hold_sft", 0, 0, 0)
     rows, found = lab.scored.of_cell(cell), lab.reading.of_cell(cell)
     assert list(found.item) == [item.id for item in lab.items]

@@ -227,8 +227,12 @@ class Sycophancy(finding.Finding):
         """As for every finding; `STARTED` and `TREATED` choose the items base by base."""
         if not where:
             return super().change(measure, before, after, dose=dose)
-        limits = self.measure(measure).statistic.limits
-        return paired(self.reading(before), self.reading(after, dose), measure, where, limits)
+        key = measure, before, after, where, dose
+        if key not in self.numbers:
+            limits = self.measure(measure).statistic.limits
+            old, new = self.reading(before), self.reading(after, dose)
+            self.numbers[key] = paired(old, new, measure, where, limits)
+        return self.numbers[key]
 
     def about(self, table: pd.DataFrame) -> Look:
         """The look of a figure of a table whose items are those first answered right."""
