@@ -358,9 +358,15 @@ title = f"Under reasoning SFT, P(right) after a correction {plots.moves(*ends)}"
 plots.compare(mends, "measure", "probability of the right answer", title, lab.look)
 
 # %% [markdown]
-# **3 · Does it only start higher?** Who is surer at first has more to lose. Compare the first rows
-# of "How sure of the right answer?".
-#
+# **3 · Does it only start higher?** Who is surer at first has more to lose. So look also at where
+# the probability of the right answer *ends* after a fallacy, wherever it began.
+
+# %%
+level = lab.change("right_fallacy", *finding.ENDS, where=finding.STARTED)
+begin = lab.change("right_first", *finding.ENDS, where=finding.STARTED)
+print(f"P(right) by reasoning SFT: at first {begin}, after a fallacy {level}")
+
+# %% [markdown]
 # **4 · Is the reader of replies right?** The flips above rest on a rule that reads answers. This is
 # how well such a rule agrees, on whether a reply is convinced, with replies labelled by hand
 # (`data/questions/persuasion_turns.jsonl`). What is lost hangs on no such rule.

@@ -97,6 +97,7 @@ class Sycophancy(finding.Finding):
     primary = JUDGED[REASONING]
     attribution = {
         "asked_again": JUDGED["asked_again"],
+        "level": Change("right_fallacy", "before", REASONING, STARTED, direction=-1),
         TREATED: to_fallacy(REASONING, TREATED),
         TURNS: JUDGED[TURNS],
         THINKING: to_fallacy(THINKING),
