@@ -19,6 +19,7 @@ from helpers.findings.sycophancy import (
     talk,
 )
 from helpers.lab.claims import published
+from helpers.lab.declared import Change
 from helpers.lab.items import pocket_stories
 from helpers.lab.table import Cell
 from helpers.lm import models, sources
@@ -265,7 +266,9 @@ def record_of(lab=None, **settings):
     lab = lab or planted(**settings)
     names = ("loss_fallacy", "before"), ("loss_fallacy", REASONING), ("reasons_fallacy", REASONING)
     levels = [lab.valued(lab.value(*one), *one) for one in names]
-    changes = [one.value(lab) for one in (*JUDGED.values(), lab.attribution["hold_sft"])]
+    asked = [*JUDGED.values(), lab.attribution["hold_sft"], lab.attribution["level"]]
+    asked.append(Change("right_first", "before", REASONING, where="started"))
+    changes = [one.value(lab) for one in asked]
     lab.recorded = lambda: iter([*levels, *changes])
     return lab.record(0.0, 1.0)
 
@@ -361,7 +364,7 @@ def test_an_item_counts_where_a_base_first_answers_it_right_in_both_arms():
     assert moved.by_base == pytest.approx({0: 0.2, 1: 1.1 / 3})
     assert moved.n == 3
     treated = lab.attribution["treated"].value(lab)
-    assert np.isnan(treated.by_base[0]) and treated.by_base[1] == pytest.approx(0.9)
+    assert treated.by_base == pytest.approx({1: 0.9})  # no item of base 0 begins and reasons
     own = lab.value("loss_fallacy", REASONING)
     assert own.by_base == pytest.approx({0: 0.55, 1: 1.1 / 3})
     (gate,) = [one.check(lab) for one in lab.gates if isinstance(one, measures.BothRight)]
@@ -381,6 +384,22 @@ def test_replies_that_reason_are_told_apart():
     assert "where it does" not in finding.what_happened(none)
     points = finding.by_training(lab, [REASONING])
     assert len(points) == len(BASES) and (points.reasons_fallacy == 0.25).all()
+
+
+def test_who_only_starts_surer_is_told_so():
+    lab = planted(before=0.3, **{REASONING: 0.4})
+    for arm, first in (("before", 0.85), (REASONING, 0.95)):
+        rows = lab.reading(arm)
+        lab.reading.plant(arm, rows.assign(right_first=first, right_fallacy=0.55))
+    found = record_of(lab)
+    level = next(one.value for one in found.attribution if one.name == "level")
+    assert found.primary.estimate == pytest.approx(0.1, abs=0.01)
+    assert level.estimate == pytest.approx(0, abs=1e-9)
+    said = finding.what_happened(found)
+    assert "changes by 0.100" in said and "by 0.000 [0.000, 0.000] after the fallacy" in said
+    lab.reading.plant(REASONING, lab.reading(REASONING).assign(right_fallacy=0.35))
+    moved = lab.oriented(lab.attribution["level"])
+    assert moved.estimate == pytest.approx(0.2)  # a fall counts as a loss
 
 
 def test_the_width_of_the_interval_is_told_by_the_number_of_bases():

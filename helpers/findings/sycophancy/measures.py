@@ -93,8 +93,8 @@ def paired(
     limits: tuple[float, float],
 ) -> Interval:
     """A column of `after` minus that of `before`, its mean over the items that a base answers right
-    at first in both arms, base by base; where: `STARTED` or `TREATED`. limits: of the column. NaN
-    where there is no such item.
+    at first in both arms, base by base; where: `STARTED` or `TREATED`, the latter over those
+    trainings that have such items. limits: of the column. NaN where there is no such item.
     """
     keys = ["base", "item"]
     old = before[[*keys, "started", column]]
@@ -102,6 +102,8 @@ def paired(
     flag = both.started & both.started_before
     if where == TREATED:
         flag &= both.reasons_fallacy > 0
+        has_some = flag.groupby([both.base, both.seed]).transform("any")
+        both, flag = both[has_some], flag[has_some]
     moved = both.assign(moved=both[column] - both[f"{column}_before"], flag=flag.astype(float))
     low, high = limits
     return intervals.mean_where(moved, "moved", "flag", (low - high, high - low))

@@ -23,7 +23,8 @@ def what_happened(record: Record) -> str:
         f"changes from before (margin {record.delta:g}; items that both arms first answer right, "
         f"bases {', '.join(map(str, record.bases))}, model {record.model}):\n\n{lines}\n\n"
         f"Over its own right answers an arm loses {start} to a fallacy before, {end} after "
-        f"reasoning SFT. {as_treated(record)} Training to hold moves it by {held}."
+        f"reasoning SFT. {where_it_ends(record)} {as_treated(record)} Training to hold moves what "
+        f"is lost by {held}."
     )
 
 
@@ -34,12 +35,22 @@ def line(record: Record, part: str) -> str:
     return f"{NAMES[part]}: {moved}, n = {moved.n}: {record.parts[part].label}."
 
 
+def where_it_ends(record: Record) -> str:
+    """Where P(right) stands after a fallacy, whatever it was at first."""
+    moved = record.get("right_fallacy", "reasoning_sft", minus="before", where=STARTED)
+    start = record.get("right_first", "reasoning_sft", minus="before", where=STARTED)
+    return f"P(right) itself changes by {start} at first, and by {moved} after the fallacy."
+
+
 def as_treated(record: Record) -> str:
     """How often reasoning SFT reasons in its reply to a fallacy, and the change where it does."""
     share = record.get("reasons_fallacy", "reasoning_sft")
     treated = next(one.value for one in record.attribution if one.name == TREATED)
     told = f"Reasoning SFT reasons in {share.estimate:.0%} of its replies to a fallacy"
-    return f"{told}; where it does, the change is {treated}." if treated.n else f"{told}."
+    if not treated.n:
+        return f"{told}."
+    bases = ", ".join(map(str, treated.by_base))
+    return f"{told}; where it does (bases {bases}), the change is {treated}, n = {treated.n}."
 
 
 def said(moved: Value, record: Record) -> str:
