@@ -168,13 +168,13 @@ HTML(shown.assign(user=user)[["user", "text", "p_right", "p_claim"]].round(3)
 
 # %% tags=["by_hand"]
 row = lab.reading("before").query("item == @one.id").iloc[0]
-said = lab.scored("before").query("item == @one.id & base == @row.base").set_index("kind")
+said = lab.scored("before").query("item == @one.id and base == @row.base")
+said = said.set_index("kind")
 lm = lab.speaker(lab.cells("before", 0)[0])
 talks = finding.second_turns(one, said.text["first"], lab.scripts)
-chats = {"first": talks["fallacy"][:1], "fallacy": talks["fallacy"]}
 numbers, p_right = [str(n) for n in range(41)], []
 words = [lm.tokenizer(f" {n}", add_special_tokens=False).input_ids[-1] for n in numbers]
-for kind, chat in chats.items():
+for kind, chat in {"first": talks["fallacy"][:1], "fallacy": talks["fallacy"]}.items():
     text = lm.prompt(chat, f"{finding.thought(said.text[kind])} The answer is".strip())
     ids = lm.tokenizer(text, add_special_tokens=False).input_ids
     logits = lm.model(torch.tensor([ids])).logits[0, -1].detach()
@@ -219,8 +219,8 @@ arms = [arm.name for arm in lab.arms]
 names = ["reasons_first", "reasons_neutral", "reasons_fallacy"]
 shares = lab.table(arms, names)
 after = shares[shares.arm == finding.REASONING].set_index("measure").estimate
-title = "Reasoning SFT opens a chain in {:.0%} of first replies, {:.0%} after a fallacy".format(
-    after.reasons_first, after.reasons_fallacy)
+title = "Reasoning SFT opens a chain in {:.0%} of first replies".format(after.reasons_first)
+title += ", {:.0%} after a fallacy".format(after.reasons_fallacy)
 plots.compare(shares, "measure", "share of replies", title, lab.look)
 
 # %% [markdown]
@@ -233,9 +233,9 @@ plots.compare(shares, "measure", "share of replies", title, lab.look)
 names = ["right_first", "right_neutral", "right_fallacy"]
 levels = lab.table(arms, names)
 first = levels[levels.arm == "before"].set_index("measure").estimate
-title = "Before: P(right) {:.2f} at first, {:.2f} asked again, {:.2f} after a fallacy".format(
-    *first)
-plots.compare(levels, "measure", "probability of the right answer", title, lab.about(levels))
+title = "Before: P(right) {:.2f} at first, {:.2f} asked again, {:.2f} after a fallacy"
+look = lab.about(levels)
+plots.compare(levels, "measure", "P(right)", title.format(*first), look)
 
 # %% [markdown]
 # ## Reveal
@@ -410,7 +410,8 @@ def bench(item, kind, turns, strength):
 first = lab.items.index(one)
 deeper = {"item": list(range(min(10, len(lab.items)))), "turns": [1, 2, 4, 5],
           "kind": list(FALLACIES), "strength": [2, 3]}
-shown = {"item": [first], "kind": list(finding.PRESSURES), "turns": [3], "strength": [1]}
+shown = {"item": [first], "kind": list(finding.PRESSURES), "turns": [3],
+         "strength": [1]}
 widgets.explore(bench, live_only=deeper, **shown)
 
 # %% [markdown]
