@@ -219,7 +219,7 @@ arms = [arm.name for arm in lab.arms]
 names = ["reasons_first", "reasons_neutral", "reasons_fallacy"]
 shares = lab.table(arms, names)
 after = shares[shares.arm == finding.REASONING].set_index("measure").estimate
-title = "Reasoning SFT opens a chain in {:.0%} of first replies, and {:.0%} after a fallacy"
+title = "Reasoning SFT opens a chain in {:.0%} of first replies, {:.0%} under pressure"
 title = title.format(after.reasons_first, after.reasons_fallacy)
 plots.compare(shares, "measure", "share of replies", title, lab.look)
 
