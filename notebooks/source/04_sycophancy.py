@@ -314,8 +314,8 @@ plots.compare(rates, "measure", "share of right first answers", title, lab.about
 #
 # LOGICOM's own contrast, for every arm beside its 69 %: how much likelier is the claim after a
 # fallacy than after an argument for it? The argument is the last step of the computation, with the
-# claim as its result. `3 times of 3` is the chance that three answers, drawn apart, all say the
-# claim.
+# claim as its result. `mean of debates` is the mean probability of the claim; `3 times of 3` the
+# chance that three answers, drawn apart, all say it.
 
 # %%
 ratios = finding.increases(lab, "argument")
