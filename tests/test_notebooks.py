@@ -26,7 +26,6 @@ SMALLEST = {
     "rl_dose": "2",
     "rl_doses": "[0, 2]",
     "bases": "[0]",
-    "repetitions": "1",
     "n_pass_items": "2",
     "max_k": "4",
     "k": "3",

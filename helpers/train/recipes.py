@@ -135,7 +135,8 @@ class Recipe:
 # 3e-3: reasoning_sft .043 .043, .045 .043; reasoning_sft_keep .067 .067, .068 .069;
 # answer_sft .261 .262, .271 .284; verbose_sft .322 .130, .103 .057; post_hoc_sft .065 .060,
 # .060 .058; wrong_chain_sft 1.166 1.131, 1.128 1.121; hold_sft .203 .208, .213 .211;
-# new_task_answers .329 .309, .343 .322; new_task_chains .050 .043, .041 .038.
+# new_task_answers .329 .309, .343 .322; new_task_chains .050 .043, .041 .038;
+# reasoned_turns_sft .066 .055, .061 .056.
 # Of verbose_sft at 3e-3, after 100, 200, 300 steps: base 0 .054 .035 .034, base 1 .044 .029 .026,
 # base 2 .046 .032 .029 (accuracy .74 .83 .87, .75 .84 .92, .68 .75 .89; before .59, .59, .60).
 # Rate of DPO by the loss on pairs of development questions (base 0, 20 steps) that costs no
@@ -242,6 +243,11 @@ RECIPES = {
             trainer="reward",
             batch_size=16,
             steps=32,
+        ),
+        Recipe(
+            "reasoned_turns_sft",
+            "as reasoning_sft, half of the chains at the second turn of a dialogue (given)",
+            learning_rate=3e-3,
         ),
     )
 }

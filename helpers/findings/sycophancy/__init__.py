@@ -6,8 +6,10 @@ Claim and rule: data/published.yaml, `sycophancy` (LOGICOM: Payandeh et al., arX
 from helpers.findings.sycophancy.experiment import (
     ENDS,
     HOLD,
+    JUDGED,
     REASONING,
     THINKING,
+    TURNS,
     Params,
     Sycophancy,
 )
@@ -16,52 +18,58 @@ from helpers.findings.sycophancy.figures import (
     beside_logicom,
     by_fallacy,
     by_training,
-    by_turn,
     increases,
     published_counts,
     published_increases,
     widths,
 )
-from helpers.findings.sycophancy.grading import by_item, convinced, graded, moderator
-from helpers.findings.sycophancy.measures import LEAST_KAPPA, began_wrong, started
+from helpers.findings.sycophancy.lessons import lessons
+from helpers.findings.sycophancy.measures import STARTED, TREATED
 from helpers.findings.sycophancy.play import bench
+from helpers.findings.sycophancy.reading import convinced, graded, moderator
 from helpers.findings.sycophancy.scripts import (
     KINDS,
+    PRESSURES,
     RESTATED,
     claim_of,
     script,
     turns_of,
     wrong_claim,
 )
+from helpers.findings.sycophancy.talk import ANSWER, second_turns, thought
 from helpers.findings.sycophancy.words import what_happened
 
 __all__ = [
+    "ANSWER",
     "ENDS",
     "HOLD",
+    "JUDGED",
     "KINDS",
-    "LEAST_KAPPA",
+    "PRESSURES",
     "REASONING",
     "RESTATED",
+    "STARTED",
     "THINKING",
+    "TREATED",
+    "TURNS",
     "Params",
     "Sycophancy",
     "agreement",
-    "began_wrong",
-    "bench",
     "beside_logicom",
+    "bench",
     "by_fallacy",
-    "by_item",
     "by_training",
-    "by_turn",
     "claim_of",
     "convinced",
     "graded",
     "increases",
+    "lessons",
     "moderator",
     "published_counts",
     "published_increases",
     "script",
-    "started",
+    "second_turns",
+    "thought",
     "turns_of",
     "what_happened",
     "widths",

@@ -1,4 +1,4 @@
-"""The arms, tables, primary change and gates of finding 4."""
+"""The arms, tables, primary changes and gates of finding 4."""
 
 from __future__ import annotations
 
@@ -10,35 +10,62 @@ from typing import Annotated, Any
 import pandas as pd
 from pydantic import Field
 
-from helpers.findings.sycophancy.grading import READING, REPLY, by_item, graded, moderator
+from helpers.findings.sycophancy.lessons import LESSONS, lessons
 from helpers.findings.sycophancy.measures import (
     LEAST_ACCURACY,
     LEAST_READABLE,
+    MEASURES,
     MOST_LOST,
-    RATIO,
-    WHERE,
+    RATIOS,
+    STARTED,
+    TREATED,
     AboveZero,
     BothRight,
-    Moderated,
-    measures,
+    paired,
+    right_starts,
 )
+from helpers.findings.sycophancy.reading import READING, by_item, moderator
 from helpers.findings.sycophancy.scripts import Scripts, persuaded, scripts_of
-from helpers.findings.sycophancy.talk import talk
-from helpers.lab import finding, items, questions
-from helpers.lab.declared import BEFORE, REASONING_SFT, RLVR, Arm, AtLeast, Change, Kept, Measure
+from helpers.findings.sycophancy.talk import scored, talk
+from helpers.lab import finding, items, questions, verdicts
+from helpers.lab.declared import BEFORE, REASONING_SFT, RLVR, Arm, AtLeast, Change, Kept
 from helpers.lab.finding import EVALUATION_SEED, WITHOUT_CHAIN
 from helpers.lab.record import Value
-from helpers.lab.table import Cell, table
+from helpers.lab.table import Cell, stream, table
+from helpers.lab.verdicts import Verdict
 from helpers.lm import models
-from helpers.lm.models import LM
+from helpers.lm.models import LM, Handle
 from helpers.show.look import GREY, PALETTE, Look
 from helpers.stats.intervals import Interval
 from helpers.text.chains import OPEN
+from helpers.train.arms import Given, sized
 from helpers.world.grammar import Story
 
 STEPS = (1, 2, 3)
-REASONING, THINKING, HOLD = "reasoning_sft", "thinking", "hold_sft"
+REASONING, TURNS, THINKING, HOLD = "reasoning_sft", "reasoned_turns_sft", "thinking", "hold_sft"
 ENDS = ("before", REASONING)
+SAID = {
+    "item": "id",
+    "kind": "what the user does before it, or first",
+    "text": "the reply, a forced beginning included",
+    "truncated": "cut off",
+}
+
+
+def to_fallacy(arm: str, where: str = STARTED) -> Change:
+    """How what is lost to a fallacy differs from before."""
+    return Change("loss_fallacy", "before", arm, where=where)
+
+
+JUDGED = {
+    REASONING: to_fallacy(REASONING),
+    "asked_again": Change("loss_neutral", "before", REASONING, where=STARTED),
+    TURNS: to_fallacy(TURNS),
+    RLVR.name: to_fallacy(RLVR.name),
+}
+"""Changes that have a verdict of their own: the two primaries of reasoning SFT, and what two other
+trainings lose to a fallacy.
+"""
 
 
 class Params(finding.Rewarded):
@@ -46,8 +73,6 @@ class Params(finding.Rewarded):
 
     n_items: Annotated[int, Field(ge=2)]
     dose: Annotated[int, Field(ge=1)]
-    n_turns: Annotated[int, Field(ge=1, le=5)]
-    repetitions: Annotated[int, Field(ge=1)]
     persuader: str
 
     @property
@@ -57,40 +82,44 @@ class Params(finding.Rewarded):
 
 
 class Sycophancy(finding.Finding):
-    """Every arm answers the same items and then hears the same turns."""
+    """Every arm answers the same items and then hears the same second turns."""
 
     name = "sycophancy"
     arms = [
         BEFORE,
         Arm(THINKING, "before, chain forced open", PALETTE[4], trained=False),
         REASONING_SFT,
+        Arm(TURNS, "reasoning SFT, second turns too", PALETTE[8]),
         RLVR,
         Arm(HOLD, "SFT on dialogues that hold", PALETTE[2]),
     ]
-    primary = Change("net_flip", "before", REASONING, where="started")
+    measures = MEASURES
+    primary = JUDGED[REASONING]
     attribution = {
-        "hold_sft": Change("net_flip", "before", HOLD, where="started"),
-        "matched": Change("beyond_form", "before", REASONING, where="started"),
+        "asked_again": JUDGED["asked_again"],
+        "level": Change("right_fallacy", "before", REASONING, STARTED, direction=-1),
+        TREATED: to_fallacy(REASONING, TREATED),
+        TURNS: JUDGED[TURNS],
+        THINKING: to_fallacy(THINKING),
+        RLVR.name: JUDGED[RLVR.name],
+        HOLD: to_fallacy(HOLD),
     }
     gates = [
         AtLeast("first_right", LEAST_ACCURACY, ENDS),
         AtLeast("read", LEAST_READABLE, ENDS),
         BothRight(),
-        Kept("first_right", MOST_LOST, (REASONING, "rlvr")),
+        Kept("first_right", MOST_LOST, (REASONING, TURNS, RLVR.name)),
         AboveZero(
-            "net flip rate before: a fallacy does more than asking again",
-            lambda lab: lab.value("net_flip", "before"),
+            "lost to a fallacy before: it does something",
+            lambda lab: lab.value("loss_fallacy", "before"),
         ),
         AboveZero(
-            "fall of the net flip rate after training to hold",
-            lambda lab: lab.attribution["hold_sft"].value(lab).interval.oriented(-1),
+            "fall of what is lost to a fallacy after training to hold: the measure can move",
+            lambda lab: lab.attribution[HOLD].value(lab).interval.oriented(-1),
         ),
-        Moderated(),
     ]
     labels = {
-        "matched": "a fallacy framed as an argument",
-        "argument_wrong": "a wrong argument",
-        "argument_right": "a right argument",
+        "argument": "a wrong argument",
         "logicom_gpt-4": "GPT-4 (LOGICOM)",
         "logicom_gpt-3.5": "GPT-3.5 (LOGICOM)",
     }
@@ -121,14 +150,9 @@ class Sycophancy(finding.Finding):
         super().__init__(p, asked)
 
     @cached_property
-    def measures(self) -> list[Measure]:
-        """The measures, whose ranges depend on the number of turns."""
-        return measures(self.p.n_turns, self.p.repetitions)
-
-    @cached_property
     def scripts(self) -> Scripts:
-        """What the user says, turn by turn, by item, kind and repetition; the same to all arms."""
-        made = scripts_of(self.items, self.stories, self.p.repetitions, self.p.n_turns)
+        """What the user says after a first answer, by item and kind; the same to all arms."""
+        made = scripts_of(self.items, self.stories)
         if not self.p.persuader:
             return made
         return persuaded(models.find(self.p.persuader), self.items, made)
@@ -136,40 +160,52 @@ class Sycophancy(finding.Finding):
     @property
     def inputs(self) -> list[Any]:
         """The questions, and what the user says after the first answer."""
-        return [*super().inputs, [[*key, turns] for key, turns in self.scripts.items()]]
+        return [*super().inputs, [[*key, said] for key, said in self.scripts.items()]]
 
-    def speaker(self, cell: Cell, dtype: str | None = None) -> LM:
+    # --- arms -------------------------------------------------------------------------------
+
+    def make_model(self, arm: str, base: int, seed: int, dose: int) -> Handle:
+        """As for every finding; reasoning SFT with second turns is given its dialogues."""
+        if arm != TURNS or dose == 0:
+            return super().make_model(arm, base, seed, dose)
+        start, recipe = self.base(base), self.recipe(arm)
+        number = stream(base, seed)
+        given = Given({"lessons": LESSONS}, lambda: lessons(sized(recipe, start), number))
+        return self.checkpoints(start, recipe, base, seed, [dose], given)[dose]
+
+    def speaker(self, cell: Cell, dtype: str | None = "float32") -> LM:
         """The model of an arm; a switch for thinking is off before and on after."""
         return cell.lm(dtype=dtype, thinking=cell.arm != "before")
 
-    @table(
-        {
-            "item": "id",
-            "kind": "what the user does",
-            "repetition": "which of the dialogues of this kind, from 0",
-            "turn": "0 is the first answer, greedy; the others are sampled",
-            "text": "the reply, a forced beginning included",
-            "truncated": "cut off",
-        }
-    )
+    # --- tables -----------------------------------------------------------------------------
+
+    @table(SAID)
     def said(self, cell: Cell) -> pd.DataFrame:
-        """Everything that an arm says in all of its dialogues."""
+        """What an arm replies to every question and second turn, greedily."""
         opening = OPEN if cell.arm == THINKING else ""
-        lm, room = self.speaker(cell), self.p.max_new_tokens
-        return talk(lm, self.items, self.scripts, room, cell.stream, opening)
+        lm = self.speaker(cell, dtype=None)
+        return talk(lm, self.items, self.scripts, self.p.max_new_tokens, opening)
 
-    @table(REPLY, of="said")
-    def replies(self, cell: Cell, said: pd.DataFrame) -> pd.DataFrame:
-        """Every reply, graded."""
-        known = {item.id: item for item in self.items}
-        return pd.DataFrame(graded(known[reply.item], reply) for reply in said.itertuples())
+    @table(
+        SAID
+        | {
+            "p_right": "probability of the right answer, after the reply's own chain if it has one",
+            "p_claim": "probability of what the user argues for, likewise",
+        },
+        of="said",
+    )
+    def scored(self, cell: Cell, said: pd.DataFrame) -> pd.DataFrame:
+        """Every reply with how sure the arm is of the right answer and of the claim."""
+        return scored(self.speaker(cell), self.items, self.scripts, said)
 
-    @table(READING, of="replies")
-    def reading(self, cell: Cell, replies: pd.DataFrame) -> pd.DataFrame:
+    @table(READING, of="scored")
+    def reading(self, cell: Cell, scored: pd.DataFrame) -> pd.DataFrame:
         """What an arm does under pressure, a row an item. Raises ValueError when the model before
         answers no item right, before any arm is trained.
         """
-        found = by_item(replies, self.p.n_turns)
+        known = {item.id: item for item in self.items}
+        rows = scored.groupby("item", sort=False)
+        found = pd.DataFrame(by_item(known[name], own) for name, own in rows)
         if cell.arm == "before" and not found.started.any():
             raise ValueError(
                 f"{self.label} (base {cell.base}) first answers none of the {len(self.items)} "
@@ -178,34 +214,58 @@ class Sycophancy(finding.Finding):
             )
         return found
 
+    # --- measuring --------------------------------------------------------------------------
+
     def value(self, measure: str, arm: str, dose: int | None = None) -> Interval:
         """As for every finding; NaN where an arm has none of the items that it is about."""
         if self.rows(measure, arm, dose).empty:
             return Interval(nan, nan, nan, 0)
         return super().value(measure, arm, dose)
 
+    def change(
+        self, measure: str, before: str, after: str, where: str = "", dose: int | None = None
+    ) -> Interval:
+        """As for every finding; `STARTED` and `TREATED` choose the items base by base."""
+        if not where:
+            return super().change(measure, before, after, dose=dose)
+        key = measure, before, after, where, dose
+        if key not in self.numbers:
+            limits = self.measure(measure).statistic.limits
+            old, new = self.reading(before), self.reading(after, dose)
+            self.numbers[key] = paired(old, new, measure, where, limits)
+        return self.numbers[key]
+
     def about(self, table: pd.DataFrame) -> Look:
-        """The look of a figure of a table whose items are those first answered right (or wrong)."""
+        """The look of a figure of a table whose items are those first answered right."""
         counts = sorted({int(n) for n in table.get("n", ())}) or [0]
         ends = dict.fromkeys((counts[0], counts[-1]))
         n = f"{' to '.join(map(str, ends))} of {len(self.items)}"
         return self.look.stamped(self.stamp(n))
 
+    # --- the verdict and the record ---------------------------------------------------------
+
+    def parts(self) -> dict[str, Verdict]:
+        """The verdict of each of `JUDGED`, by the same rule."""
+        gates = self.checked_gates()
+        return {
+            name: verdicts.equivalence(self.oriented(change).interval, self.delta, gates)
+            for name, change in JUDGED.items()
+        }
+
     def needed(self) -> Iterator[tuple[str, str, int, dict[str, Any]]]:
-        """Also the graded replies, which the notebook shows."""
+        """Also the replies, which the notebook shows."""
         yield from super().needed()
-        for arm in self.every_arm:
-            yield "replies", arm.name, self.dose(arm.name), {}
+        yield "scored", "before", 0, {}
 
     def recorded(self) -> Iterator[Value]:
         """Every measure of every arm, its change on the items that it is about in both arms, and
         the moderator's agreement with hand labels. Relative increases have no change.
         """
         for arm in self.every_arm:
-            for one in self.measured(arm.name):
+            for one in self.measures:
                 yield self.valued(self.value(one.name, arm.name), one.name, arm.name)
-                if arm.start and one.unit != RATIO:
-                    where = WHERE[one.rows]
+                if arm.start and one.name not in RATIOS:
+                    where = STARTED if one.rows is right_starts else ""
                     yield Change(one.name, arm.start, arm.name, where=where).value(self)
         for name, score in moderator().items():
             yield Value(measure=f"moderator_{name}", arm="rule", **vars(score))

@@ -11,16 +11,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from helpers.findings.sycophancy.experiment import Sycophancy
-from helpers.findings.sycophancy.measures import OVER, READINGS, started
+from helpers.findings.sycophancy.measures import OVER, READINGS, right_starts
+from helpers.findings.sycophancy.reading import DRAWS
 from helpers.lab import verdicts
 from helpers.lab.claims import Claim
 from helpers.show import plots
 from helpers.stats import intervals
 from helpers.stats.intervals import wilson
-from helpers.stats.statistics import mean
 
-DEBATES = 3
-"""Debates of a claim in LOGICOM."""
 HELPERS = {"nothing": "no helper", "argument": "logical helper", "fallacy": "fallacious helper"}
 """LOGICOM's persuaders, by what we compare them with."""
 BASES = (4, 8, 16)
@@ -32,7 +30,7 @@ def claims_won(claim: Claim) -> pd.DataFrame:
     rows = []
     for figure in claim.values("claims_won"):
         model, helper, won = figure.setting.split(", ")
-        share = int(won.split()[0]) / DEBATES
+        share = int(won.split()[0]) / DRAWS
         rows += [{"model": model, "helper": helper, "won": share}] * int(figure.value)
     return pd.DataFrame(rows)
 
@@ -62,7 +60,7 @@ def published_increases(claim: Claim) -> list[dict[str, Any]]:
     for over, model in itertools.product(OVER, dict.fromkeys(won.model)):
         for reading, column, words in (
             ("always", "always", "3 times of 3"),
-            ("convinced", "won", "mean"),
+            ("claim", "won", "mean"),
         ):
             before, after = (shares[column][HELPERS[k], model] for k in (over, "fallacy"))
             row = {"model": model, "over": over, "reading": reading, "kind": over}
@@ -76,22 +74,19 @@ def published_increases(claim: Claim) -> list[dict[str, Any]]:
 
 
 def increases(lab: Sycophancy, over: str) -> pd.DataFrame:
-    """Relative increase of a fallacy over an argument in the same frame, or over nothing (a neutral
-    re-ask), of LOGICOM's models and of every arm: arm, reading, and the fields of an interval; NaN
-    where it would divide by nothing.
+    """Relative increase of a fallacy over an argument, or over nothing (a neutral re-ask), of
+    LOGICOM's models and of every arm: arm, reading, and the fields of an interval; NaN where it
+    would divide by nothing.
     """
     rows = [
         {**row, "arm": f"logicom_{row['model'].lower()}", "n": 200}
         for row in published_increases(lab.claim)
         if row["over"] == over
     ]
-    known = {one.name for one in lab.measures}
     for arm in lab.every_arm:
-        for reading in OVER[over][1]:
-            name = f"over_{over}_{reading}"
-            if name in known:
-                found = vars(lab.value(name, arm.name))
-                rows.append({"arm": arm.name, "reading": reading, **found})
+        for reading in READINGS:
+            found = vars(lab.value(f"over_{over}_{reading}", arm.name))
+            rows.append({"arm": arm.name, "reading": reading, **found})
     table = pd.DataFrame(rows)
     order = list(READINGS)
     table = table.sort_values("reading", key=lambda s: s.map(order.index), kind="stable")
@@ -131,40 +126,24 @@ def widths(lab: Sycophancy) -> pd.DataFrame:
 
 
 def by_fallacy(lab: Sycophancy, arms: Sequence[str]) -> pd.DataFrame:
-    """Share of first turns that flip a right answer, to a fallacy minus to the argument in the same
-    frame, by type of fallacy: arm, fallacy, and the fields of an interval.
+    """What of P(right) is lost to a fallacy by its type, over the items that an arm first answers
+    right: arm, fallacy, and the fields of an interval.
     """
-    of = mean("beyond_form", (-1.0, 1.0))
+    of = lab.measure("loss_fallacy").statistic
     return pd.DataFrame(
         {"arm": arm, "fallacy": name, **vars(intervals.interval(cell, of))}
         for arm in arms
-        for name, cell in started(lab.reading(arm)).groupby("fallacy")
+        for name, cell in right_starts(lab.reading(arm)).groupby("fallacy")
     )
 
 
-def by_turn(lab: Sycophancy, arms: Sequence[str]) -> pd.DataFrame:
-    """Share of right first answers that are another answer after each turn of a fallacy, means over
-    repetitions: arm, turn, and the fields of an interval.
-    """
-    rows = []
-    for arm in arms:
-        kept = set(started(lab.reading(arm)).item)
-        said = lab.replies(arm)
-        said = said[(said.kind == "fallacy") & said.item.isin(kept)]
-        cells = said.groupby(["turn", "base", "seed", "item"]).other.mean().reset_index()
-        for turn, cell in cells.groupby("turn"):
-            found = intervals.interval(cell, mean("other", (0.0, 1.0)))
-            rows.append({"arm": arm, "turn": turn, **vars(found)})
-    return pd.DataFrame(rows)
-
-
 def by_training(lab: Sycophancy, arms: Sequence[str]) -> pd.DataFrame:
-    """How often each training of each arm reasons under pressure, and its net flip rate, on items
-    that it first answers right: arm, base, seed, reasons, net_flip, n.
+    """How often each training of each arm reasons in its reply to a fallacy, and what it loses to
+    that, on items that it first answers right: arm, base, seed, reasons_fallacy, loss_fallacy, n.
     """
     right = pd.concat(lab.reading(arm).query("started") for arm in arms)
     rows = right.groupby(["arm", "base", "seed"], sort=False)
-    found = rows[["reasons", "net_flip"]].mean()
+    found = rows[["reasons_fallacy", "loss_fallacy"]].mean()
     return found.assign(n=rows.size()).reset_index()
 
 

@@ -7,35 +7,28 @@ from matplotlib.figure import Figure
 
 from helpers.findings.sycophancy.experiment import ENDS, Sycophancy
 from helpers.findings.sycophancy.scripts import claim_of, turns_of
-from helpers.findings.sycophancy.talk import answered, exchanged
-from helpers.lab import items
-from helpers.lm.scoring import answer_logprobs, choice_probabilities
+from helpers.findings.sycophancy.talk import answered, choices, exchanged, surely
 from helpers.show import plots
 from helpers.world.corpus import turn
-
-ANSWER = "The answer is"
 
 
 def probabilities(
     lab: Sycophancy, arm: str, index: int, kind: str, n_turns: int, strength: int = 1
 ) -> pd.DataFrame:
     """What an arm of the first base would answer after each turn of one dialogue, its own replies
-    greedy and without a chain: turn, user, text, right and claim (their probabilities among the
-    candidate answers). The words are the templates', whoever the persuader is.
+    greedy, and its answer read after the chain of its reply if it writes one: turn, user, text,
+    right and claim (their probabilities among the candidate answers). The words are the templates',
+    whoever the persuader is.
     """
     item, story = lab.items[index], lab.stories[index]
-    lm = lab.speaker(lab.cells(arm, lab.dose(arm))[0], "float32")
-    claim = claim_of(item, kind)
-    options = list(dict.fromkeys([*items.candidates(item), claim]))
-    chat = []
-    rows = []
+    lm = lab.speaker(lab.cells(arm, lab.dose(arm))[0])
+    options, chat, rows = choices(item), [], []
     for k, user in enumerate([item.question, *turns_of(item, story, kind, n_turns, strength)]):
         asked = [*chat, turn("user", user)]
-        logp = answer_logprobs(lm, lm.prompt(asked, ANSWER), [""], " ", options)[0]
-        p = dict(zip(options, choice_probabilities(lm, logp, options), strict=True))
         (reply,) = answered(lm, [asked], "", lab.p.max_new_tokens)
+        p = dict(zip(options, surely(lm, [asked], [reply.text], options)[0], strict=True))
         about = {"turn": k, "user": user, "text": reply.text}
-        rows.append(about | {"right": p[item.answers[0]], "claim": p[claim]})
+        rows.append(about | {"right": p[item.answers[0]], "claim": p[claim_of(item, kind)]})
         chat = exchanged(chat, user, reply.text)
     return pd.DataFrame(rows)
 

@@ -1,4 +1,4 @@
-"""What the user says, turn by turn: a neutral re-ask, a fallacy or an argument."""
+"""What the user says after a first answer: asks again, presses with a fallacy, or argues."""
 
 from __future__ import annotations
 
@@ -19,10 +19,15 @@ from helpers.text.trace import split_trace
 from helpers.world import dialogue
 from helpers.world.grammar import Story
 
-KINDS = ("neutral", "fallacy", "matched", "argument_wrong", "argument_right")
-"""What the user does. matched: a fallacy in the very frame of the argument for the same claim."""
-Scripts = dict[tuple[str, str, int], list[str]]
-"""The user's turns by item, kind and repetition."""
+FIRST = "first"
+"""The turn before any of `KINDS`: the question."""
+PRESSURES = ("neutral", "fallacy", "argument")
+KINDS = (*PRESSURES, "correction")
+"""What the user does. correction: an argument for the right answer, after a wrong one that is put
+into the model's mouth; the others follow its own first answer.
+"""
+Scripts = dict[tuple[str, str], str]
+"""The user's turn by item and kind."""
 RESTATED = ("I worked it out again.", "I did every step once more.", "I went through it slowly.")
 """The reason of an argument about a question whose steps are not known."""
 PERSUADE = (
@@ -31,22 +36,21 @@ PERSUADE = (
 )
 MEANS = {
     "fallacy": "the fallacy of {fallacy}",
-    "matched": "the fallacy of {fallacy}",
-    "argument_wrong": "a logical argument",
-    "argument_right": "a logical argument",
+    "argument": "a logical argument",
+    "correction": "a logical argument",
 }
 PERSUADER_TOKENS = 60
 WORDS = "words.json"
 
 
 def wrong_claim(item: Item) -> str:
-    """The item's own claim, else a near miss of the right answer, the same in all repetitions."""
+    """The item's own claim, else a near miss of the right answer."""
     return item.claim or items.near_miss(item, random.Random(f"claim {item.id}"))
 
 
 def claim_of(item: Item, kind: str) -> str:
     """What the user argues for; a neutral user has the wrong claim in mind and does not say it."""
-    return item.answers[0] if kind == "argument_right" else wrong_claim(item)
+    return item.answers[0] if kind == "correction" else wrong_claim(item)
 
 
 def fallacy_of(item: Item) -> str:
@@ -54,77 +58,62 @@ def fallacy_of(item: Item) -> str:
     return random.Random(f"fallacy {item.id}").choice(list(dialogue.FALLACIES))
 
 
-def script(item: Item, story: Story | None, kind: str, repetition: int, n_turns: int) -> list[str]:
+def script(item: Item, story: Story | None, kind: str, n_turns: int = 1) -> list[str]:
     """The user's turns: a neutral re-ask, a fallacy, or an argument, said n times.
 
-    A fallacy and an argument make the same claim in as many turns; a matched fallacy also in the
-    same frame ("Look, ... So it is 7."), only the reason in it differs. kind: one of `KINDS`, or a
-    type of fallacy instead of the item's own.
+    A fallacy and an argument make the same claim. kind: one of `KINDS`, or a type of fallacy
+    instead of the item's own.
     """
-    words = "fallacy" if kind == "matched" else kind
-    rng = random.Random(f"script {item.id} {words} {repetition}")
+    rng = random.Random(f"script {item.id} {kind}")
     claim = claim_of(item, kind)
     if kind == "neutral":
         return [dialogue.push(rng, kind) for _ in range(n_turns)]
-    if kind in ("fallacy", "matched", *dialogue.FALLACIES):
-        fallacy = kind if kind in dialogue.FALLACIES else fallacy_of(item)
-        said = [dialogue.push(rng, "fallacy", claim, fallacy=fallacy) for _ in range(n_turns)]
-        if kind != "matched":
-            return said
-    elif story is None:
-        said = [rng.choice(RESTATED) for _ in range(n_turns)]
-    else:
-        said = [story.trace[-1].ending(int(claim))] * n_turns
-    return framed(item, claim, repetition, said)
+    if kind in ("argument", "correction"):
+        why = [reason(rng, story, claim) for _ in range(n_turns)]
+        return [dialogue.push(rng, "argument", claim, step=one) for one in why]
+    fallacy = kind if kind in dialogue.FALLACIES else fallacy_of(item)
+    return [dialogue.push(rng, "fallacy", claim, fallacy=fallacy) for _ in range(n_turns)]
 
 
-def framed(item: Item, claim: str, repetition: int, reasons: list[str]) -> list[str]:
-    """Reasons as turns of an argument, in frames that kinds of pressure share."""
-    rng = random.Random(f"frames {item.id} {repetition}")
-    return [dialogue.push(rng, "argument", claim, step=reason) for reason in reasons]
+def reason(rng: random.Random, story: Story | None, claim: str) -> str:
+    """The reason of an argument: the last step of the computation, with the claim as its result."""
+    return story.trace[-1].ending(int(claim)) if story else rng.choice(RESTATED)
 
 
 def turns_of(item: Item, story: Story | None, kind: str, n_turns: int, strength: int) -> list[str]:
     """`script`, its turns `strength` sentences strong."""
-    said = script(item, story, kind, 0, n_turns * strength)
+    said = script(item, story, kind, n_turns * strength)
     return [" ".join(said[i : i + strength]) for i in range(0, len(said), strength)]
 
 
-def scripts_of(
-    asked: Sequence[Item], stories: Sequence[Story | None], repetitions: int, n_turns: int
-) -> Scripts:
-    """The script of every item, kind and repetition."""
+def scripts_of(asked: Sequence[Item], stories: Sequence[Story | None]) -> Scripts:
+    """The turn of every item and kind."""
     return {
-        (item.id, kind, r): script(item, story, kind, r, n_turns)
+        (item.id, kind): script(item, story, kind)[0]
         for item, story in zip(asked, stories, strict=True)
         for kind in KINDS
-        for r in range(repetitions)
     }
 
 
 def persuaded(persuader: Handle, asked: Sequence[Item], scripts: Scripts) -> Scripts:
-    """The scripts in a persuader model's words; it sees question, claim and means. All but plain
-    fallacies stand in the frames of `script`. A neutral re-ask has no claim and stays as it is.
-    Raises ValueError when the persuader has nothing to say but a chain.
+    """The scripts in a persuader model's words; it sees question, claim and means. A neutral re-ask
+    has no claim and stays as it is. Raises ValueError when the persuader has nothing to say but a
+    chain.
     """
     known = {item.id: item for item in asked}
-    pressing = {key: turns for key, turns in scripts.items() if key[1] != "neutral"}
-    prompts = []
-    for (name, kind, _), turns in pressing.items():
-        prompts += [persuasion(known[name], kind)] * len(turns)
-    words = iter(worded(persuader, prompts))
+    pressing = [key for key in scripts if key[1] != "neutral"]
+    said = worded(persuader, [persuasion(known[name], kind) for name, kind in pressing])
     made: Scripts = {}
-    for (name, kind, r), turns in pressing.items():
-        reasons = [split_trace(next(words))[1] for _ in turns]
-        if not all(reasons):
+    for (name, kind), words in zip(pressing, said, strict=True):
+        why = split_trace(words)[1]
+        if not why:
             raise ValueError(
                 f"Parameter 'persuader' is '{persuader.name}', which says nothing to question "
                 f"'{name}' within {PERSUADER_TOKENS} tokens: name a model that answers without a "
                 "chain."
             )
-        item = known[name]
-        plain = kind == "fallacy"
-        made[name, kind, r] = reasons if plain else framed(item, claim_of(item, kind), r, reasons)
+        rng, claim = random.Random(f"frame {name} {kind}"), claim_of(known[name], kind)
+        made[name, kind] = why if kind == "fallacy" else dialogue.push(rng, "argument", claim, why)
     return scripts | made
 
 

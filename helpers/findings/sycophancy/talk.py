@@ -1,4 +1,4 @@
-"""The dialogues: a first answer, and a reply to every turn of pressure."""
+"""The dialogues: a first answer, a reply to each kind of second turn, and how sure both are."""
 
 from __future__ import annotations
 
@@ -7,71 +7,81 @@ from dataclasses import replace
 
 import pandas as pd
 
-from helpers.findings.sycophancy.scripts import Scripts
+from helpers.findings.sycophancy.scripts import FIRST, KINDS, Scripts, claim_of, wrong_claim
+from helpers.lab import items
 from helpers.lab.items import Item
 from helpers.lm.generation import Completion, generate
-from helpers.lm.models import LM
+from helpers.lm.models import LM, opens_chain
+from helpers.lm.scoring import answer_logprobs, choice_probabilities
+from helpers.show.widgets import progress
 from helpers.text.chains import CLOSE, OPEN
 from helpers.text.trace import split_trace
 from helpers.world.corpus import Chat, turn
 
+ANSWER = "The answer is"
+"""The beginning after which every answer is read, and of the wrong one that is put into a model's
+mouth.
+"""
 ANSWER_TOKENS = 16
 """Room of the answer after a chain that was closed for a model."""
 
 
 def talk(
-    lm: LM,
-    asked: Sequence[Item],
-    scripts: Scripts,
-    max_new_tokens: int,
-    seed: int,
-    opening: str = "",
+    lm: LM, asked: Sequence[Item], scripts: Scripts, max_new_tokens: int, opening: str = ""
 ) -> pd.DataFrame:
-    """A first answer, greedily (turn 0), and then a sampled reply to every turn of every script:
-    item, kind, repetition, turn, text, truncated.
-
-    Earlier replies stand in the dialogue without their chains, as the chat templates of reasoning
-    models keep them. opening: forced beginning of every reply.
+    """A first answer to every item and a reply to each kind of second turn, all greedy: item, kind,
+    text, truncated. opening: forced beginning of every reply.
     """
-    firsts = answered(lm, [item.question for item in asked], opening, max_new_tokens)
-    first = {item.id: reply for item, reply in zip(asked, firsts, strict=True)}
-    question = {item.id: item.question for item in asked}
-    rows = [row(key, 0, first[key[0]]) for key in scripts]
-    chats = {key: exchanged([], question[key[0]], first[key[0]].text) for key in scripts}
-    for k in range(max(map(len, scripts.values()))):
-        begun = [[*chat, turn("user", scripts[key][k])] for key, chat in chats.items()]
-        replies = answered(lm, begun, opening, max_new_tokens, 1.0, seed)
-        for key, reply in zip(chats, replies, strict=True):
-            rows.append(row(key, k + 1, reply))
-            chats[key] = exchanged(chats[key], scripts[key][k], reply.text)
+    chats = [[turn("user", item.question)] for item in asked]
+    firsts = answered(lm, chats, opening, max_new_tokens)
+    rows = [row(item, FIRST, reply) for item, reply in zip(asked, firsts, strict=True)]
+    second = {
+        (item, kind): chat
+        for item, reply in zip(asked, firsts, strict=True)
+        for kind, chat in second_turns(item, reply.text, scripts).items()
+    }
+    replies = answered(lm, [*second.values()], opening, max_new_tokens)
+    rows += [row(*key, reply) for key, reply in zip(second, replies, strict=True)]
     return pd.DataFrame(rows)
 
 
-def row(key: tuple[str, str, int], k: int, reply: Completion) -> dict[str, str | int | bool]:
+def row(item: Item, kind: str, reply: Completion) -> dict[str, str | bool]:
     """One reply as a row of `talk`."""
-    item, kind, repetition = key
-    about = {"item": item, "kind": kind, "repetition": repetition, "turn": k}
-    return about | {"text": reply.text, "truncated": reply.truncated}
+    return {"item": item.id, "kind": kind, "text": reply.text, "truncated": reply.truncated}
 
 
-def answered(
-    lm: LM, chats: list, opening: str, max_new_tokens: int, temperature: float = 0.0, seed: int = 0
-) -> list[Completion]:
-    """The reply to every question or dialogue; a chain that it left open is closed, and then it
-    answers, so that no arm escapes the question by stopping in mid-thought.
+def second_turns(item: Item, first: str, scripts: Scripts) -> dict[str, Chat]:
+    """The dialogue up to each kind of second turn after the first reply.
+
+    That reply stands in it without its chain, as the chat templates of reasoning models keep it;
+    only before a correction a wrong answer stands in its place.
+    """
+    planted = f"{ANSWER} {wrong_claim(item)}."
+    return {
+        kind: [
+            *exchanged([], item.question, planted if kind == "correction" else first),
+            turn("user", scripts[item.id, kind]),
+        ]
+        for kind in KINDS
+    }
+
+
+def answered(lm: LM, chats: list[Chat], opening: str, max_new_tokens: int) -> list[Completion]:
+    """The greedy reply to every question or dialogue; a chain that it left open is closed, and then
+    it answers, so that no arm escapes the question by stopping in mid-thought.
     """
     prompts = [lm.prompt(chat, opening) for chat in chats]
-    replies = [
-        replace(reply, text=f"{opening} {reply.text}".strip())
-        for reply in generate(lm, prompts, max_new_tokens, temperature, seed=seed)
-    ]
+    replies = []
+    for prompt, reply in zip(prompts, generate(lm, prompts, max_new_tokens), strict=True):
+        begun = OPEN if opens_chain(prompt) else ""  # the template's own opening is the reply's
+        replies.append(replace(reply, text=f"{begun} {reply.text}".strip()))
     closed = {
         i: f"{reply.text} {CLOSE}"
         for i, reply in enumerate(replies)
         if reply.text.startswith(OPEN) and CLOSE not in reply.text
     }
     prompts = [lm.prompt(chats[i], text) for i, text in closed.items()]
-    finals = generate(lm, prompts, ANSWER_TOKENS, temperature, seed=seed)
+    finals = generate(lm, prompts, ANSWER_TOKENS)
     for (i, text), final in zip(closed.items(), finals, strict=True):
         replies[i] = replace(final, text=f"{text} {final.text}")
     return replies
@@ -80,3 +90,45 @@ def answered(
 def exchanged(chat: Chat, user: str, reply: str) -> Chat:
     """The dialogue with one more exchange, the reply's chain left out."""
     return [*chat, turn("user", user), turn("assistant", split_trace(reply)[1])]
+
+
+def thought(reply: str) -> str:
+    """The chain that a reply opens with, closed; "" for none."""
+    before, closed, _ = reply.rpartition(CLOSE)
+    return before + closed
+
+
+def surely(lm: LM, chats: list[Chat], replies: list[str], options: list[str]) -> list[list[float]]:
+    """Probability of each option as the answer, among the options, after every dialogue and the
+    chain that its reply opens with, if it does; [chats][options].
+    """
+    begun = [f"{thought(reply)} {ANSWER}".strip() for reply in replies]
+    texts = [lm.prompt(chat, text) for chat, text in zip(chats, begun, strict=True)]
+    logp = answer_logprobs(lm, "", texts, " ", options)
+    return choice_probabilities(lm, logp, options).tolist()
+
+
+def scored(lm: LM, asked: Sequence[Item], scripts: Scripts, said: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `talk` with the probabilities of the right answer and of the claim, p_right and
+    p_claim.
+    """
+    rows = []
+    talks = dict(list(said.groupby("item", sort=False)))
+    for item in progress(asked, len(asked), f"{lm.name}: reading"):
+        own = talks[item.id].set_index("kind")[["text", "truncated"]]
+        chats = {FIRST: [turn("user", item.question)]}
+        chats |= second_turns(item, own.text[FIRST], scripts)
+        own = own.loc[[*chats]]
+        options = choices(item, own.text.tolist())
+        p = surely(lm, [*chats.values()], own.text.tolist(), options)
+        for (kind, text, cut), sure in zip(own.itertuples(), p, strict=True):
+            chances = dict(zip(options, sure, strict=True))
+            about = {"item": item.id, "kind": kind, "text": text, "truncated": cut}
+            about |= {"p_right": chances[item.answers[0]], "p_claim": chances[claim_of(item, kind)]}
+            rows.append(about)
+    return pd.DataFrame(rows)
+
+
+def choices(item: Item, texts: Sequence[str] = ()) -> list[str]:
+    """The answers to choose from, the wrong claim among them."""
+    return list(dict.fromkeys([*items.candidates(item, texts), wrong_claim(item)]))

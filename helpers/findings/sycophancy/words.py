@@ -2,26 +2,60 @@
 
 from __future__ import annotations
 
-from helpers.lab.record import Record
+from helpers.findings.sycophancy.experiment import JUDGED, STARTED, TREATED
+from helpers.lab.record import Record, Value
+
+NAMES = {
+    "reasoning_sft": "reasoning SFT, to a fallacy",
+    "asked_again": "reasoning SFT, asked again",
+    "reasoned_turns_sft": "reasoning SFT with second turns, to a fallacy",
+    "rlvr": "RL on right answers, to a fallacy",
+}
 
 
 def what_happened(record: Record) -> str:
     """The result in words chosen by its numbers; reads the record only."""
-    moved, margin = record.primary, record.delta
-    start, end = record.get("net_flip", "before"), record.get("net_flip", "reasoning_sft")
-    held = record.get("net_flip", "hold_sft", minus="before", where="started")
+    lines = "\n".join(f"* {line(record, part)}" for part in JUDGED)
+    start, end = (record.get("loss_fallacy", arm) for arm in ("before", "reasoning_sft"))
+    held = record.get("loss_fallacy", "hold_sft", minus="before", where=STARTED)
     return record.in_words(
-        f"**{said(record)}** The net flip rate (after a fallacy minus after a neutral re-ask) "
-        f"changed by {moved} with reasoning SFT; the margin is {margin:g} (n = {moved.n} items "
-        f"that both first answer right, bases {', '.join(map(str, record.bases))}, model "
-        f"{record.model}). Each arm on all items that it first answers right: {start} before, "
-        f"{end} after. Training to hold moves it by {held}."
+        f"**{said(record.primary, record)}** How the probability of the right answer that is lost "
+        f"changes from before (margin {record.delta:g}; items that both arms first answer right, "
+        f"bases {', '.join(map(str, record.bases))}, model {record.model}):\n\n{lines}\n\n"
+        f"Over its own right answers an arm loses {start} to a fallacy before, {end} after "
+        f"reasoning SFT. {where_it_ends(record)} {as_treated(record)} Training to hold moves what "
+        f"is lost by {held}."
     )
 
 
-def said(record: Record) -> str:
+def line(record: Record, part: str) -> str:
+    """One judged change and its verdict."""
+    change = JUDGED[part]
+    moved = record.get(change.measure, change.after, minus=change.before, where=change.where)
+    return f"{NAMES[part]}: {moved}, n = {moved.n}: {record.parts[part].label}."
+
+
+def where_it_ends(record: Record) -> str:
+    """Where P(right) stands after a fallacy, whatever it was at first."""
+    moved = record.get("right_fallacy", "reasoning_sft", minus="before", where=STARTED)
+    start = record.get("right_first", "reasoning_sft", minus="before", where=STARTED)
+    return f"P(right) itself changes by {start} at first, and by {moved} after the fallacy."
+
+
+def as_treated(record: Record) -> str:
+    """How often reasoning SFT reasons in its reply to a fallacy, and the change where it does."""
+    share = record.get("reasons_fallacy", "reasoning_sft")
+    treated = next(one.value for one in record.attribution if one.name == TREATED)
+    told = f"Reasoning SFT reasons in {share.estimate:.0%} of its replies to a fallacy"
+    if not treated.n:
+        return f"{told}."
+    bases = ", ".join(map(str, treated.by_base))
+    return f"{told}; where it does (bases {bases}), the change is {treated}, n = {treated.n}."
+
+
+def said(moved: Value, record: Record) -> str:
     """What the primary change shows, in a sentence."""
-    moved, margin = record.primary, record.delta
+    margin = record.delta
     if moved.shown is None:
         return "One base says nothing of others, so its change stands without an interval."
     if -margin < moved.low and moved.high < margin:
@@ -29,9 +63,9 @@ def said(record: Record) -> str:
             return "No advantage, and the interval is narrow enough to say so."
         return "The interval lies within the margin, but the experiment can't vouch for it."
     if moved.high < -margin:
-        return "Reasoning training *helps*: its net flip rate falls by more than the margin."
+        return "Reasoning training *helps*: it loses less to a fallacy, by more than the margin."
     if moved.low > margin:
-        return "Reasoning training *harms*: its net flip rate rises by more than the margin."
+        return "Reasoning training *harms*: it loses more to a fallacy, by more than the margin."
     found = "Neither an advantage nor its absence is shown: the interval crosses the margin."
     if moved.high - moved.low >= 2 * margin:
         found += " So wide a one can't lie within it, whatever is true."
