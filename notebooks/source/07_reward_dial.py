@@ -244,7 +244,8 @@ plots.curves(thresholds, *axes, title, lab.look)
 
 # %% [markdown]
 # Now in points. 0 is the better of always and never answering at that stop; green is what the best
-# rule by the policies' own confidence would gain over it. How much of the way does blue go?
+# rule by the policies' own confidence would gain over it. Grey is where all began: whoever declines
+# by lot earns less than a switch. How much of the way from grey to green does blue go?
 
 # %%
 gained = finding.gain_table(lab)
@@ -265,8 +266,8 @@ rows = [
     {"label": "your forecast", "kind": "forecast", "estimate": guess.value},
     {"label": f"measured: {lab.label}", "kind": "measured", **vars(moved)},
 ]
-title = f"Share of the possible gain: {moved.estimate:.2f}; 0 is a switch, 1 the best rule"
-plots.forest(pd.DataFrame(rows), "share of the possible gain", title, lab.look)
+title = f"Share of the possible gain: {moved.estimate:.2f}"
+plots.forest(pd.DataFrame(rows), "share", title, lab.look, signed=False)
 
 # %% [markdown]
 # Not a verdict yet. First we try to sink it.
@@ -287,8 +288,8 @@ plots.forest(pd.DataFrame(rows), "share of the possible gain", title, lab.look)
 finding.exchanged(lab).round(3)
 
 # %% [markdown]
-# Two more tell what it is, and sink nothing. `default`: the share of the policies by trl's default.
-# `outcome`: what the policies gained by the answers that *turned out* right, over the same possible
+# Three more tell what it is, and sink nothing. `default`: the share of the policies by trl's
+# default. `learned`: the share, minus that of the start. `outcome`: what the policies gained by the answers that *turned out* right, over the same possible
 # gain. It has the noise of luck; if confidence is worth its name, it is about the share.
 #
 # And all gates; a policy whose answers broke on the way tells nothing about when to give them.
@@ -306,8 +307,8 @@ plots.contrasts(card.lines(outcome), outcome.delta, xlabel, title, lab.look)
 # ## The circle closes
 #
 # Of the arms of notebook 1 **answer SFT**, bare answers to answerable questions, lost most
-# abstention on stories that nothing is reported of. So that very model is what we restore, and
-# nothing but the dial is turned: GRPO at the stop `restore`, on answerable and unanswerable
+# abstention. (That was decided on development stories, none of which is reported here.) So that
+# very model is what we restore, and nothing but the dial is turned: GRPO at the stop `restore`, on answerable and unanswerable
 # stories, with room for chains. No reply is shown to it. Its twin has the same stories and as many
 # steps with the dial at 0: what that brings back was not the dial's work.
 

@@ -246,8 +246,8 @@ def test_policies_on_the_line_earn_all_there_is_and_replicate():
     assert record.verdict.label == "replicates", record.verdict.reason
     assert [c.name for c in record.contrasts] == list(lab.claim.contrasts)
     assert [c.name for c in record.attribution] == list(lab.claim.attribution)
-    trap, luck = (one.value.estimate for one in record.attribution)
-    assert trap < record.primary.estimate and luck == pytest.approx(1, abs=0.15)
+    trap, learned, luck = (one.value.estimate for one in record.attribution)
+    assert trap < 1 < learned and luck == pytest.approx(1, abs=0.15)
     assert record.get("slope", "dial").estimate == pytest.approx(1, abs=0.02)
     said = finding.what_happened(record)
     assert "more than any switch" in said and "comes back" in said
@@ -263,6 +263,12 @@ def test_every_policy_is_judged_at_every_stop():
     assert table.shape == (3, 3)
     assert (np.diag(table) == table.max()).all()
     assert table.loc["trained at 0.3", "judged at 0.9"] < 0
+
+
+def test_gains_lie_between_the_better_switch_and_the_best_rule():
+    table = finding.gain_table(laboratory(STOPS)).pivot(index="stop", columns="arm")["estimate"]
+    assert table["dial"].tolist() == pytest.approx(table["best"].tolist())
+    assert (table["default"] < table["best"]).all() and table["hedged"].min() < 0
 
 
 def test_a_switch_has_the_slope_of_a_dial_and_no_share():

@@ -113,6 +113,7 @@ class RewardDial(finding.Finding):
     }
     attribution = {
         "default": Custom("share", DEFAULT, measuring.share_of_default),
+        "learned": Custom("share_beyond_start", DIAL, measuring.beyond_start),
         "outcome": Custom("share_as_it_turned_out", DIAL, measuring.share_as_it_turned_out),
     }
     labels = NAMES | {"best": "its own best rule", "theory": "best policy: t"}

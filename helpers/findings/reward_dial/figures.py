@@ -61,15 +61,20 @@ def threshold_table(lab: RewardDial) -> pd.DataFrame:
 
 
 def gain_table(lab: RewardDial) -> pd.DataFrame:
-    """What the policies gain over the better switch, and what the best rule by the dial's own
-    confidence would: arm, stop, and the fields of an interval.
+    """What the policies and their start gain over the better switch, and what the best rule by the
+    dial's own confidence would: arm, stop, and the fields of an interval.
     """
-    kinds = (("best", dial, "possible"), (DIAL, dial, "gain"), (DEFAULT, default, "gain"))
-    return pd.DataFrame(
-        {"arm": arm, "stop": f"t = {t:g}", **vars(lab.value(name, named(t)))}
-        for t in stops(lab)
-        for arm, named, name in kinds
-    )
+    rows = []
+    for t in stops(lab):
+        started = intervals.interval(stakes(lab.reading(START), t), GAIN)
+        for arm, number in (
+            ("best", lab.value("possible", dial(t))),
+            (DIAL, lab.value("gain", dial(t))),
+            (DEFAULT, lab.value("gain", default(t))),
+            (START, started),
+        ):
+            rows.append({"arm": arm, "stop": f"t = {t:g}", **vars(number)})
+    return pd.DataFrame(rows)
 
 
 def share_table(lab: RewardDial) -> pd.DataFrame:

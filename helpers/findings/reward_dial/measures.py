@@ -140,6 +140,12 @@ def share_as_it_turned_out(lab: Finding) -> Interval:
     return share([stakes(lab.reading(dial(t)), t, "correct") for t in stops(lab)])
 
 
+def beyond_start(lab: Finding) -> Interval:
+    """The share, minus that of the start, which declines by lot, at the same stops."""
+    started = [stakes(lab.reading(START), t) for t in stops(lab)]
+    return share([own(lab.reading(dial(t))) for t in stops(lab)], started)
+
+
 def beyond_other_stops(lab: Finding) -> Interval:
     """The share, minus that of the policies of the other stops above 0 at the same stop."""
     there = stops(lab)
