@@ -166,11 +166,12 @@ def crossing(confidence: np.ndarray, decline: np.ndarray, weights: np.ndarray) -
     mostly declines. confidence, decline: [items]; weights: [draws, items].
     """
     x = np.stack([np.ones_like(confidence), confidence - confidence.mean()])
+    squares = (x[:, None] * x).reshape(4, -1).T
     beta = np.zeros((len(weights), 2))
     for _ in range(NEWTON_STEPS):
         p = expit(beta @ x)
         slope = (weights * (decline - p)) @ x.T - beta @ RIDGE
-        bend = np.einsum("dn,in,jn->dij", weights * p * (1 - p), x, x) + RIDGE
+        bend = (weights * p * (1 - p) @ squares).reshape(-1, 2, 2) + RIDGE
         step = np.linalg.solve(bend, slope[..., None])[..., 0]
         length = np.linalg.norm(step, axis=1, keepdims=True)
         beta = beta + step * LONGEST / np.maximum(length, LONGEST)
