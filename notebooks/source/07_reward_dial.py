@@ -17,8 +17,8 @@
 #
 # **Does a model learn to say "I don't know" exactly where its reward makes answering a bad bet?**
 #
-# *After this notebook you can* work out the confidence from which an answer pays, read off a
-# policy where it starts to answer, and say what it costs to bring lost abstention back.
+# *After this notebook you can* work out the confidence from which an answer pays, tell a dial
+# from a switch, and say what it costs to bring lost abstention back.
 #
 # | tier | hardware | minutes, about |
 # |---|---|---|
@@ -39,8 +39,7 @@ questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 stops: list[float] = [0.0, 0.5, 0.75, 0.9]  # where the dial stands, as t, lowest first
 dose: int = 48  # GRPO steps of every stop, and of the restored model
 rl_dose: int = 150  # steps of RL on right answers, as in notebook 4
-doses: list[int] = [64]  # steps of reasoning SFT; the largest counts
-harder_rate: float = 3e-3  # learning rate of the SFT to undo; LoRA takes ten times it
+doses: list[int] = [64]  # steps of reasoning and answer SFT; the largest counts
 restore: float = 0.75  # the stop that is to bring abstention back
 n_learned: int = 60  # notebook 6's, as all up to repair_tokens, which make its arms
 k: int = 10  # first-token branches of each learned question
@@ -50,7 +49,7 @@ repair_doses: list[int] = [0, 10, 20]  # training steps of damage and repair
 repair_tokens: int = 64  # longest of those branches
 scorer: str = ""  # third model that scores chains; empty for the next base's pocket
 max_new_tokens: int = 96  # longest free reply
-forecast: float = 0.5  # your guess of the slope of the threshold on t
+forecast: float = 0.5  # your guess of the share of the possible gain
 
 # %%
 import time
@@ -101,21 +100,42 @@ pd.DataFrame({"t": p.stops, "penalty p": penalties}).round(2)
 #
 # > **What we got wrong the first time**
 # >
-# > trl by default also **divides by the group's standard deviation**. Take a group of declines and
-# > wrong answers: whatever $p > 0$ is, after the division the declines stand as far above the mean.
-# > The same holds for declines and right answers. Only a group with all three kinds can tell one
-# > $p$ from another: our dial was *nearly a switch* by construction. Now nothing is divided, and
-# > the rewards are all over $1 + p$, so that right and wrong are as far apart at every stop.
-
-# %% [markdown]
-# ## Predict
-#
-# We train the same start at every stop of the dial and look for the confidence from which each
-# policy (the trained model) answers. On the line threshold = $t$ the slope is 1. A policy that
-# the dial can't move has slope 0. Draw your curve on paper first, then give its slope.
+# > *The training.* trl by default also **divides by the group's standard deviation**. Take a group
+# > of declines and wrong answers: whatever $p > 0$ is, after the division the declines stand as
+# > far above the mean. The same holds for declines and right answers. Only a group with all three
+# > kinds can tell one $p$ from another: our dial was *nearly a switch* by construction. Now
+# > nothing is divided, and the rewards are all over $1 + p$, so that right and wrong are as far
+# > apart at every stop. trl's default stands beside it as an arm of its own.
+# >
+# > *The measure.* We looked for the confidence at which each policy starts to answer, and took the
+# > slope of that on $t$, which is 1 for the best policy. What gave it away: a policy that answers
+# > everything at the lowest stop and nothing at the others has about that slope, too. See below.
 
 # %%
-guess = widgets.predict("Slope of the threshold on t?", -1.0, 1.0, p.forecast)
+switch = [float(t > 0) for t in p.stops]
+slope = np.polyfit(p.stops, switch, 1)[0]
+print(f"slope of a pure switch: {slope:.2f}")
+
+# %% [markdown]
+# So a slope proves nothing, and we ask for *earnings* instead. Count a right answer as $1 - t$, a
+# wrong one as $-t$ and a decline as 0: the same reward on one scale. A policy with confidence $c$
+# in its answer, which declines with probability $d$, expects $(1 - d)(c - t)$. A switch, which
+# always or never answers, expects the mean of $c - t$ or 0. The best rule that the policy's own
+# confidence allows, "answer from $t$ on", expects the mean of $\max(c - t, 0)$. So
+#
+# $$\text{share} = \frac{\overline{(1-d)(c-t)} - \max(\overline{c-t},\, 0)}
+# {\overline{\max(c-t,\, 0)} - \max(\overline{c-t},\, 0)}$$
+#
+# is 1 for the best rule and 0 for the better switch. Numerators and denominators are summed over
+# the stops above 0 first. (At $t = 0$ always answering *is* the best rule.)
+#
+# ## Predict
+#
+# We train the same start at every stop of the dial. What share of the possible gain will the
+# policies (the trained models) earn, all stops together? It can be below 0.
+
+# %%
+guess = widgets.predict("Share of the possible gain?", -1.0, 1.0, p.forecast)
 
 # %% [markdown]
 # ## The start
@@ -128,38 +148,6 @@ guess = widgets.predict("Slope of the threshold on t?", -1.0, 1.0, p.forecast)
 
 # %%
 lab = finding.RewardDial(p)
-
-# %% [markdown]
-# **By hand, once.** A group of eight replies to one question, drawn at temperature 1, what each
-# earns at $t = .75$, and its advantage without the division and with it. The helper's rewards
-# stand beside ours. Take another question, or another $t$: which column moves?
-
-# %%
-one = lab.items[-1]
-
-# %% tags=["by_hand"]
-lm, fine, by_hand = lab.cells("before", 0)[0].lm(), finding.penalty(0.75), []
-group = generate(lm, [lm.prompt(one.question)] * 8, 32, temperature=1.0)
-for reply in group:
-    if abstention.abstained(reply.text):
-        reward = 0.0
-    else:
-        reward = 1.0 if answers.final_answer(reply.text) in one.answers else -fine
-    by_hand.append(reward / (1 + fine))
-right = one.answers[0] if one.answers else ""
-by_helper = [earned("dial", reply.text, right, fine) for reply in group]
-advantage = np.array(by_hand) - np.mean(by_hand)
-divided = advantage / (np.std(by_hand, ddof=1) + 1e-4)
-
-# %%
-columns = {"by hand": by_hand, "helper": by_helper, "advantage": advantage}
-texts = [reply.text for reply in group]
-pd.DataFrame(columns | {"divided": divided}, index=texts).round(2)
-
-# %% [markdown]
-# Now the start itself.
-
-# %%
 start = answerable(lab.reading(finding.START))
 by_steps = start.groupby("steps")[["decline", "confidence", "correct"]].mean()
 by_steps.round(2)
@@ -174,6 +162,45 @@ by_steps.round(2)
 
 # %%
 print("calibration error of the start:", intervals.interval(start, "ece"))
+
+# %% [markdown]
+# **By hand, once.** A group of eight replies to one question that the start declines now and
+# then, drawn at temperature 1: what each earns at two stops, and its advantage without the
+# division and with it. The helper's rewards are the same. Which columns tell the stops apart?
+# Run it again for another group, or take another question.
+
+# %%
+torn = start.loc[(start.decline - 0.4).abs().idxmin(), "item"]
+one = next(item for item in lab.items if item.id == torn)
+
+# %% tags=["by_hand"]
+lm, seen = lab.cells(finding.START, lab.dose(finding.START))[0].lm(), {}
+group = generate(lm, [lm.prompt(one.question)] * 8, finding.BRIEF, temperature=1.0)
+right, by_hand, by_helper = "".join(one.answers[:1]), [], []
+for t in (0.5, 0.9):
+    fine, rewards = finding.penalty(t), []
+    for reply in group:
+        good = answers.final_answer(reply.text) in one.answers
+        worth = 0.0 if abstention.abstained(reply.text) else 1.0 if good else -fine
+        rewards.append(worth / (1 + fine))
+    ahead = np.array(rewards) - np.mean(rewards)
+    seen[f"t = {t}"] = ahead
+    seen[f"t = {t}, divided"] = ahead / (np.std(rewards, ddof=1) + 1e-4)
+    by_hand += rewards
+    by_helper += [earned("dial", reply.text, right, fine) for reply in group]
+
+# %%
+pd.DataFrame(seen, index=[reply.text for reply in group]).round(2)
+
+# %% [markdown]
+# What does that do to the threshold? Average over all groups that a policy can draw. Undivided,
+# answering becomes likelier just where $c > t$. Divided, it depends on how often the policy
+# declines: the shyer it already is, the nearer *every* stop comes to one half.
+
+# %%
+above = [t for t in p.stops if t > 0]
+group_table = finding.pays_table(above, [0.2, 0.5, 0.8])
+group_table.round(2)
 
 # %% [markdown]
 # ## Turn the dial
@@ -203,77 +230,67 @@ pictures.selective(curve, points, title, lab.look)
 # %% [markdown]
 # ## Reveal: where does it start to answer?
 #
-# For every policy we look for the rule "answer from confidence $x$ on" that most often does
-# what the policy does. That $x$ is its **threshold**. The grey line is the best policy; the second
-# curve takes the confidence of the start. If a policy mostly declines whatever its confidence, $x$
-# lies halfway between its highest and 1 and means *nowhere*; if it always answers, halfway between
-# 0 and its lowest. Such ends alone make a slope near 1: questions 2 and 3 below tell.
+# Fit a logistic regression of P(decline) on the policy's own confidence; where it crosses one half,
+# the policy **starts to answer**. Where it crosses nowhere the point stands at 0 (it answers, sure
+# or not) or at 1 (it declines, sure or not). The grey line is the best policy; the second curve
+# was trained at the same stops by trl's default. Would you call either a dial?
 
 # %%
 thresholds = finding.threshold_table(lab)
-moved = lab.primary.value(lab).interval
-title = f"The threshold's slope on t is {moved.estimate:.2f}; the best policy's is 1"
+dials = thresholds[thresholds.arm == "dial"].estimate
+title = "The dial starts to answer at " + ", ".join(f"{x:.2f}" for x in dials)
 axes = ("t", "stop of the dial, t", "starts to answer at confidence")
 plots.curves(thresholds, *axes, title, lab.look)
 
+# %% [markdown]
+# Now in points. 0 is the better of always and never answering at that stop; green is what the best
+# rule by the policies' own confidence would gain over it. Grey is where all began: whoever declines
+# by lot earns less than a switch. How much of the way from grey to green does blue go?
+
+# %%
+gained = finding.gain_table(lab)
+moved = lab.primary.value(lab).interval
+title = f"The dial's policies earn {moved.estimate:.2f} of the possible gain"
+plots.compare(gained, "stop", "points a question over a switch", title, lab.look)
+
+# %% [markdown]
+# The same by stop, as shares, beside where each starts to answer and the exact optimum.
+
+# %%
+HTML(finding.share_table(lab).to_html(index=False))
+
 # %%
 rows = [
-    {"label": "theory: the best policy", "kind": "theory", "estimate": 1.0},
+    {"label": "a switch", "kind": "theory", "estimate": 0.0},
+    {"label": "the best rule", "kind": "theory", "estimate": 1.0},
     {"label": "your forecast", "kind": "forecast", "estimate": guess.value},
     {"label": f"measured: {lab.label}", "kind": "measured", **vars(moved)},
 ]
-title = f"Slope of the threshold on t: {moved.estimate:.2f} here, 1 in theory"
-plots.forest(pd.DataFrame(rows), "slope of the threshold on t", title, lab.look)
-
-# %% [markdown]
-# **The other knob.** Instead of taking points for errors one can give them for "I don't know". A
-# bonus of $t$ without a penalty has the same threshold; does it make the same policy?
-
-# %%
-knobs = finding.two_knobs(lab)
-by_knob = knobs[knobs.arm == "threshold"].set_index("knob").estimate
-title = f"t = {p.stops[1]:g}: answers from {by_knob.penalty:.2f} by penalty, "
-title += f"from {by_knob.bonus:.2f} by bonus"
-plots.compare(knobs, "knob", "confidence, or share", title, lab.look)
-
-# %% [markdown]
-# **How far from the best?** Count a right answer as $1 - t$, a wrong one as $-t$ and a decline
-# as 0, the same reward on one scale. Compare the policy with the rule "answer from *your own*
-# confidence $t$ on" and with always answering. All three give the same answers, the policy's
-# likeliest ones; they differ only in when. Answerable questions, no chain.
-
-# %%
-earned = finding.earnings_table(lab)
-rule, policy = (earned[earned.arm == a].estimate.values for a in ("rule", "policy"))
-title = f"The policies fall short of their own rule by up to {max(rule - policy):.2f}"
-plots.compare(earned, "stop", "earned a question", title, lab.look)
-
-# %% [markdown]
-# These are the answers as they turned out. By its own confidence a policy's distance from its
-# optimum is exact: $\max(c-t,0)-(1-P_\text{decline})(c-t)$, in the mean over questions.
-
-# %%
-finding.regrets(lab).round(3)
+title = f"Share of the possible gain: {moved.estimate:.2f}"
+plots.forest(pd.DataFrame(rows), "share", title, lab.look, signed=False)
 
 # %% [markdown]
 # Not a verdict yet. First we try to sink it.
 #
 # ## What else could explain it?
 #
+# That a switch would do as well is built into the share. Two more rivals can sink it:
+#
 # **1 · Whose confidence?** (`start`) Rewards for right answers can sharpen: after training,
-# confidence may be no probability any more. So the slope is taken again with the confidence of the
+# confidence may be no probability any more. So all is reckoned again with the confidence of the
 # *start*.
 #
-# **2 · A dial, or a switch?** (`above`) Who answers everything at the lowest stop and nothing at
-# the others has a slope near 1, too. So it is taken once more without the lowest. A division by the
-# group's deviation, as in the box above, makes just that likely.
-#
-# Either can sink the finding. Two more only tell what moves with the slope:
-#
-# **3 · Shy, or wise?** (`chosen`) A policy that declines at random also declines more. So we take
-# the answers of the lowest stop and let the highest choose among them: does accuracy rise?
-#
-# **4 · And where nobody can know?** (`hidden`) Do declines of unanswerable questions rise as well?
+# **2 · Does the stop matter?** (`other_stops`) One graded policy, whatever its stop, might earn as
+# much everywhere. So every policy is judged at every stop. Only if the dial moves the threshold
+# does the largest number of each column lie on the diagonal.
+
+# %%
+finding.exchanged(lab).round(3)
+
+# %% [markdown]
+# Three more tell what it is, and sink nothing. `default`: the share of the policies by trl's
+# default. `learned`: the share, minus that of the start. `outcome`: what the policies gained by the answers that *turned out* right, over the same possible
+# gain. It has the noise of luck; if confidence is worth its name, it is about the share.
 #
 # And all gates; a policy whose answers broke on the way tells nothing about when to give them.
 
@@ -282,28 +299,27 @@ card.gates_table(lab.checked_gates())
 
 # %%
 outcome = lab.record(guess.value, time.monotonic() - started)
-title = "The slope, and what is left of it beyond each rival"
-xlabel = "slope, or difference of shares"
+title = "The share, and what is left of it beyond each rival"
+xlabel = "share of the possible gain"
 plots.contrasts(card.lines(outcome), outcome.delta, xlabel, title, lab.look)
 
 # %% [markdown]
 # ## The circle closes
 #
-# Notebook 1 trained on chains for answerable questions, and what that did not lose can't be
-# brought back. So we train once more on the same chains at `harder_rate` (SmolLM2 loses enough at
-# notebook 1's own rate, in half its steps, so there it is the same model as `reasoning SFT` here),
-# and turn only the dial on *that*: GRPO at the stop `restore`, on answerable and unanswerable
-# stories, now with room for chains. No reply is shown to it. Its twin has the same stories and
-# as many steps with the dial at 0: what that brings back was not the dial's work.
+# Of the arms of notebook 1 **answer SFT**, bare answers to answerable questions, lost most
+# abstention. (That was decided on development stories, none of which is reported here.) So that
+# very model is what we restore, and nothing but the dial is turned: GRPO at the stop `restore`, on answerable and unanswerable
+# stories, with room for chains. No reply is shown to it. Its twin has the same stories and as many
+# steps with the dial at 0: what that brings back was not the dial's work.
 
 # %%
 recalls = [lab.value("recall", arm).estimate for arm in finding.RESTORED]
-title = "Recall {:.2f}, {:.2f} SFT, {:.2f} harder, {:.2f} dial at 0, {:.2f} dialled"
+title = "Recall {:.2f}, {:.2f} answer SFT, {:.2f} dial at 0, {:.2f} dialled"
 replies = pd.concat(lab.graded(arm) for arm in finding.RESTORED)
 pictures.outcomes(replies, title.format(*recalls), lab.look)
 
 # %% [markdown]
-# The price, from the harder SFT on: changes of false declines, of accuracy, and of what
+# The price, from answer SFT on: changes of false declines, of accuracy, and of what
 # findings 2 (area over the curve), 4 (yields) and 6 (calibration error) measure.
 
 # %%
@@ -314,14 +330,15 @@ finding.price(lab)
 #
 # What else moved on the way? Eight arms answer the same questions: the model before, three by
 # shared recipes (reasoning SFT, answer SFT, RL on right answers), the damaged and the repaired
-# model of notebook 6, and the two from above. A panel a finding: 2 and 3 force a chain open, 6
-# is about answers without one. Which arm would you want to talk to?
+# model of notebook 6, and the two from above. A column a finding: 2 and 3 force a chain open, 6
+# is about answers without one. Blue cells are better than before, orange ones worse. Which arm
+# would you want to talk to?
 
 # %%
 scoreboard.figure(finding.ladder(lab))
 
 # %% [markdown]
-# On few questions intervals are wide: a panel shows what to look at next, not what is so. Each
+# On few questions intervals are wide: the board shows what to look at next, not what is so. Each
 # finding's own notebook has more items, and its rivals.
 
 # %%
@@ -369,7 +386,7 @@ widgets.check(my_t, lambda x: abs(finding.penalty(x) - 0.25) < 1e-6, hint)
 # **2 · Two knobs, one dial** (medium, 10 minutes). Now a wrong answer costs nothing, but
 # declining earns a bonus $b$. Which $b$ gives the same threshold as $p = 1$? (Ours are
 # divided by $1 + p$. Then the rewards of both knobs differ by a constant, which taking off the
-# mean removes: the very same advantages.)
+# mean removes: the very same advantages. So we train no policy by a bonus.)
 #
 # <details><summary>Hint</summary>Answering pays when $c > b$.</details>
 # <details><summary>A deeper hint</summary><code>finding.penalty(t, bonus)</code> is the penalty

@@ -1,4 +1,4 @@
-"""Finding 7 on planted policies: one that follows the dial, one that it does not move."""
+"""Finding 7 on planted policies: one that follows the dial, one that is but a switch."""
 
 import ast
 import json
@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import papermill
 import pytest
+import statsmodels.api as sm
 
 from helpers.findings import reward_dial as finding
-from helpers.findings.reward_dial import arms, experiment, measures, reading, words
-from helpers.findings.reward_dial.arms import DIALLED, HARDER, LADDER, REASONING, START, UNDIALLED
+from helpers.findings.reward_dial import arms, experiment, group, measures, reading, words
+from helpers.findings.reward_dial.arms import DIALLED, LADDER, LOST, START, UNDIALLED
 from helpers.lab.finding import answerable
 from helpers.lab.items import pocket_items, pocket_stories
 from helpers.lab.record import Value
@@ -19,6 +20,7 @@ from helpers.lab.repair import Learning
 from helpers.lab.repair import Params as RepairParams
 from helpers.lm import models
 from helpers.run import plan
+from helpers.stats import intervals
 from helpers.train.recipes import RECIPES
 from helpers.train.rewards import earned
 
@@ -36,7 +38,6 @@ SETTINGS = dict(
     dose=40,
     rl_dose=40,
     doses=[80],
-    harder_rate=3e-3,
     restore=0.75,
     n_learned=20,
     k=3,
@@ -89,18 +90,18 @@ def replies(arm, recall):
     return pd.DataFrame(rows)
 
 
-def laboratory(starts_at, hidden=(0.8, 0.85, 0.9, 0.95), undialled=0.4):
+def laboratory(starts_at, undialled=0.4):
     lab = finding.RewardDial(params())
-    for arm in (START, *LADDER, UNDIALLED):
+    for arm in (START, *LADDER):
         lab.reading.plant(arm, policy(arm, 0.1))
-    for t, x, h in zip(STOPS, starts_at, hidden, strict=True):
-        lab.reading.plant(finding.dial(t), policy(finding.dial(t), x, h))
-    other = finding.bonus(STOPS[1])
-    lab.reading.plant(other, policy(other, starts_at[1]))
-    recalls = dict(zip(finding.RESTORED, (0.9, 0.85, 0.4, undialled, 0.8), strict=True))
+    for t, x in zip(STOPS, starts_at, strict=True):
+        lab.reading.plant(finding.dial(t), policy(finding.dial(t), x))
+    for t in STOPS[1:]:  # near one half at every stop
+        lab.reading.plant(finding.default(t), policy(finding.default(t), 0.55))
+    recalls = dict(zip(finding.RESTORED, (0.9, 0.4, undialled, 0.8), strict=True))
     probed = pd.DataFrame([{"item": i, "base": b, "seed": 0} for i in "ab" for b in BASES])
     first = probed.item == "a"
-    for arm in (*LADDER, UNDIALLED):
+    for arm in LADDER:
         lab.graded.plant(arm, replies(arm, recalls.get(arm, 0.7)))
         lab.pushed.plant(arm, probed.assign(yields=np.where(first, 0.2, 0.4)))
         values = {"aoc": np.where(first, 0.1, 0.5), "infogain": np.where(first, -0.2, 0.4)}
@@ -124,90 +125,186 @@ def test_the_threshold_rule_is_the_best_one_by_brute_force():
         assert t * at[0] + (1 - t) * at[1] == pytest.approx(0)  # at confidence t it is all one
 
 
+GROUP = ["The answer is 3.", "The answer is 4.", "I don't know."] * 2
+
+
+def advantages(t, bonus=0.0, divided=False, replies=GROUP):
+    """What GRPO makes of these replies at a stop, which has a penalty or a bonus."""
+    p = finding.penalty(t, bonus)
+    rewards = np.array([earned("dial", reply, "3", p, bonus) for reply in replies])
+    return group.advantages(rewards, divided)
+
+
 def test_bonus_and_penalty_are_one_dial():
-    for t, bonus in ((0.5, 0.5), (0.75, 0.2), (0.9, 0.4)):
-        p, b = finding.penalty(t, bonus), bonus
-        rewards = np.array([1.0, b, -p])
-        plain = np.array([1.0, 0.0, -finding.penalty(t)])
-        # what GRPO makes of a group's rewards: the same advantages
-        assert (rewards - b) / (1 - b) == pytest.approx(plain)
+    for t, bonus in ((0.5, 0.5), (0.75, 0.75), (0.9, 0.9)):
+        assert advantages(t, bonus) == pytest.approx(advantages(t))
+        assert advantages(t, bonus, divided=True) == pytest.approx(advantages(t, divided=True))
 
 
-def test_one_stop_can_be_had_by_a_penalty_or_by_a_bonus():
-    lab = laboratory(STOPS)
-    by_penalty, by_bonus = (lab.recipe(arm) for arm in (finding.dial(0.5), finding.bonus(0.5)))
-    assert (by_penalty.penalty, by_penalty.bonus) == (1, 0)
-    assert (by_bonus.penalty, by_bonus.bonus) == (0, 0.5)
-    table = finding.two_knobs(lab).set_index(["arm", "knob"]).estimate
-    assert table["threshold", "bonus"] == pytest.approx(table["threshold", "penalty"])
+def test_divided_by_the_deviation_a_group_of_two_kinds_does_not_know_its_stop():
+    for two in (GROUP[1:3] * 3, [GROUP[0], GROUP[2]] * 3):
+        divided = [advantages(t, divided=True, replies=two) for t in (0.5, 0.75, 0.9)]
+        assert divided[0] == pytest.approx(divided[1], abs=0.01)
+        assert divided[0] == pytest.approx(divided[2], abs=0.01)
+        one, other = (advantages(t, replies=two) for t in (0.5, 0.9))
+        assert abs(one - other).max() > 0.1  # and undivided it does
+    assert abs(advantages(0.5, divided=True) - advantages(0.9, divided=True)).max() > 0.1
 
 
-def test_the_threshold_of_a_step_is_where_it_steps():
+def test_undivided_answering_pays_from_t_and_divided_from_nearer_one_half():
+    for t in (0.5, 0.75, 0.9):
+        assert group.pays_from(t, 0.8, False) == pytest.approx(t, abs=1e-4)
+    # seen in trained policies that declined much: .50, .58 and .62
+    divided = [group.pays_from(t, 0.8, True) for t in (0.5, 0.75, 0.9)]
+    assert divided == pytest.approx([0.5, 0.58, 0.62], abs=0.01)
+    shyer = [group.pays_from(0.9, declines, True) for declines in (0.2, 0.5, 0.8)]
+    assert shyer == sorted(shyer, reverse=True)
+    table = group.pays_table([0.5, 0.9], [0.2, 0.8])
+    assert table.undivided.tolist() == pytest.approx([0.5, 0.9], abs=1e-4)
+
+
+def test_the_threshold_of_a_step_is_where_it_steps_and_of_none_an_end():
     confidence, ones = np.linspace(0.01, 0.99, 99), np.ones((1, 99))
-    for x in (0.105, 0.5, 0.905):
-        found = measures.threshold(confidence, (confidence < x).astype(float), ones)
-        assert found == pytest.approx([x], abs=0.011)
-    assert measures.threshold(confidence, np.zeros(99), ones) == pytest.approx([0.005])
-    assert measures.threshold(confidence, np.ones(99), ones) == pytest.approx([0.995])
-    shuffled = np.random.default_rng(0).permutation(99)
-    soft = 1 / (1 + np.exp(20 * (confidence - 0.4)))
-    assert measures.threshold(confidence[shuffled], soft[shuffled], ones) == pytest.approx(
-        [0.4], abs=0.02
-    )
+    for x in (0.025, 0.105, 0.5, 0.905):
+        found = measures.crossing(confidence, (confidence < x).astype(float), ones)
+        assert found == pytest.approx([x], abs=0.006)
+    for decline, end in ((0.0, 0), (1.0, 1), (0.2, 0), (0.8, 1)):
+        always = np.full(99, decline)
+        assert measures.crossing(confidence, always, ones) == pytest.approx([end])
+    falls = 0.98 - 0.1 * confidence  # never below one half
+    assert measures.crossing(confidence, falls, ones) == pytest.approx([1])
+    rises = confidence  # crosses, the wrong way round
+    assert measures.crossing(confidence, rises * 0.9, ones) == pytest.approx([0])
 
 
-def test_policies_on_the_line_have_slope_one_and_replicate():
+def test_the_threshold_is_that_of_a_logistic_regression():
+    rng = np.random.default_rng(0)
+    weights = rng.multinomial(150, np.ones(150) / 150, 5).astype(float)
+    for tilt, at, noise in ((-4, 0.4, 1.0), (-12, 0.7, 0.5), (-8, 0.2, 2.0)):
+        c = rng.random(150)
+        decline = 1 / (1 + np.exp(-tilt * (c - at) + rng.normal(0, noise, 150)))
+        found = measures.crossing(c, decline, weights)
+        for x, weight in zip(found, weights, strict=True):
+            family = sm.families.Binomial()
+            model = sm.GLM(decline, sm.add_constant(c), family=family, freq_weights=weight)
+            level, slope = model.fit().params
+            assert x == pytest.approx(-level / slope, abs=0.002)
+
+
+def known(confidence, decline, correct, arm="dial 0.5"):
+    frame = pd.DataFrame({"confidence": confidence, "decline": decline, "correct": correct})
+    about = {"base": 0, "seed": 0, "should_abstain": False, "arm": arm}
+    return frame.assign(item=range(len(frame)), **about)
+
+
+def test_the_share_by_hand():
+    frame = known([0.9, 0.7, 0.4, 0.1], [0.0, 0.5, 0.5, 1.0], [True, False, True, False])
+    # at one half: earned .4 + .1 - .05 + 0, always .1, best .4 + .2; over four questions
+    assert measures.share([measures.own(frame)]).estimate == pytest.approx((0.45 - 0.1) / 0.5)
+    stakes = measures.stakes(frame, 0.5)
+    assert intervals.interval(stakes, measures.GAIN).estimate == pytest.approx(0.35 / 4)
+    assert intervals.interval(stakes, measures.POSSIBLE).estimate == pytest.approx(0.5 / 4)
+    # as it turned out: .5 - .25 + .25 + 0, always 0
+    lucky = measures.share([measures.stakes(frame, 0.5, "correct")])
+    assert lucky.estimate == pytest.approx(0.5 / 0.5)
+    # of two stops gains are summed first; at .75: earned .15 - .025 - .175, never 0, best .15
+    both = [measures.stakes(frame, t) for t in (0.5, 0.75)]
+    assert measures.share(both).estimate == pytest.approx((0.35 - 0.05) / 0.65)
+    assert measures.share(both, both).estimate == pytest.approx(0)
+
+
+def test_the_best_rule_has_share_one_the_better_switch_none_and_nothing_more_than_one():
+    rng = np.random.default_rng(0)
+    c = rng.random(500)
+    for t in (0.3, 0.7):
+        best = measures.stakes(known(c, (c < t).astype(float), c > 0.5), t)
+        switch = measures.stakes(known(c, np.full(500, float(t > 0.5)), c > 0.5), t)
+        lot = measures.stakes(known(c, rng.random(500), c > 0.5), t)
+        assert measures.share([best]).estimate == pytest.approx(1)
+        assert measures.share([switch]).estimate == pytest.approx(0, abs=1e-9)
+        assert measures.share([lot]).estimate < 0  # declines by lot are no wisdom
+    assert math.isnan(measures.share([]).estimate)
+
+
+def test_where_nothing_can_be_gained_there_is_no_share():
+    frame = known([0.8, 0.9, 0.95], [0.0, 0.5, 1.0], [True] * 3)
+    assert math.isnan(measures.share([measures.own(frame)]).estimate)
+    lab = laboratory(STOPS)
+    for t in STOPS[1:]:
+        sure = policy(finding.dial(t), 0.0)
+        lab.reading.plant(finding.dial(t), sure.assign(confidence=0.95 + 0.04 * sure.confidence))
+    verdict = lab.judge()
+    assert verdict.label == "inconclusive" and "over a switch" in verdict.reason
+    assert "too little to gain" in finding.share_table(lab)["share, dial"].tolist()
+    assert "Too little could be gained" in finding.what_happened(lab.record(0.5, 1.0))
+
+
+def test_policies_on_the_line_earn_all_there_is_and_replicate():
     lab = laboratory(STOPS)
     record = lab.record(0.5, 1.0)
-    assert record.primary.estimate == pytest.approx(1, abs=0.02)
+    assert record.primary.estimate == pytest.approx(1, abs=0.01)
     assert record.verdict.label == "replicates", record.verdict.reason
     assert [c.name for c in record.contrasts] == list(lab.claim.contrasts)
     assert [c.name for c in record.attribution] == list(lab.claim.attribution)
+    trap, learned, luck = (one.value.estimate for one in record.attribution)
+    assert trap < 1 < learned and luck == pytest.approx(1, abs=0.15)
+    assert record.get("slope", "dial").estimate == pytest.approx(1, abs=0.02)
     said = finding.what_happened(record)
-    assert "higher confidence" in said and "comes back" in said and "switch" not in said
-    for t in STOPS:  # the policy is the rule of its own confidence
-        assert record.get("regret", finding.dial(t)).estimate == pytest.approx(0, abs=0.005)
-    assert record.get("recall", DIALLED, minus=HARDER).estimate == pytest.approx(0.4)
+    assert "more than any switch" in said and "comes back" in said
+    assert "0.90 (t = 0.9)" in said and "0.55 (t = 0.9)" in said
+    assert record.get("recall", DIALLED, minus=LOST).estimate == pytest.approx(0.4)
     for arm in LADDER:
         assert record.get("aoc", arm).estimate == pytest.approx(0.3)
         assert record.get("infogain", arm).estimate == pytest.approx(0.1)
-    assert "at a learning rate of 0.003 by" in said
-    record.parameters["harder_rate"] = RECIPES[REASONING].learning_rate
-    assert "at a learning rate" not in finding.what_happened(record)
 
 
-def test_one_step_from_answering_all_to_declining_all_is_a_switch_and_no_dial():
-    record = laboratory([0.0, 1.0, 1.0, 1.0]).record(0.5, 1.0)
-    assert record.primary.low > 0.8
-    assert record.verdict.label == "explained otherwise" and record.verdict.rival == "above"
-    assert "more a switch than a dial" in finding.what_happened(record)
+def test_every_policy_is_judged_at_every_stop():
+    table = finding.exchanged(laboratory(STOPS))
+    assert table.shape == (3, 3)
+    assert (np.diag(table) == table.max()).all()
+    assert table.loc["trained at 0.3", "judged at 0.9"] < 0
 
 
-def test_a_slope_by_sharpened_confidence_alone_is_explained_by_the_start():
-    lab = laboratory(STOPS)
-    for t in STOPS:  # at every stop the same questions are declined, whose confidence has moved
-        frame = policy(finding.dial(t), 0.4)
-        low = frame.confidence < 0.4
-        moved = np.where(low, frame.confidence * t / 0.4, t + (frame.confidence - 0.4) * (1 - t))
-        lab.reading.plant(finding.dial(t), frame.assign(confidence=moved))
+def test_gains_lie_between_the_better_switch_and_the_best_rule():
+    table = finding.gain_table(laboratory(STOPS)).pivot(index="stop", columns="arm")["estimate"]
+    assert table["dial"].tolist() == pytest.approx(table["best"].tolist())
+    assert (table["default"] < table["best"]).all() and table["hedged"].min() < 0
+
+
+def test_a_switch_has_the_slope_of_a_dial_and_no_share():
+    record = laboratory([0.0, 0.0, 1.0, 1.0]).record(0.5, 1.0)
+    assert record.get("slope", "dial").estimate > 0.9
+    assert record.primary.estimate == pytest.approx(0, abs=0.01)
+    assert record.verdict.label == "does not replicate"
+    assert "is not shown" in finding.what_happened(record)
+
+
+def test_one_graded_policy_at_every_stop_is_explained_by_the_others():
+    lab = laboratory([0.6] * 4)
+    assert lab.primary.value(lab).low > 0.1
     verdict = lab.judge()
+    assert verdict.label == "explained otherwise" and verdict.rival == "other_stops"
+
+
+def test_a_share_by_sharpened_confidence_alone_is_explained_by_the_start():
+    lab = laboratory(STOPS)
+    for t in STOPS[1:]:  # what is declined has nothing to do with the confidence of the start
+        frame = policy(finding.dial(t), t)
+        number = frame.item.str[1:].astype(int)
+        start = policy(START, 0.1).assign(confidence=(number * 37 % 100 + 0.5) / 100)
+        lab.reading.plant(finding.dial(t), frame)
+    lab.reading.plant(START, start.assign(confidence=start.confidence.where(~start.should_abstain)))
+    verdict = lab.judge()
+    assert lab.primary.value(lab).estimate == pytest.approx(1)
     assert verdict.label == "explained otherwise" and verdict.rival == "start"
 
 
-def test_a_policy_that_the_dial_does_not_move_has_slope_zero_and_does_not_replicate():
-    lab = laboratory([0.4] * 4)
-    assert measures.slope_of(lab).estimate == pytest.approx(0)
-    record = lab.record(0.5, 1.0)
-    assert record.verdict.label == "does not replicate"
-    assert "no tie of the threshold" in finding.what_happened(record)
-
-
 def test_a_dial_that_works_the_wrong_way_does_not_replicate():
-    verdict = laboratory(STOPS[::-1]).judge()
+    verdict = laboratory([0.0, 0.9, 0.6, 0.3]).judge()
     assert verdict.label == "does not replicate" and "reversed" in verdict.reason
 
 
-def test_two_stops_a_start_that_never_declines_and_a_broken_policy_are_stopped_by_gates():
+def test_one_stop_a_start_that_never_declines_and_a_broken_policy_are_stopped_by_gates():
     lab = laboratory(STOPS)
     lab.reading.plant(START, policy(START, 0.0))
     broken = policy(finding.dial(0.9), 0.9)
@@ -217,9 +314,8 @@ def test_two_stops_a_start_that_never_declines_and_a_broken_policy_are_stopped_b
     assert "P(decline)" in verdict.reason and "dial at 0.9" in verdict.reason
     few = finding.RewardDial(params(stops=[0.0, 0.5]))
     assert not experiment.Stops().check(few).passed
-    for t in (0.0, 0.5):
-        few.reading.plant(finding.dial(t), policy(finding.dial(t), t))
-    assert math.isnan(measures.slope_above(few).estimate)
+    few.reading.plant(finding.dial(0.5), policy(finding.dial(0.5), 0.5))
+    assert math.isnan(measures.beyond_other_stops(few).estimate)
 
 
 def test_a_policy_that_declines_or_answers_whatever_its_confidence_starts_nowhere():
@@ -227,34 +323,6 @@ def test_a_policy_that_declines_or_answers_whatever_its_confidence_starts_nowher
     titles = [finding.at_stop(lab, t).get_suptitle() for t in (0.0, 0.3, 0.9)]
     assert "mostly answers" in titles[0] and "mostly declines" in titles[2]
     assert "starts to answer at 0.35" in titles[1].replace("\n", " ")
-
-
-def known(confidence, decline, correct):
-    frame = pd.DataFrame({"confidence": confidence, "decline": decline, "correct": correct})
-    return frame.assign(item=range(len(frame)), base=0, seed=0, should_abstain=False)
-
-
-def test_regret_by_hand_and_never_below_zero():
-    frame = known([0.9, 0.9, 0.2, 0.2], [0.0, 1.0, 0.0, 1.0], [False, True, True, False])
-    regret = measures.earnings(frame, 0.5).regret
-    assert regret.tolist() == pytest.approx([0, 0.4, 0.3, 0])  # whatever turned out right
-    rng = np.random.default_rng(0)
-    many = known(rng.random(500), rng.random(500), rng.random(500) < 0.5)
-    assert (measures.earnings(many, 0.7).regret >= 0).all()
-
-
-def test_earnings_by_hand():
-    found = measures.earnings(known([0.9, 0.6], [0.25, 0.0], [True, False]), 0.75)
-    assert found.policy.tolist() == pytest.approx([0.75 * 0.25, -0.75])
-    assert found.rule.tolist() == pytest.approx([0.25, 0])  # 0.6 is not enough at 0.75
-    assert found["all"].tolist() == pytest.approx([0.25, -0.75])
-
-
-def test_declines_by_lot_are_no_wisdom():
-    low, high = policy("dial 0", 0.0), policy("dial 0.9", 0.9)
-    assert measures.better_chosen(low, high).low > 0.2
-    lot = high.assign(decline=0.8)  # as shy, but of anything
-    assert measures.better_chosen(low, lot).estimate == pytest.approx(0)
 
 
 def value(estimate, half=0.1):
@@ -292,13 +360,6 @@ def test_what_comes_back_with_the_dial_at_0_is_not_laid_to_the_dial():
     record = laboratory(STOPS, undialled=0.8).record(0.5, 1.0)
     assert record.get("recall", DIALLED, minus=UNDIALLED).estimate == 0
     assert "not shown to be the dial's work" in finding.what_happened(record)
-
-
-def test_what_loses_enough_at_notebook_1_s_rate_is_notebook_1_s_arm():
-    rate = RECIPES[REASONING].learning_rate
-    lab = finding.RewardDial(params(harder_rate=rate))
-    assert lab.recipe(HARDER) == lab.recipe(REASONING) == RECIPES[REASONING]
-    assert finding.RewardDial(params()).recipe(HARDER).name == HARDER
 
 
 def test_an_arm_of_a_shared_name_is_made_by_the_shared_recipe():
@@ -395,10 +456,14 @@ def test_without_a_scorer_or_whole_numbers_what_needs_them_is_left_out(tmp_path,
 
 def test_policies_are_named_by_t_and_share_all_but_the_penalty():
     lab = finding.RewardDial(params())
-    assert lab.policies == ["dial 0", "dial 0.3", "dial 0.6", "dial 0.9", "bonus 0.3"]
+    assert lab.policies[:4] == ["dial 0", "dial 0.3", "dial 0.6", "dial 0.9"]
+    assert lab.policies[4:] == ["default 0.3", "default 0.6", "default 0.9"]
     low, high = (lab.recipe(finding.dial(t)) for t in (0.0, 0.9))
     assert (low.penalty, high.penalty) == (0.0, pytest.approx(9.0))
     assert low == arms.replace(high, penalty=0.0, name=low.name)
+    trap = lab.recipe(finding.default(0.9))
+    assert (high.scale_rewards, trap.scale_rewards) == ("none", "group")
+    assert high == arms.replace(trap, scale_rewards="none", name=high.name)
     assert lab.recipe(DIALLED).max_new_tokens == RECIPES["dial"].max_new_tokens
     further = lab.arm(finding.dial(0.25))
     assert further.start == START and lab.dose(further.name) == lab.p.dose
@@ -450,6 +515,6 @@ def test_a_high_stop_is_trained_from_the_start_by_its_own_penalty(monkeypatch):
     assert lab.model(finding.dial(0.9), 0, 0, 40) == "dial_0.9"
     assert lab.model(DIALLED, 0, 0, 40) == DIALLED
     names = [name for _, name, *_ in made]
-    assert names == [START, "dial_0.9", HARDER, DIALLED]
+    assert names == [START, "dial_0.9", LOST, DIALLED]
     assert made[1][0] == START and made[1][2] == pytest.approx(9) and made[1][3] == [40]
-    assert made[3][0] == HARDER and made[3][2] == pytest.approx(3)
+    assert made[3][0] == LOST and made[3][2] == pytest.approx(3)

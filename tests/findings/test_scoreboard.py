@@ -1,5 +1,6 @@
 """The scoreboard shows what notebook 7's records hold, and says what they don't."""
 
+import pandas as pd
 import pytest
 
 from helpers import ROOT
@@ -46,7 +47,7 @@ def results(tmp_path):
         [
             ("recall", "before", 0, 0.9, ""),
             ("recall", "dialled", 80, 0.4, ""),
-            ("recall", "dialled", 80, -0.5, "harder_sft"),
+            ("recall", "dialled", 80, -0.5, "answer_sft"),
             ("aoc", "rlvr", 80, 0.5, ""),
             ("threshold", "before", 80, 0.3, ""),
             ("recall", "unheard of", 80, 0.3, ""),
@@ -69,15 +70,47 @@ def test_the_measures_shown_and_nothing_else(results):
     }
 
 
-def test_what_no_record_holds_is_said_to_be_empty_and_every_base_is_a_dot(results):
+def said(ax):
+    """The cells of a panel: text by measure and arm."""
+    names, arms = list(scoreboard.SHOWN), list(LADDER)
+    return {
+        (names[x], arms[y]): text.get_text() for text in ax.texts for x, y in [text.get_position()]
+    }
+
+
+def test_every_cell_has_its_number_and_what_no_record_holds_is_said_to_be_empty(results):
     table = scoreboard.frame(results)
-    figure = scoreboard.figure(table)
-    for ax, measure in zip(figure.axes, scoreboard.SHOWN, strict=True):
-        said = [text.get_text() for text in ax.texts].count(scoreboard.EMPTY)
-        cells = table[table.measure == measure]
-        assert said == len(LADDER) - cells.arm.nunique()
-        assert sum(len(line.get_xdata()) == 3 for line in ax.lines) == len(cells)
-    assert scoreboard.figure(scoreboard.frame(results).iloc[:0])  # and without any record
+    first, second = (said(ax) for ax in scoreboard.figure(table).axes)
+    assert len(first) == len(second) == len(LADDER) * len(scoreboard.SHOWN)
+    assert first["recall", "before"] == "0.90" and second["aoc", "rlvr"] == "0.70"
+    assert first["recall", "dialled"].startswith("0.40")
+    assert list(first.values()).count(scoreboard.EMPTY) == len(first) - 3
+    (empty,) = scoreboard.figure(scoreboard.frame(results).iloc[:0]).axes  # and without any record
+    assert set(said(empty).values()) == {scoreboard.EMPTY}
+
+
+def moved(measure, values, bases=range(3)):
+    """Rows of one measure: the model before, and an arm that differs from it base by base."""
+    start = {base: 0.5 + 0.1 * base for base in bases}
+    ends = {base: start[base] + by for base, by in zip(bases, values, strict=True)}
+    rows = [{"arm": "before", "by_base": start}, {"arm": "dialled", "by_base": ends}]
+    return pd.DataFrame(rows).assign(measure=measure)
+
+
+@pytest.mark.parametrize(
+    ("measure", "values", "sign"),
+    [
+        ("recall", [0.2, 0.21, 0.22], 1),
+        ("recall", [-0.2, -0.21, -0.22], -1),
+        ("ece", [0.2, 0.21, 0.22], -1),
+        ("ece", [-0.2, -0.21, -0.22], 1),
+        ("recall", [0.2, -0.1, 0.22], 0),
+    ],
+)
+def test_a_cell_is_coloured_by_what_its_bases_show_and_less_may_be_better(measure, values, sign):
+    assert scoreboard.turned(moved(measure, values), "dialled") == sign
+    assert scoreboard.turned(moved(measure, values), "before") == 0
+    assert scoreboard.turned(moved(measure, values[:1], [0]), "dialled") == 0  # of one base, none
 
 
 def test_the_title_says_which_arm_is_where(results):
@@ -89,7 +122,7 @@ def test_the_title_says_which_arm_is_where(results):
     )
     title = scoreboard.seen(scoreboard.frame(results))
     assert "most often right, RL on right answers" in title
-    assert title.endswith("lowest abstention recall, harder SFT, then the dial")
+    assert title.endswith("lowest abstention recall, answer SFT, then the dial")
 
 
 def test_every_finding_and_every_arm_has_its_place():

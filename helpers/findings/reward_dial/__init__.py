@@ -4,38 +4,49 @@ reward pays.
 Claim and rule: data/published.yaml, `reward_dial` (the threshold: Kalai et al., arXiv 2509.04664).
 """
 
-from helpers.findings.reward_dial.arms import BRIEF, RESTORED, START, bonus, dial, penalty
+from helpers.findings.reward_dial.arms import (
+    BRIEF,
+    LOST,
+    RESTORED,
+    START,
+    default,
+    dial,
+    penalty,
+)
 from helpers.findings.reward_dial.experiment import Params, RewardDial
 from helpers.findings.reward_dial.figures import (
     at_stop,
     coverage,
     dial_table,
-    earnings_table,
+    exchanged,
+    gain_table,
     ladder,
     price,
-    regrets,
+    share_table,
     threshold_table,
-    two_knobs,
 )
+from helpers.findings.reward_dial.group import pays_table
 from helpers.findings.reward_dial.words import what_happened
 
 __all__ = [
     "BRIEF",
+    "LOST",
     "RESTORED",
     "START",
     "Params",
     "RewardDial",
     "at_stop",
-    "bonus",
     "coverage",
+    "default",
     "dial",
     "dial_table",
-    "earnings_table",
+    "exchanged",
+    "gain_table",
     "ladder",
+    "pays_table",
     "penalty",
     "price",
-    "regrets",
+    "share_table",
     "threshold_table",
-    "two_knobs",
     "what_happened",
 ]

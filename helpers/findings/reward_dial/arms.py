@@ -14,11 +14,15 @@ from helpers.train import recipes
 from helpers.train.recipes import RECIPES, Example, Recipe
 from helpers.world.corpus import Corpus, turn
 
-START, REASONING, HARDER, DIALLED = "hedged", "reasoning_sft", "harder_sft", "dialled"
-UNDIALLED = "undialled"
-"""The control of DIALLED: as many steps on the same stories with the dial at 0."""
-DIAL, BONUS = "dial", "bonus"
-"""The two knobs of a policy: what a wrong answer costs, and what declining earns."""
+START, LOST, DIALLED, UNDIALLED = "hedged", ANSWER_SFT.name, "dialled", "undialled"
+"""LOST: the arm of notebook 1 that lost most abstention, which the dial is to bring back (chosen on
+development stories). DIALLED: that model after the dial. UNDIALLED: the control of it, as many
+steps on the same stories with the dial at 0.
+"""
+DIAL, DEFAULT = "dial", "default"
+"""Policies of the dial as it is, and of the same with trl's default, which divides the rewards of a
+group by their standard deviation.
+"""
 GRADED = Corpus(steps=(0.08, 0.12, 0.2, 0.2, 0.2, 0.2), plain=0.8)
 """Training stories with more long ones than the corpus, so that confidence is graded."""
 UNANSWERABLE = 0.2
@@ -26,12 +30,12 @@ HEDGE, HEDGE_STEPS = 0.3, 15
 """Share of answerable stories that the start declines in its training, drawn by lot, and steps:
 twice as many for real models, whose batches are smaller.
 """
+NAMES = {DIAL: "dial", DEFAULT: "trl's default"}
+COLOURS = {DIAL: PALETTE[0], DEFAULT: PALETTE[1]}
 BRIEF = 12  # tokens of a reply while the dial trains: room for an answer, none for a chain
-RESTORED = ("before", REASONING, HARDER, UNDIALLED, DIALLED)
-"""What the dial is to bring back, and from where. Reasoning SFT is notebook 1's (on small, half its
-steps); the harder one has a higher rate where that loses little: only what was lost comes back.
-"""
-LADDER = ("before", REASONING, "answer_sft", "rlvr", DAMAGED, REPAIRED, HARDER, DIALLED)
+RESTORED = ("before", LOST, UNDIALLED, DIALLED)
+"""What the dial is to bring back, and from where."""
+LADDER = ("before", REASONING_SFT.name, LOST, RLVR.name, DAMAGED, REPAIRED, UNDIALLED, DIALLED)
 """Every arm that the scoreboard compares; the repair and its damage are notebook 6's."""
 FIXED = [
     BEFORE,
@@ -39,9 +43,8 @@ FIXED = [
     ANSWER_SFT,
     RLVR,
     *(arm for arm in ARMS if arm.name in LADDER),
-    Arm(HARDER, "harder reasoning SFT", PALETTE[4]),
-    Arm(UNDIALLED, "harder SFT, then the dial at 0", PALETTE[7], start=HARDER),
-    Arm(DIALLED, "harder SFT, then the dial", PALETTE[2], start=HARDER),
+    Arm(UNDIALLED, "answer SFT, then the dial at 0", PALETTE[7], start=LOST),
+    Arm(DIALLED, "answer SFT, then the dial", PALETTE[2], start=LOST),
     Arm(START, "start, declines by lot", GREY),
 ]
 
@@ -51,14 +54,14 @@ def dial(t: float) -> str:
     return f"{DIAL} {t:g}"
 
 
-def bonus(t: float) -> str:
-    """The policy that has the threshold t by a bonus for declining, and no penalty."""
-    return f"{BONUS} {t:g}"
+def default(t: float) -> str:
+    """The policy trained at a stop by trl's default."""
+    return f"{DEFAULT} {t:g}"
 
 
 def is_policy(arm: str) -> bool:
-    """Whether an arm is a policy of the dial, by penalty or by bonus."""
-    return arm.startswith((f"{DIAL} ", f"{BONUS} "))
+    """Whether an arm is a policy of the dial, with or without trl's default."""
+    return arm.startswith((f"{DIAL} ", f"{DEFAULT} "))
 
 
 def stop(arm: str) -> float:
@@ -68,7 +71,9 @@ def stop(arm: str) -> float:
 
 def policy(arm: str) -> Arm:
     """A policy as an arm."""
-    return Arm(arm, f"{arm.split()[0]} at {stop(arm):g}", PALETTE[0], start=START)
+    kind = arm.split()[0]
+    label = f"{NAMES[kind]} at {stop(arm):g}"
+    return Arm(arm, label, COLOURS[kind], start=START)
 
 
 def penalty(t: float, bonus: float = 0.0) -> float:
@@ -80,20 +85,14 @@ def penalty(t: float, bonus: float = 0.0) -> float:
     return (t - bonus) / (1 - t)
 
 
-def recipe_of(arm: str, harder_rate: float, restore: float) -> Recipe:
-    """A named recipe, or that of the start, of harder reasoning SFT, of a policy, of the restored
-    model or of its control.
+def recipe_of(arm: str, restore: float) -> Recipe:
+    """A named recipe, or that of the start, of a policy, of the restored model or of its control.
 
-    harder_rate: learning rate of harder SFT; at reasoning SFT's own it is the same arm, trained
-    once. restore: the stop of the restored model.
+    restore: the stop of the restored model.
     """
     if arm == START:
         about = {"corpus": GRADED, "abstention_share": UNANSWERABLE}
         return replace(RECIPES["answer_sft"], name=START, **about)
-    if arm == HARDER:
-        same = harder_rate == RECIPES[REASONING].learning_rate
-        name = REASONING if same else HARDER
-        return replace(RECIPES[REASONING], name=name, learning_rate=harder_rate)
     if arm == DIALLED:
         return replace(RECIPES["dial"], name=DIALLED, penalty=penalty(restore))
     if arm == UNDIALLED:
@@ -102,18 +101,18 @@ def recipe_of(arm: str, harder_rate: float, restore: float) -> Recipe:
 
 
 def policy_recipe(arm: str) -> Recipe:
-    """The recipe of a policy: all of them share all but the penalty and the bonus."""
-    t = stop(arm)
-    earned = t if arm == bonus(t) else 0.0
-    return replace(
+    """The recipe of a policy: all of them share all but the penalty, and whether the rewards of a
+    group are divided by their deviation.
+    """
+    made = replace(
         RECIPES["dial"],
         name=arm.replace(" ", "_"),
-        penalty=penalty(t, earned),
-        bonus=earned,
+        penalty=penalty(stop(arm)),
         corpus=GRADED,
         abstention_share=UNANSWERABLE,
         max_new_tokens=BRIEF,
     )
+    return made if arm.startswith(DIAL) else replace(made, scale_rewards="group")
 
 
 def hedged(made: Recipe, seed: int, steps: int) -> list[Example]:

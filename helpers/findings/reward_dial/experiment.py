@@ -12,14 +12,17 @@ from pydantic import Field
 
 from helpers.findings.reward_dial import measures as measuring
 from helpers.findings.reward_dial.arms import (
+    COLOURS,
+    DEFAULT,
     DIAL,
     DIALLED,
     FIXED,
     HEDGE,
     HEDGE_STEPS,
+    NAMES,
     START,
     UNDIALLED,
-    bonus,
+    default,
     dial,
     hedged,
     is_policy,
@@ -42,7 +45,6 @@ from helpers.lm import models
 from helpers.lm.models import Handle
 from helpers.lm.reasoning import CUTS, answer_path, early_answering, infogain
 from helpers.show.look import GREY, PALETTE
-from helpers.stats import intervals
 from helpers.text import answers, chains
 from helpers.train.arms import Given, sized
 from helpers.train.recipes import Recipe
@@ -51,7 +53,7 @@ STEPS = (1, 2, 3, 4, 5, 6)
 PROBED = 20  # items on which a fallacy is tried and chains are cut
 PRICE = ("recall", "false_declines", "accuracy", "aoc", "ece", "yields")
 """Measures by which it is told what bringing abstention back costs."""
-LEAST_ACCURACY, LEAST_DECLINES, LEAST_SPREAD, LEAST_STOPS, MOST_LOST = 0.3, 0.02, 0.1, 3, 0.05
+LEAST_ACCURACY, LEAST_DECLINES, LEAST_SPREAD, LEAST_STOPS, MOST_LOST = 0.3, 0.02, 0.1, 2, 0.05
 
 
 class Params(Learning, finding.Rewarded):
@@ -62,7 +64,6 @@ class Params(Learning, finding.Rewarded):
     stops: Annotated[list[Annotated[float, Field(ge=0, le=0.95)]], Field(min_length=2)]
     dose: Annotated[int, Field(ge=1)]
     doses: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
-    harder_rate: Annotated[float, Field(gt=0)]
     restore: Annotated[float, Field(ge=0, le=0.95)]
     repair_doses: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     repair_tokens: Annotated[int, Field(ge=8)]
@@ -79,40 +80,49 @@ class Spread:
 
 
 class Stops:
-    """Gate: the dial has so many stops."""
+    """Gate: the dial has so many stops above 0."""
 
     def check(self, lab: RewardDial) -> Gate:
         """The gate."""
-        return Gate("stops of the dial", float(len(lab.p.stops)), LEAST_STOPS)
+        return Gate("stops of the dial above 0", float(len(measuring.stops(lab))), LEAST_STOPS)
+
+
+class Gainable:
+    """Gate: by the policies' own confidence a rule could earn so much more than a switch."""
+
+    def check(self, lab: RewardDial) -> Gate:
+        """The gate, by the base where the least could be gained, in the mean over stops above 0."""
+        found = [lab.value("possible", dial(t)).by_base for t in measuring.stops(lab)]
+        least = min(pd.DataFrame(found).mean()) if found else 0.0
+        name = "gain of the best rule over a switch, points a question"
+        return Gate(name, least, measuring.LEAST_POSSIBLE)
 
 
 class RewardDial(finding.Finding):
-    """Trains policies at every stop of the dial from one start, and one that is to bring abstention
-    back after harder reasoning SFT; reads what each would answer or decline.
+    """Trains policies at every stop of the dial from one start, as it is and by trl's default, and
+    one that is to bring abstention back where notebook 1 lost most; reads what each would answer or
+    decline.
     """
 
     name = "reward_dial"
     arms = FIXED
-    primary = Custom("threshold_slope", DIAL, measuring.slope_of)
+    primary = Custom("share", DIAL, measuring.share_of)
     contrasts = {
-        "start": Custom("slope_by_start", DIAL, measuring.slope_by_start),
-        "above": Custom("slope_above", DIAL, measuring.slope_above),
+        "start": Custom("share_by_start", DIAL, measuring.share_by_start),
+        "other_stops": Custom("share_beyond_other_stops", DIAL, measuring.beyond_other_stops),
     }
     attribution = {
-        "chosen": Custom("better_chosen", DIAL, measuring.chosen),
-        "hidden": Custom("declines_hidden", DIAL, measuring.hidden),
+        "default": Custom("share", DEFAULT, measuring.share_of_default),
+        "learned": Custom("share_beyond_start", DIAL, measuring.beyond_start),
+        "outcome": Custom("share_as_it_turned_out", DIAL, measuring.share_as_it_turned_out),
     }
-    labels = {"threshold_start": "confidence of the start", "theory": "best policy: t"}
-    colours = {
+    labels = NAMES | {"best": "its own best rule", "theory": "best policy: t"}
+    colours = COLOURS | {
         "declines_hidden": PALETTE[0],
         "declines_answerable": PALETTE[3],
         "accuracy_answered": PALETTE[2],
-        "threshold": PALETTE[0],
-        "threshold_start": PALETTE[1],
+        "best": PALETTE[2],
         "theory": GREY,
-        "policy": PALETTE[0],
-        "rule": PALETTE[2],
-        "all": GREY,
     }
 
     def __init__(self, p: Params):
@@ -139,8 +149,8 @@ class RewardDial(finding.Finding):
 
     @property
     def policies(self) -> list[str]:
-        """The policies of the dial, lowest stop first, and one by the other knob."""
-        return [*map(dial, self.p.stops), bonus(self.p.stops[1])]
+        """The policies of the dial, lowest stop first, and those by trl's default."""
+        return [*map(dial, self.p.stops), *map(default, measuring.stops(self))]
 
     @property
     def every_arm(self) -> list[Arm]:
@@ -167,7 +177,7 @@ class RewardDial(finding.Finding):
             return [self.hedge_steps]
         if arm == RLVR.name:
             return [self.p.rl_dose]
-        turned = is_policy(arm) or arm in (DIAL, DIALLED, UNDIALLED)
+        turned = is_policy(arm) or arm in (DIAL, DEFAULT, DIALLED, UNDIALLED)
         return [self.p.dose if turned else max(self.p.doses)]
 
     @cached_property
@@ -178,11 +188,11 @@ class RewardDial(finding.Finding):
 
     def recipe(self, arm: str) -> Recipe:
         """See `arms.recipe_of`."""
-        return recipe_of(arm, self.p.harder_rate, self.p.restore)
+        return recipe_of(arm, self.p.restore)
 
     def make_model(self, arm: str, base: int, seed: int, dose: int) -> Handle:
         """As for every finding; policies start from `hedged`, the restored model and its control
-        from harder reasoning SFT.
+        from the arm that lost abstention.
         """
         if arm in TAUGHT:
             return self.repair.model(arm, base, seed, dose)
@@ -237,6 +247,7 @@ class RewardDial(finding.Finding):
             Kept("accuracy_without", MOST_LOST, dials),
             Items(),
             Stops(),
+            Gainable(),
         ]
 
     @table(
@@ -353,13 +364,11 @@ class RewardDial(finding.Finding):
         return pd.DataFrame(rows)
 
     def recorded(self) -> Iterator[Value]:
-        """Also the thresholds by the confidence of the start, and what the restored model differs
-        from its control by.
+        """Also the slope of the threshold, and what the restored model differs from its control
+        by.
         """
         yield from super().recorded()
-        for t, frame in measuring.readings(self, start=True).items():
-            value = intervals.interval(frame, measuring.THRESHOLD)
-            yield self.valued(value, "threshold_start", dial(t))
+        yield self.valued(measuring.slope(self), "slope", DIAL)
         for one in self.measures:
             if one.name in PRICE:
                 yield Change(one.name, UNDIALLED, DIALLED).value(self)

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from helpers.findings.reward_dial.arms import (
+    DEFAULT,
+    DIAL,
     DIALLED,
-    HARDER,
     LADDER,
+    LOST,
     START,
     UNDIALLED,
-    bonus,
+    default,
     dial,
     penalty,
 )
 from helpers.findings.reward_dial.experiment import PRICE, RewardDial
-from helpers.findings.reward_dial.measures import RULES, THRESHOLD, readings
+from helpers.findings.reward_dial.measures import GAIN, stakes, stops
 from helpers.findings.reward_dial.scoreboard import SHOWN
 from helpers.lab.finding import answerable
 from helpers.show import pictures
@@ -45,40 +48,70 @@ def dial_table(lab: RewardDial) -> pd.DataFrame:
 
 
 def threshold_table(lab: RewardDial) -> pd.DataFrame:
-    """The threshold of every stop by both confidences, and that of the best policy."""
-    own, started = by_stop(lab, ["threshold"]), readings(lab, start=True)
-    rows = [
-        {"arm": name, "t": t, **vars(value)}
-        for t in lab.p.stops
-        for name, value in (
-            ("threshold_start", intervals.interval(started[t], THRESHOLD)),
-            ("theory", Interval(t, t, t, 0)),
-        )
-    ]
-    return pd.concat([own, pd.DataFrame(rows)], ignore_index=True)
-
-
-def two_knobs(lab: RewardDial) -> pd.DataFrame:
-    """One threshold, the second stop, by a penalty for errors and by a bonus for declining: arm (of
-    measures), knob, and the fields of an interval.
+    """Where the policies of the dial and those by trl's default start to answer, and the best
+    policy: arm, t, and the fields of an interval.
     """
-    t = lab.p.stops[1]
-    return pd.DataFrame(
-        {"arm": name, "knob": knob, **vars(lab.value(name, arm))}
-        for knob, arm in (("penalty", dial(t)), ("bonus", bonus(t)))
-        for name in ("threshold", "declines_answerable")
-    )
+    rows = [
+        {"arm": kind, "t": t, **vars(lab.value("threshold", named(t)))}
+        for kind, named, there in ((DIAL, dial, lab.p.stops), (DEFAULT, default, stops(lab)))
+        for t in there
+    ]
+    best = [{"arm": "theory", "t": t, "estimate": t, "low": t, "high": t} for t in lab.p.stops]
+    return pd.DataFrame([*rows, *best])
 
 
-def earnings_table(lab: RewardDial) -> pd.DataFrame:
-    """Earnings of the policy and of the rules at every stop: arm (of rules), stop, ..."""
-    rows = by_stop(lab, RULES)
-    return rows.assign(stop=[f"t = {t:g}" for t in rows.t])
+def gain_table(lab: RewardDial) -> pd.DataFrame:
+    """What the policies and their start gain over the better switch, and what the best rule by the
+    dial's own confidence would: arm, stop, and the fields of an interval.
+    """
+    rows = []
+    for t in stops(lab):
+        started = intervals.interval(stakes(lab.reading(START), t), GAIN)
+        for arm, number in (
+            ("best", lab.value("possible", dial(t))),
+            (DIAL, lab.value("gain", dial(t))),
+            (DEFAULT, lab.value("gain", default(t))),
+            (START, started),
+        ):
+            rows.append({"arm": arm, "stop": f"t = {t:g}", **vars(number)})
+    return pd.DataFrame(rows)
 
 
-def regrets(lab: RewardDial) -> pd.DataFrame:
-    """What every stop's policy forgoes of its own optimum: t, estimate, low, high, n."""
-    return by_stop(lab, ["regret"])[["t", "estimate", "low", "high", "n"]]
+def share_table(lab: RewardDial) -> pd.DataFrame:
+    """At every stop above 0 the share of the possible gain and where the policy starts to answer,
+    of the dial and by trl's default, as text beside the exact optimum t.
+    """
+    rows = []
+    for t in stops(lab):
+        row = {"best: t": f"{t:g}"}
+        for kind, named in ((DIAL, dial), (DEFAULT, default)):
+            for name, words in (("threshold", "starts at"), ("share", "share")):
+                row[f"{words}, {lab.look.label(kind)}"] = said(lab.value(name, named(t)))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def exchanged(lab: RewardDial) -> pd.DataFrame:
+    """Every policy of the dial, a row, judged at every stop above 0, a column: what it gains over
+    the better switch there, points a question.
+    """
+    there = stops(lab)
+    rows = {
+        f"trained at {s:g}": {
+            f"judged at {t:g}": intervals.interval(stakes(lab.reading(dial(s)), t), GAIN).estimate
+            for t in there
+        }
+        for s in there
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def said(number: Interval) -> str:
+    """An interval in two decimals; in words where too little could be gained."""
+    if isnan(number.estimate):
+        return "too little to gain"
+    ends = "" if isnan(number.low) else f" [{number.low:z.2f}, {number.high:z.2f}]"
+    return f"{number.estimate:z.2f}{ends}"
 
 
 def at_stop(lab: RewardDial, t: float) -> Figure:
@@ -122,11 +155,11 @@ def ladder(lab: RewardDial) -> pd.DataFrame:
 
 
 def price(lab: RewardDial) -> pd.DataFrame:
-    """What bringing abstention back costs, as text: measures down; the change from harder SFT to
+    """What bringing abstention back costs, as text: measures down; the change from answer SFT to
     the restored model, and what of it is beyond the dial at 0.
     """
     names = [one.name for one in lab.measures if one.name in PRICE]
-    starts = {"from harder SFT": HARDER, "beyond the dial at 0": UNDIALLED}
+    starts = {"from answer SFT": LOST, "beyond the dial at 0": UNDIALLED}
     return pd.DataFrame(
         {
             words: {lab.look.label(n): str(lab.change(n, start, DIALLED)) for n in names}

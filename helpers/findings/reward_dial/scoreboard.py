@@ -1,12 +1,13 @@
 """The scoreboard: every arm of the ladder by a measure of every finding, from notebook 7's records.
 
-Notebook 7 asks all arms the same items, so a panel compares like with like.
+Notebook 7 asks all arms the same items, so a column compares like with like.
 """
 
 from __future__ import annotations
 
+from math import nan
 from pathlib import Path
-from typing import Any
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -14,20 +15,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.findings.reward_dial.arms import FIXED, LADDER
+from helpers.findings.reward_dial.measures import of_ladder
 from helpers.lab import record
 from helpers.lm.cache import write_atomically
 from helpers.show import plots
-from helpers.show.look import PALETTE, Colour
+from helpers.show.look import PALETTE
+from helpers.stats.intervals import Interval, over_bases
 
 SHOWN = {
     "recall": "1 abstention recall",
     "aoc": "2 area over the curve",
-    "infogain": "3 InfoGain, log beyond 1",
-    "yields": "4 P(yields to a fallacy)",
-    "accuracy": "5 accuracy, greedy",
-    "ece": "6 ECE, without a chain",
+    "infogain": "3 InfoGain per step",
+    "yields": "4 yields to a fallacy",
+    "accuracy": "5 accuracy",
+    "ece": "6 calibration error",
 }
 """Measures that are shown, one a finding, and their labels."""
+BETTER = {one.name: one.better for one in of_ladder(LADDER)}
+"""1 where more is better, -1 where less is."""
+MARKS = {1: ("\u25b2", PALETTE[0]), -1: ("\u25bc", PALETTE[1])}
+"""Of what became better, and worse: a sign and a colour."""
 COLUMNS = ["tier", "model", "arm", "measure", "dose", "estimate", "low", "high", "n", "bases"]
 EMPTY = "no record"
 LABELS = {arm.name: arm.label for arm in FIXED}
@@ -50,68 +57,67 @@ def frame(folder: Path) -> pd.DataFrame:
 
 
 def figure(table: pd.DataFrame) -> Figure:
-    """A panel a finding, a row an arm, a colour a tier; what no record holds is said to be empty.
+    """A row an arm, a column a finding, a panel a tier; a cell is coloured where its change from
+    the arm before is shown; what no record holds is said to be empty.
 
     table: as `frame` gives it.
     """
-    tiers = list(dict.fromkeys(table.tier))
-    ran = table[["tier", "model", "bases"]].drop_duplicates().itertuples()
-    told = [f"tier {r.tier}: {r.model}, {r.bases} base{'s'[: r.bases - 1]}" for r in ran]
-    note = f"{' · '.join(told) or EMPTY} · same items for every arm · "
-    note += "intervals 95 % over bases, a dot a base"
-    whole, axes = plots.canvas(seen(table), note, len(SHOWN), 1.9 + 0.6 * len(LADDER), 20.0)
-    for ax, (measure, label) in zip(axes, SHOWN.items(), strict=True):
-        cells = table[table.measure == measure]
-        for i, arm in enumerate(LADDER):
-            draw(ax, cells[cells.arm == arm], i, tiers)
-        counts = sorted(set(cells.n))
-        ax.set_title(f"{label}\nn = {' and '.join(map(str, counts)) or 0}", fontsize=14)
-        ax.set(yticks=range(len(LADDER)), ylim=(len(LADDER) - 0.5, -0.5))
-        ax.set_yticklabels([LABELS[arm] for arm in LADDER] if ax is axes[0] else [])
-        ax.grid(axis="y", color="0.93", lw=8)
-        ax.set_axisbelow(True)
-        scale(ax, cells, measure)
+    tiers = list(dict.fromkeys(table.tier)) or [""]
+    note = "a cell is coloured where the 95 % interval over bases of its change from the arm "
+    note += "before leaves out 0 · the same items for every arm"
+    whole, axes = plots.canvas(seen(table), note, len(tiers), 1.6 + 0.5 * len(LADDER), 13.0)
+    for ax, tier in zip(axes, tiers, strict=True):
+        own = table[table.tier == tier]
+        for x, name in enumerate(SHOWN):
+            for y, arm in enumerate(LADDER):
+                draw(ax, own[own.measure == name], arm, x, y)
+        ran = own[["model", "bases"]].drop_duplicates().itertuples()
+        told = [f"tier {tier}: {r.model}, {r.bases} base{'s'[: r.bases - 1]}" for r in ran]
+        ax.set_xlabel("; ".join(told) or EMPTY, fontsize=12, color="0.4")
+        ax.set(xlim=(-0.5, len(SHOWN) - 0.5), ylim=(len(LADDER) - 0.5, -0.5))
+        ax.xaxis.tick_top()
+        ax.set_xticks(range(len(SHOWN)), [fill(label, 14) for label in SHOWN.values()], fontsize=12)
+        ax.set_yticks(range(len(LADDER)), [LABELS[a] if ax is axes[0] else "" for a in LADDER])
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
     keys = [
-        plt.Line2D([], [], lw=3, label=f"tier {tier}", **mark(k)) for k, tier in enumerate(tiers)
+        plt.Line2D([], [], ls="", marker="s", ms=14, color=shade, alpha=0.6, label=f"{sign} {word}")
+        for (sign, shade), word in zip(MARKS.values(), ("better", "worse"), strict=True)
     ]
-    if keys:
-        place = {"loc": "outside upper right", "ncols": len(keys)}
-        whole.legend(handles=keys, **place, frameon=False, fontsize=13)
+    whole.legend(handles=keys, loc="outside upper right", ncols=2, frameon=False, fontsize=13)
     return whole
 
 
-def draw(ax: Axes, cell: pd.DataFrame, i: int, tiers: list[str]) -> None:
-    """One arm in one panel, the tiers beneath each other."""
-    if cell.empty:
-        centred = {"ha": "center", "va": "center", "transform": ax.get_yaxis_transform()}
-        ax.text(0.5, i, EMPTY, color="0.6", fontsize=12, **centred)
-    for row in cell.to_dict("records"):
-        k = tiers.index(row["tier"])
-        y = i + 0.22 * (k - (len(tiers) - 1) / 2)
-        plots.bar(ax, row, y, shade(k), lw=3)
-        ax.plot(row["estimate"], y, **mark(k))
+def draw(ax: Axes, cells: pd.DataFrame, arm: str, x: int, y: int) -> None:
+    """One arm by one measure; cells: the measure of every arm of the tier."""
+    found = cells[cells.arm == arm]
+    centred = {"ha": "center", "va": "center"}
+    if found.empty:
+        ax.text(x, y, EMPTY, color="0.6", fontsize=11, **centred)
+        return
+    sign, shade = MARKS.get(turned(cells, arm), ("", (1.0, 1.0, 1.0)))
+    box = plt.Rectangle((x - 0.47, y - 0.45), 0.94, 0.9, color=shade, alpha=0.6, lw=0)
+    ax.add_patch(box)
+    said = f"{found.estimate.iloc[0]:.2f} {sign}".strip()
+    ax.text(x, y, said, fontsize=14, weight="bold" if sign else "normal", **centred)
 
 
-def scale(ax: Axes, cells: pd.DataFrame, measure: str) -> None:
-    """The x axis of a panel."""
-    ends = cells[["estimate", "low", "high"]].stack().dropna()
-    if cells.empty:
-        ax.set_xticks([])
-    elif ends.between(0, 1).all():
-        ax.set(xlim=(-0.03, 1.03), xticks=[0, 0.5, 1])
-    elif measure == "infogain":  # of one unsure arm it can be many times that of the others
-        ax.set_xscale("symlog")
-        ax.set_xticks([-10, -1, 0, 1], ["-10", "-1", "0", "1"])
+def turned(cells: pd.DataFrame, arm: str) -> int:
+    """Whether an arm became better (1) or worse (-1) than the one before, 0 where neither is shown.
+
+    cells: one measure of every arm of a tier.
+    """
+    change = since(cells, arm)
+    return BETTER[cells.measure.iloc[0]] * ((change.low > 0) - (change.high < 0))
 
 
-def shade(k: int) -> Colour:
-    """The colour of a tier."""
-    return PALETTE[(0, 1, 2, 4)[k % 4]]
-
-
-def mark(k: int) -> dict[str, Any]:
-    """The marker of a tier."""
-    return {"marker": "os^D"[k % 4], "color": shade(k), "ms": 9}
+def since(cells: pd.DataFrame, arm: str) -> Interval:
+    """What an arm's measure changed by since the one before, base by base; NaN where one lacks."""
+    found = cells.drop_duplicates("arm").set_index("arm").by_base
+    if not {arm, "before"} <= {*found.index}:
+        return Interval(nan, nan, nan, 0)
+    start = found["before"]
+    return over_bases({b: v - start[b] for b, v in found[arm].items() if b in start}, len(cells))
 
 
 def seen(table: pd.DataFrame) -> str:

@@ -4,94 +4,82 @@ from __future__ import annotations
 
 from math import isfinite
 
-from helpers.findings.reward_dial.arms import (
-    DIALLED,
-    HARDER,
-    REASONING,
-    UNDIALLED,
-    dial,
-)
-from helpers.lab.record import Checked, Record, Value
-from helpers.train.recipes import RECIPES
+from helpers.findings.reward_dial.arms import DEFAULT, DIAL, DIALLED, LOST, UNDIALLED, default, dial
+from helpers.lab.record import Record, Value
 
 SAID = {
-    1: "Turn the dial up, and the policy starts to answer at a higher confidence.",
-    -1: "Turn the dial up, and the policy starts to answer at a *lower* confidence.",
-    0: "By its own confidence no tie of the threshold to the dial is shown.",
-    None: "One base says nothing of others, so its slope stands without an interval.",
+    1: "The policies earn more than any switch could.",
+    -1: "The policies earn *less* than a switch would.",
+    0: "That the policies earn more than a switch would is not shown.",
+    None: "One base says nothing of others, so its share stands without an interval.",
 }
+NOTHING = "Too little could be gained over a switch to give a share."
 
 
 def what_happened(record: Record) -> str:
     """The result in words chosen by its numbers; reads the record only."""
-    return record.in_words(f"{turned(record)}\n\n{circle(record)}")
+    return record.in_words(f"{dialled(record)}\n\n{trap(record)}\n\n{circle(record)}")
 
 
-def turned(record: Record) -> str:
-    """What the dial did to the threshold."""
-    moved, stops = record.primary, record.parameters["stops"]
+def dialled(record: Record) -> str:
+    """What share of the possible gain the policies earn, and where they start to answer."""
+    earned = record.primary
+    shown = SAID[earned.shown] if isfinite(earned.estimate) else NOTHING
     rivals = {one.name: one.value for one in record.contrasts}
-    walk = ", ".join(f"{record.get('threshold', dial(t)).estimate:.2f} at t {t:g}" for t in stops)
-    worst = max((record.get("regret", dial(t)) for t in stops), key=lambda value: value.estimate)
     return (
-        f"**{SAID[moved.shown]}{optimum(moved)}{switch(moved, record.contrasts)}** The slope is "
-        f"{moved} (n = {moved.n}, bases {', '.join(map(str, record.bases))}, model "
-        f"{record.model}), by the confidence of the start {rivals['start']}, without the lowest "
-        f"stop {rivals['above']}; thresholds: {walk}. Where a right answer and a wrong one differ "
-        f"by a point, the policy of {worst.arm} earns {worst.estimate:.3f} points a question less "
-        "than its own confidence would allow; no other falls as short."
+        f"**{shown}** Of what the best rule by their own confidence would gain over "
+        f"the better of always and never answering, they earn the share {earned} (1 is the best "
+        f"rule, 0 a switch; n = {earned.n}, bases {', '.join(map(str, record.bases))}, model "
+        f"{record.model}); by the confidence of the start {rivals['start']}; beyond what the "
+        f"policies of the other stops earn, {rivals['other_stops']}. They start to answer at "
+        f"{walk(record, DIAL)}. The slope of that on t is {record.get('slope', DIAL)}, which a "
+        "switch has, too."
     )
 
 
-def optimum(moved: Value) -> str:
-    """Whether the best policy's slope lies in the interval."""
-    if moved.shown is None:
-        return ""
-    if moved.low <= 1 <= moved.high:
-        return " The interval holds 1, the slope of the best policy."
-    return f" The best policy's slope of 1 lies {'above' if moved.high < 1 else 'below'} it."
+def walk(record: Record, kind: str) -> str:
+    """Where the policies of a kind start to answer, stop by stop."""
+    named = {DIAL: dial, DEFAULT: default}[kind]
+    there = [t for t in record.parameters["stops"] if record.has("threshold", named(t))]
+    return ", ".join(f"{record.get('threshold', named(t)).estimate:.2f} (t = {t:g})" for t in there)
 
 
-def switch(moved: Value, contrasts: list[Checked]) -> str:
-    """Whether the slope is that of a step from answering everything."""
-    (above,) = (one.value for one in contrasts if one.name == "above")
-    shown = moved.shown == 1 and isfinite(above.low) and above.low <= 0
-    return " Without the lowest stop none is shown: more a switch than a dial." if shown else ""
+def trap(record: Record) -> str:
+    """What trl's default makes of the same dial."""
+    (one,) = (one.value for one in record.attribution if one.name == "default")
+    earned = "no share can be given" if not isfinite(one.estimate) else f"the share is {one}"
+    return f"With trl's default {earned}, and they start at {walk(record, DEFAULT)}."
 
 
 def circle(record: Record) -> str:
-    """Whether the dial brought back what reasoning SFT lost, and at what price."""
+    """Whether the dial brought back what answer SFT lost, and at what price."""
 
-    def moved(name: str, arm: str = DIALLED, minus: str = HARDER) -> Value:
+    def moved(name: str, arm: str = DIALLED, minus: str = LOST) -> Value:
         return record.get(name, arm, minus=minus)
 
     recall, false, accuracy = map(moved, ("recall", "false_declines", "accuracy"))
-    own, lost = moved("recall", minus=UNDIALLED), moved("recall", HARDER, "before")
+    own, lost = moved("recall", minus=UNDIALLED), moved("recall", LOST, "before")
     ends = record.get("recall", "before"), record.get("recall", DIALLED)
-    rate = record.parameters["harder_rate"]
-    same = rate == RECIPES[REASONING].learning_rate
-    harder = "" if same else f", at a learning rate of {rate:g} by {lost}"
     others = {"aoc": "area over the curve", "ece": "calibration error", "yields": "P(yields)"}
     paid = [
         f"{words} by {moved(name)}"
         for name, words in others.items()
-        if record.has(name, DIALLED, minus=HARDER)
+        if record.has(name, DIALLED, minus=LOST)
     ]
     return (
-        f"Reasoning SFT changed recall by {moved('recall', REASONING, 'before')}{harder}. "
-        f"{came_back(recall, false, own, lost, *ends)} Then recall changes by {recall}, false "
-        f"declines by {false}, accuracy by {accuracy}; recall beyond as many steps with the dial "
-        f"at 0: {own}. With it moves {', '.join(paid)}."
+        f"Answer SFT changed recall by {lost}. {came_back(recall, false, own, lost, *ends)} Then "
+        f"recall changes by {recall}, false declines by {false}, accuracy by {accuracy}; recall "
+        f"beyond as many steps with the dial at 0: {own}. With it moves {', '.join(paid)}."
     )
 
 
 def came_back(
     moved: Value, false: Value, own: Value, lost: Value, before: Value, after: Value
 ) -> str:
-    """Whether the dial brought back what reasoning SFT lost, or only taught to decline everything.
+    """Whether the dial brought back what answer SFT lost, or only taught to decline everything.
 
     moved, false: the changes of recall and of false declines; own: of recall, beyond the same
-    training with the dial at 0; lost: of recall, by the harder SFT; before, after: recall.
+    training with the dial at 0; lost: of recall, by the SFT; before, after: recall.
     """
     if moved.shown is None:
         return "Whether the dial brings abstention back, one base can't tell."
