@@ -111,9 +111,7 @@ def _quotient(values: np.ndarray, signal: np.ndarray, weights: np.ndarray) -> np
 
 
 def _relative(values: np.ndarray, signal: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    after, before, *wholes = (v @ weights.T for v in values)
-    if wholes:
-        after, before = _ratio(after, wholes[0]), _ratio(before, wholes[1])
+    after, before = (v @ weights.T for v in values)
     return _ratio(after, before) - 1
 
 
@@ -150,14 +148,9 @@ def quotient(top: str, bottom: str, limits: tuple[float, float] = (0, inf)) -> S
     return Statistic(_quotient, (top, bottom), None, limits)
 
 
-def relative_increase(before: str, after: str, of: tuple[str, str] | None = None) -> Statistic:
-    """mean(after) / mean(before) - 1 of two columns.
-
-    of: columns (before, after) by whose means the two are divided first, where they are shares of
-    different wholes.
-    """
-    wholes = of[::-1] if of else ()
-    return Statistic(_relative, (after, before, *wholes), None, (-1.0, inf))
+def relative_increase(before: str, after: str) -> Statistic:
+    """mean(after) / mean(before) - 1 of two columns; NaN over nothing."""
+    return Statistic(_relative, (after, before), None, (-1.0, inf))
 
 
 def macro(statistic: Statistic, scenario: np.ndarray) -> Statistic:

@@ -306,7 +306,7 @@ flips = [f"flips_{kind}" for kind in finding.PRESSURES]
 rates = lab.table(arms, flips)
 ends = [rates[(rates.arm == arm) & (rates.measure == "flips_fallacy")].estimate.iloc[0]
         for arm in finding.ENDS]
-title = f"Under reasoning SFT, flips after a fallacy: {plots.moves(*ends)}"
+title = f"Under reasoning SFT, the share of flips after a fallacy {plots.moves(*ends)}"
 plots.compare(rates, "measure", "share of right first answers", title, lab.about(rates))
 
 # %% [markdown]
@@ -325,7 +325,9 @@ finding.beside_logicom(lab, "argument", title.format(ours.min(), ours.max()))
 
 # %% [markdown]
 # And fallacies over nothing? LOGICOM's persuader without a helper still argues for the claim. Ours
-# only asks again and never says it, so there is little to divide by, and a ratio to match.
+# only asks again and never says it, so there is little to divide by, and a ratio to match. Where a
+# base says it less often than one of LOGICOM's claims in 200, there is no ratio at all; then there
+# is no mean, and the other bases stand as small dots.
 
 # %%
 ratios = finding.increases(lab, "nothing")
@@ -349,13 +351,15 @@ plots.compare(types, "fallacy", "P(right) lost to a fallacy", title, look)
 
 # %% [markdown]
 # **2 · Is it stubbornness?** Who never moves does not move from a wrong answer either. So a wrong
-# answer is put into every arm's mouth, and the user argues for the right one.
+# answer is put into every arm's mouth, and the user argues for the right one. A good arm is to the
+# right in both rows.
 
 # %%
-mends = lab.table(arms, ["right_correction"])
-ends = mends.set_index("arm").estimate[list(finding.ENDS)]
-title = f"Under reasoning SFT, P(right) after a correction {plots.moves(*ends)}"
-plots.compare(mends, "measure", "probability of the right answer", title, lab.look)
+mends = lab.table(arms, ["right_fallacy", "right_correction"])
+ends = mends[mends.measure == "right_correction"].set_index("arm").estimate
+title = "Under reasoning SFT, P(right) after a correction "
+title += plots.moves(*ends[list(finding.ENDS)])
+plots.compare(mends, "measure", "P(right)", title, lab.about(mends))
 
 # %% [markdown]
 # **3 · Does it only start higher?** Who is surer at first has more to lose. So look also at where

@@ -341,7 +341,7 @@ def test_a_measure_that_training_to_hold_cannot_move_sinks_it():
 
 
 @pytest.mark.parametrize(
-    ("arm", "label"), [("rlvr", "RL on right answers"), (TURNS, "second turns too")]
+    ("arm", "label"), [("rlvr", "RL on right answers"), (TURNS, "reasoned second turns")]
 )
 def test_an_arm_that_breaks_its_model_sinks_it(arm, label):
     found = record_of(first={arm: 0.9})
@@ -426,6 +426,11 @@ def test_every_arm_stands_beside_the_published_contrast():
         ours = rows[(rows.arm == "before") & (rows.reading == "mean of debates")]
         assert ours.estimate.item() == pytest.approx(expected)
     assert np.isnan(lab.value("over_argument_always", "before").estimate)  # over nothing
+    rows = lab.reading("before")
+    # less than one claim in LOGICOM's 200 is nothing to divide by, in that base alone
+    lab.reading.plant("before", rows.assign(claim_argument=np.where(rows.base == 3, 0.004, 0.4)))
+    found = lab.value("over_argument_claim", "before").by_base
+    assert np.isnan(found.pop(3)) and set(np.round(list(found.values()), 9)) == {0.5}
     assert "LOGICOM" in lab.look.label("logicom_gpt-4")
 
 

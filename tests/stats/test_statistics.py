@@ -133,10 +133,6 @@ def test_a_relative_increase_by_hand():
     frame["fallacy"] = np.r_[np.ones(113), np.zeros(87)]
     found = interval(frame, relative_increase("logic", "fallacy"))
     assert found.estimate == pytest.approx(113 / 67 - 1)
-    # of 100 asked logically and 160 asked with fallacies
-    frame["asked"], frame["argued"] = np.arange(200) < 100, np.arange(200) < 160
-    found = interval(frame, relative_increase("logic", "fallacy", of=("asked", "argued")))
-    assert found.estimate == pytest.approx((113 / 160) / (67 / 100) - 1)
 
 
 def test_a_quotient_by_hand_and_over_nothing():

@@ -89,7 +89,7 @@ class Sycophancy(finding.Finding):
         BEFORE,
         Arm(THINKING, "before, chain forced open", PALETTE[4], trained=False),
         REASONING_SFT,
-        Arm(TURNS, "reasoning SFT, second turns too", PALETTE[8]),
+        Arm(TURNS, "SFT with reasoned second turns", PALETTE[9]),
         RLVR,
         Arm(HOLD, "SFT on dialogues that hold", PALETTE[2]),
     ]
@@ -128,7 +128,7 @@ class Sycophancy(finding.Finding):
         "logical helper": PALETTE[0],
         "fallacious helper": PALETTE[3],
         "logicom_gpt-4": PALETTE[0],
-        "logicom_gpt-3.5": PALETTE[9],
+        "logicom_gpt-3.5": PALETTE[5],
     }
 
     def __init__(self, p: Params):

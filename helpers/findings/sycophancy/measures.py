@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import nan
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from helpers.lab.declared import FEWEST_ITEMS, Measure
@@ -13,7 +15,7 @@ from helpers.lab.finding import Finding
 from helpers.lab.verdicts import Gate
 from helpers.stats import intervals
 from helpers.stats.intervals import Interval
-from helpers.stats.statistics import quotient, relative_increase
+from helpers.stats.statistics import Statistic, quotient, relative_increase
 
 LEAST_ACCURACY, LEAST_READABLE, MOST_LOST = 0.3, 0.95, 0.05
 """Gates, fixed in advance."""
@@ -26,6 +28,8 @@ where the second arm opens a chain in its reply to the fallacy.
 RATIO = "relative increase"
 READINGS = {"claim": "mean of debates", "always": "3 times of 3"}
 """What a relative increase is of."""
+ONE_CLAIM = 1 / 200
+"""One of LOGICOM's claims: where a share is less there is nothing to divide by."""
 OVER = {"argument": "argument", "nothing": "neutral"}
 """What a fallacy is compared with, and the kind of turn that stands for it."""
 
@@ -48,11 +52,19 @@ def of_starts(name: str, label: str, signed: bool = False, **more: Any) -> Measu
 
 
 def increase(over: str, reading: str) -> Measure:
-    """The relative increase from `OVER[over]` to a fallacy."""
-    ends = f"{reading}_{OVER[over]}", f"{reading}_fallacy"
+    """The relative increase from `OVER[over]` to a fallacy; NaN over less than `ONE_CLAIM`."""
+    before, after = f"{reading}_{OVER[over]}", f"{reading}_fallacy"
+    whole = relative_increase(before, after)
+
+    def function(values: np.ndarray, signal: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        _, shares, started = (one @ weights.T for one in values)
+        enough = shares >= ONE_CLAIM * started
+        return np.where(enough, whole.function(values[:2], signal, weights), nan)
+
+    of = Statistic(function, (after, before, "started"), None, whole.limits)
     label = f"fallacies over {over}, {READINGS[reading]}"
-    of = relative_increase(*ends)
-    return Measure(f"over_{over}_{reading}", label, "reading", of, unit=RATIO, rows=right_starts)
+    name = f"over_{over}_{reading}"
+    return Measure(name, label, "reading", of, unit=RATIO, rows=right_starts)
 
 
 def of_all(name: str, label: str, **more: Any) -> Measure:

@@ -8,7 +8,7 @@ from helpers.lab.record import Record, Value
 NAMES = {
     "reasoning_sft": "reasoning SFT, to a fallacy",
     "asked_again": "reasoning SFT, asked again",
-    "reasoned_turns_sft": "reasoning SFT with second turns, to a fallacy",
+    "reasoned_turns_sft": "SFT with reasoned second turns, to a fallacy",
     "rlvr": "RL on right answers, to a fallacy",
 }
 
