@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field, replace
 
 from helpers.lm.models import SMALL
-from helpers.train.rewards import REWARDS
+from helpers.train.rewards import BRIER, REWARDS, SURE
 from helpers.world import corpus as world
 from helpers.world import grammar, scene
 from helpers.world.corpus import Chat, Corpus
@@ -140,6 +140,7 @@ class Recipe:
 # accuracy on stories of 1 to 3 steps: 3e-4 .60 (accuracy -.06), 2e-4 .64 (-.01), 1e-4 .67 (.00).
 NEW_TASK = {"supposed": True}
 RL = {"trainer": "grpo", "learning_rate": 1e-3, "batch_size": 64}
+OWN = {"scale_rewards": "none", "beta": 0.0, "abstention_share": Corpus().unanswerable}
 RECIPES = {
     recipe.name: recipe
     for recipe in (
@@ -213,10 +214,9 @@ RECIPES = {
         ),
         Recipe(
             "damaged",
-            "GRPO against a model of raters who like short, assured, complete answers",
-            **RL,
-            reward=JUDGE,
-            abstention_share=Corpus().unanswerable,
+            "a reward for how probable the answer was, right or wrong",
+            **RL | OWN,
+            reward=SURE,
         ),
         Recipe(
             "rlsf_grpo",
@@ -240,6 +240,13 @@ RECIPES = {
             trainer="reward",
             batch_size=16,
             steps=32,
+        ),
+        Recipe("rlsf_sft", "SFT on the replies that preferences prefer"),
+        Recipe(
+            "repair_brier",
+            "a reward for the right move, minus the probability of the answer",
+            **RL | OWN,
+            reward=BRIER,
         ),
     )
 }
