@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field, replace
 
 from helpers.lm.models import SMALL
-from helpers.train.rewards import BRIER, REWARDS, SURE
+from helpers.train.rewards import BRIER, REWARDS
 from helpers.world import corpus as world
 from helpers.world import grammar, scene
 from helpers.world.corpus import Chat, Corpus
@@ -140,7 +140,7 @@ class Recipe:
 # accuracy on stories of 1 to 3 steps: 3e-4 .60 (accuracy -.06), 2e-4 .64 (-.01), 1e-4 .67 (.00).
 NEW_TASK = {"supposed": True}
 RL = {"trainer": "grpo", "learning_rate": 1e-3, "batch_size": 64}
-OWN = {"scale_rewards": "none", "beta": 0.0, "abstention_share": Corpus().unanswerable}
+REPAIR = {"batch_size": 32, "abstention_share": Corpus().unanswerable, "max_new_tokens": 136}
 RECIPES = {
     recipe.name: recipe
     for recipe in (
@@ -214,16 +214,16 @@ RECIPES = {
         ),
         Recipe(
             "damaged",
-            "a reward for how probable the answer was, right or wrong",
-            **RL | OWN,
-            reward=SURE,
+            "a few steps of whole right chains with every step told thrice, declines kept",
+            verbosity=1.0,
+            learning_rate=3e-3,
+            abstention_share=Corpus().unanswerable,
         ),
         Recipe(
             "rlsf_grpo",
             "GRPO against a model of preferences by the confidence of answers",
-            **RL,
+            **RL | REPAIR,
             reward=JUDGE,
-            abstention_share=Corpus().unanswerable,
         ),
         Recipe(
             "rlsf_dpo",
@@ -245,8 +245,9 @@ RECIPES = {
         Recipe(
             "repair_brier",
             "a reward for the right move, minus the probability of the answer",
-            **RL | OWN,
+            **RL | REPAIR,
             reward=BRIER,
+            scale_rewards="none",
         ),
     )
 }
