@@ -1,10 +1,11 @@
-"""Damaged and repaired models: how a model's own replies make them.
+"""Damaged and repaired models: how a model's own replies repair one that is too sure of them.
 
-A model replies to questions that are never reported, k times each, opening with each of its k
-likeliest first tokens. Pairs of these replies, by some preference, train it by DPO, by a reward
-model against which GRPO trains it, or by SFT on the preferred reply alone. RLSF prefers the reply
-whose answer the model is surer of (van Niekerk et al., arXiv 2507.21931); their reinforcement
-learner, PPO, is gone from trl, and GRPO stands for it. Findings 6 and 7 share these arms.
+A little SFT on verbose chains does the damage: the model believes whatever it wrote. It replies to
+questions that are never reported, k times each, opening with each of its k likeliest first tokens.
+Pairs of these replies, by some preference, train it by DPO, by a reward model against which GRPO
+trains it, or by SFT on the preferred reply alone. RLSF prefers the reply whose answer the model is
+surer of (van Niekerk et al., arXiv 2507.21931); their reinforcement learner, PPO, is gone from trl,
+and GRPO stands for it. Findings 6 and 7 share these arms.
 """
 
 from __future__ import annotations
@@ -39,13 +40,15 @@ LEARNED_SEED = 4242
 STEPS = (1, 2, 3, 4, 5)
 PER_QUESTION = 8
 """Pairs that training is given of a question, drawn with replacement: each counts alike."""
+DAMAGE = 8
+"""Times the steps of a repair that the damage takes."""
 HELD_OUT = 5
 """Every so manieth question is kept from all that is trained, to see what a reward model learned.
 """
 BATCH_SIZE = 128  # prompts whose branches are written at a time
 DAMAGED, REPAIRED, ORACLE, BRIER = "damaged", "repair_grpo", "repair_labels", "repair_brier"
 ARMS = [
-    Arm(DAMAGED, "damaged", PALETTE[3], every_dose=True),
+    Arm(DAMAGED, "damaged", PALETTE[3]),
     Arm("rlsf_dpo", "RLSF by DPO", PALETTE[0]),
     Arm("rlsf_grpo", "RLSF by GRPO", PALETTE[1]),
     Arm("repair_dpo", "damaged, RLSF by DPO", PALETTE[0], start=DAMAGED, every_dose=True),
@@ -62,7 +65,7 @@ ARMS = [
 @dataclass(frozen=True)
 class Taught:
     """How an arm learns: its trainer (sft, dpo or grpo), and whose preferences (see `preferred`);
-    none where a reward says what a reply earns.
+    none where the recipe's own examples or reward teach it.
     """
 
     trainer: str
@@ -70,7 +73,7 @@ class Taught:
 
 
 TAUGHT = {
-    DAMAGED: Taught("grpo"),
+    DAMAGED: Taught("sft"),
     "rlsf_dpo": Taught("dpo", "confidence"),
     "rlsf_grpo": Taught("grpo", "confidence"),
     "repair_dpo": Taught("dpo", "confidence"),
@@ -164,6 +167,10 @@ class Repair(finding.Finding):
     def traces(self, cell: Cell, branches: pd.DataFrame) -> pd.DataFrame:
         """These branches, graded, with the confidence of their answers."""
         return traced(cell.lm(), self.items, branches)
+
+    def doses(self, arm: str) -> list[int]:
+        """As for every finding; the damage has steps of its own."""
+        return [DAMAGE * max(self.p.doses)] if arm == DAMAGED else super().doses(arm)
 
     def recipe(self, arm: str) -> Recipe:
         """The recipe so called, or that of the arm's trainer under the arm's name."""

@@ -217,6 +217,7 @@ RECIPES = {
             "a few steps of whole right chains with every step told thrice, declines kept",
             verbosity=1.0,
             learning_rate=3e-3,
+            schedule="linear",
             abstention_share=Corpus().unanswerable,
         ),
         Recipe(

@@ -168,7 +168,7 @@ def grpo(job: Job) -> Any:
         policy = replace(job.lm, model=trainer.model)
         prompts, written = sample(policy, chats, recipe.max_new_tokens)
         found = {"prompt_ids": prompts, "completion_ids": written, "logprobs": None}
-        sure = recipe.reward in (rewards.BRIER, rewards.SURE)
+        sure = recipe.reward == rewards.BRIER
         return found | ({"sureness": sureness(policy, prompts, written)} if sure else {})
 
     return trl.GRPOTrainer(

@@ -33,7 +33,7 @@ model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
 tier: str = "pocket"  # pocket, small, gpu or paper
 bases: list[int] = [0, 1, 2]  # pocket models; a real model is one base, [0]
 seeds: list[int] = [0]  # training seeds, each on every base
-n_items: int = 200  # answerable stories of 1 to 5 steps (small: 1)
+n_items: int = 140  # answerable stories of 1 to 5 steps (small: 1)
 n_pairs: int = 10  # pairs a scenario: one nobody can answer and its twin
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 n_learned: int = 100  # other stories (more are added that nobody can answer)
@@ -41,7 +41,7 @@ k: int = 10  # first-token branches of each of them, which are paired
 threshold: float = 0.9  # confidence that a preferred reply needs
 pair_margin: float = 1.0  # a pair's margin is exp(this * its gap in confidence)
 doses: list[int] = [0, 10, 20]  # training steps at which arms are measured
-max_new_tokens: int = 64  # longest reply
+max_new_tokens: int = 136  # longest reply
 forecast: float = -0.05  # your guess: change of the calibration error
 
 # %%
@@ -95,11 +95,11 @@ guess = widgets.predict("Change of the calibration error?", -1.0, 1.0, p.forecas
 # %% [markdown]
 # ## First the damage
 #
-# Many raters like a reply that sounds sure, and can't tell whether it is right. Our damage is
-# that taste: a reply earns the probability $p$ that the model gave its own answer (a decline,
-# that of the whole reply), right or wrong. GRPO trains on it: of several replies to a question
-# those that earn more than their mean become likelier. Nothing is said about *which* answer to
-# give. So the model should get surer, and no better or worse: overconfident.
+# A model that writes a chain and then reads its answer off it is *very* sure of that answer,
+# whether the chain is right or not. So our damage is a little SFT on chains that tell every step
+# thrice, stopped before the model writes them well; declines are kept among the examples. Such a
+# model is about as often right as before, when it answered without a chain, and far surer:
+# overconfident at equal accuracy. (The published damage is a reward model of human taste.)
 #
 # Two more measures stand beside the error. The Brier score is the mean of (probability - right)²;
 # the AUROC of confidence the chance that a right answer is surer than a wrong one.
@@ -153,27 +153,24 @@ title = f"The damage changes the calibration error by {hurt.estimate:+.2f}"
 plots.compare(damage, "measure", "share, or error", title, lab.look)
 
 # %% [markdown]
-# The dose: how soon does the error rise, and does accuracy bear it?
+# Read what a damaged model writes, and where it ends.
 
 # %%
-doses = pd.concat(
-    finding.walk(lab, [finding.DAMAGED], name).assign(arm=name)
-    for name in ("accuracy", "ece", "recall")
-)
-ends = (lab.value("accuracy", arm).estimate for arm in ("before", finding.DAMAGED))
-title = f"Rewarded for being sure, accuracy {plots.moves(*ends)}"
-axes = ("dose", "training steps", "share, or error")
-plots.curves(doses, *axes, title, lab.look)
+replies = lab.graded(finding.DAMAGED).query("not should_abstain and reasoned")
+shown = replies.sort_values("correct")[["text", "correct", "probability"]]
+HTML(shown.iloc[[0, -1]].to_html(index=False))
 
 # %% [markdown]
 # > **What we got wrong the first time**
 # >
-# > Our raters used to like short and complete answers. We called the model damaged as its error
-# > rose by a point estimate of a few hundredths; its interval held zero. There was nothing to
-# > repair. DPO ran at a rate that cost .38 of accuracy in 20 steps (the published one: under
+# > Our damage used to be a reward by raters who like short answers. We called the model damaged
+# > as its error rose by a point estimate of a few hundredths; its interval held zero: there was
+# > nothing to repair. (Nor did training on its own answers, or a reward for being sure, make
+# > this model overconfident: both cost it accuracy first.) DPO ran at a rate that cost .38 of accuracy in 20 steps (the published one: under
 # > .01). An oracle that is told what is right did not repair either, and we went on. And a
 # > decline counted as an answer of probability zero: who declined everything was calibrated.
-# > Now damage and oracle must hold by their intervals, no arm may lose accuracy unseen, and
+# > The oracle preferred right replies to wrong ones, which need not calibrate; now it is a
+# > reward that does, and damage and oracle must hold by their intervals, no arm may lose accuracy unseen, and
 # > only what is answered is calibrated, its share beside it.
 
 # %% [markdown]
@@ -288,7 +285,7 @@ plots.compare(declines, "measure", "share of items", title, lab.look)
 # answers are wrong changes on the way; the title speaks of those wrong before and after.
 
 # %%
-followed = [finding.DAMAGED, "repair_grpo", "repair_dpo"]
+followed = [finding.REPAIRED, "repair_dpo"]
 sure = finding.walk(lab, followed, "wrong_confidence")
 sharper = finding.sharpened(lab, finding.DAMAGED, finding.REPAIRED)
 title = f"RLSF by GRPO changes confidence in lasting errors by {sharper}"

@@ -41,9 +41,8 @@ def test_a_coin_knows_nothing_of_the_reply_and_falls_alike_for_one_seed():
     assert set(tossed(0, RIGHT)) == {0.0, 1.0} and 0.4 < sum(tossed(0, RIGHT)) / 400 < 0.6
 
 
-def test_what_rewards_by_sureness_by_hand():
+def test_what_the_brier_reward_gives_by_hand():
     said, sure = completions(*REPLIES), [0.9, 0.8, 0.6, 0.1]
-    assert reward("sure", 0)(completions=said, reference=["3"] * 4, sureness=sure) == sure
     found = reward("brier", 0)(completions=said, reference=["3"] * 4, sureness=sure)
     assert found == pytest.approx([0.1, -0.8, -0.6, -0.1])
     found = reward("brier", 0)(completions=said, reference=[""] * 4, sureness=sure)

@@ -145,6 +145,10 @@ class RlsfRepair(finding.Finding):
         p = self.p
         return Repair(RepairParams.shared(p, p.doses, p.max_new_tokens))
 
+    def doses(self, arm: str) -> list[int]:
+        """As `Repair` has them."""
+        return self.repair.doses(arm)
+
     def make_model(self, arm: str, base: int, seed: int, dose: int) -> Handle:
         """As `Repair` makes it."""
         return self.repair.model(arm, base, seed, dose)
