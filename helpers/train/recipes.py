@@ -140,7 +140,13 @@ class Recipe:
 # accuracy on stories of 1 to 3 steps: 3e-4 .60 (accuracy -.06), 2e-4 .64 (-.01), 1e-4 .67 (.00).
 NEW_TASK = {"supposed": True}
 RL = {"trainer": "grpo", "learning_rate": 1e-3, "batch_size": 64}
-REPAIR = {"batch_size": 32, "abstention_share": Corpus().unanswerable, "max_new_tokens": 136}
+REPAIR = {
+    **RL,
+    "learning_rate": 3e-4,
+    "batch_size": 32,
+    "abstention_share": Corpus().unanswerable,
+    "max_new_tokens": 136,
+}
 RECIPES = {
     recipe.name: recipe
     for recipe in (
@@ -223,7 +229,7 @@ RECIPES = {
         Recipe(
             "rlsf_grpo",
             "GRPO against a model of preferences by the confidence of answers",
-            **RL | REPAIR,
+            **REPAIR,
             reward=JUDGE,
         ),
         Recipe(
@@ -246,9 +252,10 @@ RECIPES = {
         Recipe(
             "repair_brier",
             "a reward for the right move, minus the probability of the answer",
-            **RL | REPAIR,
+            **REPAIR | {"learning_rate": 1e-3},
             reward=BRIER,
             scale_rewards="none",
+            beta=0.0,
         ),
     )
 }

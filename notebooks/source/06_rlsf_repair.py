@@ -165,12 +165,13 @@ HTML(shown.iloc[[0, -1]].to_html(index=False))
 # >
 # > Our damage used to be a reward by raters who like short answers. We called the model damaged
 # > as its error rose by a point estimate of a few hundredths; its interval held zero: there was
-# > nothing to repair. (Nor did training on its own answers, or a reward for being sure, make
-# > this model overconfident: both cost it accuracy first.) DPO ran at a rate that cost .38 of accuracy in 20 steps (the published one: under
-# > .01). An oracle that is told what is right did not repair either, and we went on. And a
-# > decline counted as an answer of probability zero: who declined everything was calibrated.
-# > The oracle preferred right replies to wrong ones, which need not calibrate; now it is a
-# > reward that does, and damage and oracle must hold by their intervals, no arm may lose accuracy unseen, and
+# > nothing to repair. (Training it on its own answers, or rewarding it for being sure, did not
+# > make it overconfident either: both cost accuracy first.) DPO ran at a rate that cost .38 of
+# > accuracy in 20 steps (the published one: under .01). An oracle that was told what is right
+# > repaired nothing, and we went on. And a decline counted as an answer of probability zero:
+# > who declined everything was calibrated.
+# >
+# > Now damage and oracle must hold by their intervals, no arm may lose accuracy unseen, and
 # > only what is answered is calibrated, its share beside it.
 
 # %% [markdown]
