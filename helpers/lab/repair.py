@@ -13,7 +13,6 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from math import exp
 from typing import Annotated, Self
 
 import numpy as np
@@ -57,7 +56,7 @@ ARMS = [
     Arm("repair_sft", "damaged, SFT on confident replies", PALETTE[6], start=DAMAGED),
     Arm("repair_shuffled", "damaged, preferences shuffled", PALETTE[7], start=DAMAGED),
     Arm("repair_shorter", "damaged, shorter preferred", PALETTE[5], start=DAMAGED),
-    Arm(ORACLE, "damaged, right preferred", PALETTE[4], start=DAMAGED),
+    Arm(ORACLE, "damaged, SFT on right replies", PALETTE[4], start=DAMAGED),
     Arm(BRIER, "damaged, Brier reward", PALETTE[8], start=DAMAGED),
 ]
 
@@ -82,9 +81,11 @@ TAUGHT = {
     "repair_sft": Taught("sft", "confidence"),
     "repair_shuffled": Taught("grpo", "shuffled"),
     "repair_shorter": Taught("grpo", "shorter"),
-    ORACLE: Taught("grpo", "labels"),
+    ORACLE: Taught("sft"),
     BRIER: Taught("grpo"),
 }
+KIN = {ORACLE: "reasoning_sft_keep"}
+"""The recipe of an arm that is neither called so nor by its trainer."""
 WRITTEN = {
     "item": "id",
     "branch": "rank of the first token, the likeliest 0",
@@ -173,8 +174,8 @@ class Repair(finding.Finding):
         return [DAMAGE * max(self.p.doses)] if arm == DAMAGED else super().doses(arm)
 
     def recipe(self, arm: str) -> Recipe:
-        """The recipe so called, or that of the arm's trainer under the arm's name."""
-        kin = arm if arm in RECIPES else f"rlsf_{TAUGHT[arm].trainer}"
+        """The recipe so called, or that of its kin or its trainer under the arm's name."""
+        kin = arm if arm in RECIPES else KIN.get(arm, f"rlsf_{TAUGHT[arm].trainer}")
         return replace(RECIPES[kin], name=arm)
 
     def make_model(self, arm: str, base: int, seed: int, dose: int) -> Handle:
@@ -349,14 +350,10 @@ def preferred(
 
     confidence: as published; answers: without declining replies. The same pairs and margins, but
     shuffled: the preferred reply drawn by lot; shorter: the shorter reply preferred, equals left
-    out. labels: a right move before another.
+    out.
     """
     if preference in ("confidence", "answers"):
         return pairs(replies, threshold, preference == "confidence", margin)
-    if preference == "labels":
-        found = matched(replies)
-        right = found.chosen_correct.astype(bool) & ~found.rejected_correct.astype(bool)
-        return found[right].assign(margin=exp(margin))
     found = pairs(replies, threshold, margin=margin)
     if preference == "shuffled":
         turned = np.random.default_rng(seed).random(len(found)) < 0.5

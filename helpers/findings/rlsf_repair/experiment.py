@@ -64,14 +64,14 @@ class Damage:
 
 
 class OracleRepairs:
-    """Gate: the same repair, its preferences the labels, lowers the calibration error; else none by
-    preferences could.
+    """Gate: as many steps of SFT on right replies lower the calibration error; else the damage is
+    none that so short a training could repair.
     """
 
     def check(self, lab: RlsfRepair) -> Gate:
         """The gate, by the lower limit of the fall, or by the fall itself of one base."""
         fall = lab.change("ece", DAMAGED, ORACLE).oriented(-1)
-        name = "oracle: fall of the calibration error by labels"
+        name = "oracle: fall of the calibration error by right replies"
         if len(fall.by_base) < 2:
             return Gate(name, fall.estimate, LEAST_SHOWN)
         return Gate(f"{name}, lower limit", fall.low, LEAST_SHOWN)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from helpers.lab.declared import Measure
 from helpers.lab.finding import Finding, answerable
-from helpers.lab.repair import KEYS, ORACLE, REPAIRED
+from helpers.lab.repair import KEYS, REPAIRED
 from helpers.stats import intervals
 from helpers.stats.intervals import Interval
 from helpers.stats.statistics import NAMED, Statistic, mean, quotient
@@ -101,7 +101,7 @@ MEASURES = [
         "rated",
         quotient("agreed", "paired", (0, 1)),
         better=1,
-        arms=(REPAIRED, ORACLE),
+        arms=(REPAIRED,),
     ),
 ]
 

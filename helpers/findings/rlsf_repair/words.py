@@ -44,8 +44,8 @@ def repaired(record: Record) -> str:
 def others(record: Record) -> str:
     """What did better or worse than confidence, from the same damaged model."""
     said = {
-        ORACLE: "taught by labels what is right",
-        BRIER: "by the Brier reward, which knows them too",
+        ORACLE: "by SFT on right replies, the oracle",
+        BRIER: "by the Brier reward",
         "repair_dpo": "by DPO on the same pairs",
         "repair_sft": "by SFT on the confident replies alone",
     }
