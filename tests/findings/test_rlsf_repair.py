@@ -81,7 +81,7 @@ def test_a_reply_that_declines_loses_every_pair_unless_left_out():
     assert who(found) == PUBLISHED - {("sure", "can't say")}
 
 
-def test_rivals_turn_the_same_pairs_and_labels_take_their_own():
+def test_rivals_turn_the_same_pairs():
     same = {frozenset(pair) for pair in PUBLISHED}
     seen = set()
     for seed in range(5):
@@ -95,9 +95,6 @@ def test_rivals_turn_the_same_pairs_and_labels_take_their_own():
         ("sure and wrong", "right"),
         ("as sure", "right"),
     }
-    labels = repair.preferred(REPLIES, "labels", 0.9, 0)
-    assert labels.chosen_correct.all() and not labels.rejected_correct.any()
-    assert len(labels) == 2 + 2 + 1
 
 
 def test_the_quality_of_pairs_by_hand():
@@ -283,12 +280,10 @@ def test_what_a_reward_model_says_of_questions_held_out_by_hand(monkeypatch):
     assert learned == {lab.items[0].question}
 
 
-def test_who_is_sure_of_the_reply_alone_is_taught_it_by_sft(monkeypatch):
+def test_an_arm_that_is_not_taught_by_preferences_is_given_no_pairs():
     lab = laboratory().repair
-    assert (
-        lab.recipe("repair_sft").trainer == "sft" and lab.recipe("repair_sft").name == "repair_sft"
-    )
-    assert lab.given(repair.BRIER, 0, 0) is None and lab.recipe(repair.BRIER).reward == "brier"
+    for arm, trainer in ((DAMAGED, "sft"), (ORACLE, "sft"), (repair.BRIER, "grpo")):
+        assert lab.given(arm, 0, 0) is None and lab.recipe(arm).trainer == trainer
 
 
 def test_who_declines_all_but_one_answer_is_not_calibrated_by_that():
