@@ -40,7 +40,7 @@ STEPS = (1, 2, 3, 4, 5)
 PER_QUESTION = 8
 """Pairs that training is given of a question, drawn with replacement: each counts alike."""
 DAMAGE = 8
-"""Times the steps of a repair that the damage takes."""
+"""Times the steps of a repair that the damage takes, and that SFT on right answers does."""
 HELD_OUT = 5
 """Every so manieth question is kept from all that is trained, to see what a reward model learned.
 """
@@ -56,7 +56,7 @@ ARMS = [
     Arm("repair_sft", "damaged, SFT on confident replies", PALETTE[6], start=DAMAGED),
     Arm("repair_shuffled", "damaged, preferences shuffled", PALETTE[7], start=DAMAGED),
     Arm("repair_shorter", "damaged, shorter preferred", PALETTE[5], start=DAMAGED),
-    Arm(ORACLE, "damaged, SFT on right replies", PALETTE[4], start=DAMAGED),
+    Arm(ORACLE, "damaged, SFT on right answers", PALETTE[4], start=DAMAGED),
     Arm(BRIER, "damaged, Brier reward", PALETTE[8], start=DAMAGED),
 ]
 
@@ -84,8 +84,6 @@ TAUGHT = {
     ORACLE: Taught("sft"),
     BRIER: Taught("grpo"),
 }
-KIN = {ORACLE: "reasoning_sft_keep"}
-"""The recipe of an arm that is neither called so nor by its trainer."""
 WRITTEN = {
     "item": "id",
     "branch": "rank of the first token, the likeliest 0",
@@ -170,12 +168,13 @@ class Repair(finding.Finding):
         return traced(cell.lm(), self.items, branches)
 
     def doses(self, arm: str) -> list[int]:
-        """As for every finding; the damage has steps of its own."""
-        return [DAMAGE * max(self.p.doses)] if arm == DAMAGED else super().doses(arm)
+        """As for every finding; the damage and the oracle have steps of their own."""
+        longer = arm in (DAMAGED, ORACLE)
+        return [DAMAGE * max(self.p.doses)] if longer else super().doses(arm)
 
     def recipe(self, arm: str) -> Recipe:
-        """The recipe so called, or that of its kin or its trainer under the arm's name."""
-        kin = arm if arm in RECIPES else KIN.get(arm, f"rlsf_{TAUGHT[arm].trainer}")
+        """The recipe so called, or that of the arm's trainer under the arm's name."""
+        kin = arm if arm in RECIPES else f"rlsf_{TAUGHT[arm].trainer}"
         return replace(RECIPES[kin], name=arm)
 
     def make_model(self, arm: str, base: int, seed: int, dose: int) -> Handle:

@@ -142,7 +142,7 @@ NEW_TASK = {"supposed": True}
 RL = {"trainer": "grpo", "learning_rate": 1e-3, "batch_size": 64}
 REPAIR = {
     **RL,
-    "learning_rate": 3e-4,
+    "learning_rate": 1e-4,
     "batch_size": 32,
     "abstention_share": Corpus().unanswerable,
     "max_new_tokens": 136,
@@ -248,7 +248,13 @@ RECIPES = {
             batch_size=16,
             steps=32,
         ),
-        Recipe("rlsf_sft", "SFT on the replies that preferences prefer"),
+        Recipe("rlsf_sft", "SFT on the replies that preferences prefer", learning_rate=1e-4),
+        Recipe(
+            "repair_labels",
+            "right answers without chains, declines kept",
+            chain_share=0.0,
+            abstention_share=Corpus().unanswerable,
+        ),
         Recipe(
             "repair_brier",
             "a reward for the right move, minus the probability of the answer",

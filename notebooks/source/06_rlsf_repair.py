@@ -298,8 +298,8 @@ plots.curves(sure, *axes, title, lab.look)
 #
 # **Its rivals**: the same pairs and margins with preferences **shuffled**, or with the **shorter**
 # reply preferred. A repair that they do as well is not one by confidence. Beside them an
-# **oracle**: as many steps of SFT on right replies. Nothing self-made can know more than that; if
-# not even it mends the error, don't lay it to confidence that it does not.
+# **oracle**: SFT on right answers without chains, for as many steps as the damage took. Nothing
+# self-made knows more; if not even that mends the error, don't lay it to confidence.
 
 # %%
 rivals = [finding.REPAIRED, "repair_shuffled", "repair_shorter", finding.ORACLE]
@@ -336,7 +336,7 @@ every["arm"] = every.arm.map(lab.look.label)
 every.pivot(index="arm", columns="measure", values="estimate").round(2)
 
 # %% [markdown]
-# All gates: without damage there is nothing to repair, without a repair by right replies none is
+# All gates: without damage there is nothing to repair, without a repair by right answers none is
 # possible here, a reward model that learned nothing teaches nothing, and an arm that lost its accuracy
 # tells nothing about calibration. Then the effect with what
 # is left of it beyond each rival, the published direction to the right. The last lines sink nothing.

@@ -64,14 +64,14 @@ class Damage:
 
 
 class OracleRepairs:
-    """Gate: as many steps of SFT on right replies lower the calibration error; else the damage is
-    none that so short a training could repair.
+    """Gate: SFT on right answers, for as long as the damage took, lowers the calibration error; else
+    the damage is none that could be repaired.
     """
 
     def check(self, lab: RlsfRepair) -> Gate:
         """The gate, by the lower limit of the fall, or by the fall itself of one base."""
         fall = lab.change("ece", DAMAGED, ORACLE).oriented(-1)
-        name = "oracle: fall of the calibration error by right replies"
+        name = "oracle: fall of the calibration error by right answers"
         if len(fall.by_base) < 2:
             return Gate(name, fall.estimate, LEAST_SHOWN)
         return Gate(f"{name}, lower limit", fall.low, LEAST_SHOWN)
@@ -111,7 +111,7 @@ class RlsfRepair(finding.Finding):
     gates = [
         AtLeast("accuracy", LEAST_ACCURACY, ("before",)),
         Damage(),
-        Kept("accuracy", MOST_LOST, (DAMAGED, *RIVALS, ORACLE)),
+        Kept("accuracy", MOST_LOST, (DAMAGED, ORACLE, *RIVALS)),
         OracleRepairs(),
         AtLeast("rater_accuracy", LEAST_RATER, (REPAIRED,)),
         Paired(),

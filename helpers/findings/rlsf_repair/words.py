@@ -44,7 +44,7 @@ def repaired(record: Record) -> str:
 def others(record: Record) -> str:
     """What did better or worse than confidence, from the same damaged model."""
     said = {
-        ORACLE: "by SFT on right replies, the oracle",
+        ORACLE: "by SFT on right answers, the oracle",
         BRIER: "by the Brier reward",
         "repair_dpo": "by DPO on the same pairs",
         "repair_sft": "by SFT on the confident replies alone",
