@@ -138,6 +138,14 @@ class Recipe:
 # new_task_answers .329 .309, .343 .322; new_task_chains .050 .043, .041 .038.
 # Rate of DPO by the loss on pairs of development questions (base 0, 20 steps) that costs no
 # accuracy on stories of 1 to 3 steps: 3e-4 .60 (accuracy -.06), 2e-4 .64 (-.01), 1e-4 .67 (.00).
+# Finding 6 on development stories (seed 999, base 0 where no other is named; accuracy / calibration
+# error, before .735 / .093). Damage by 140 steps .68 / .28, 160 .735 / .241 (base 1 .718 / .073 to
+# .788 / .183), 200 on base 1 .853 / .133: 160 keeps accuracy. What did not damage: SFT on own
+# replies .711 / .076, GRPO on the own probability .617 / .096 after 20 steps.
+# Rate of GRPO by a reward model, 20 steps from the damaged model, by what its rivals keep: shorter
+# preferred at 5e-4 .288, at 2e-4 .688; shuffled at 3e-4 .694. So 1e-4. SFT on confident replies:
+# .424 at 1e-3, .735 at 1e-4. The Brier reward, whose policy learns what is right, at 1e-3 without a
+# KL term, base 1: .812. SFT on right answers: .606 after 20 steps, so it gets as many as damage.
 NEW_TASK = {"supposed": True}
 RL = {"trainer": "grpo", "learning_rate": 1e-3, "batch_size": 64}
 REPAIR = {
@@ -258,7 +266,7 @@ RECIPES = {
         Recipe(
             "repair_brier",
             "a reward for the right move, minus the probability of the answer",
-            **REPAIR | {"learning_rate": 1e-3},
+            **REPAIR | {"learning_rate": 1e-3, "batch_size": 64},
             reward=BRIER,
             scale_rewards="none",
             beta=0.0,

@@ -64,7 +64,7 @@ class Damage:
 
 
 class OracleRepairs:
-    """Gate: SFT on right answers, for as long as the damage took, lowers the calibration error; else
+    """Gate: SFT on right answers, as long as the damage took, lowers the calibration error; else
     the damage is none that could be repaired.
     """
 
