@@ -192,9 +192,8 @@ class Repair(finding.Finding):
         """The pairs that an arm learns from, or the reward model that they make."""
         if not TAUGHT[arm].preference:
             return None
-        drawing = self.p.model_dump(
-            include={*Learning.model_fields} - {*finding.Params.model_fields}
-        )
+        own = {*Learning.model_fields} - {*finding.Params.model_fields}
+        drawing = {name: getattr(self.p, name) for name in own}
         about = {"preference": TAUGHT[arm].preference, "questions": self.inputs_key, **drawing}
         if TAUGHT[arm].trainer != "grpo":
             return Given(about, lambda: self.learned(arm, base, seed))

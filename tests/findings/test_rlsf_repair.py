@@ -189,8 +189,8 @@ def laboratory(bases=BASES, rater=0.8, **arms):
         frame = planted.get(arm.name, damaged)
         for dose in lab.doses(arm.name):
             lab.graded.plant(arm.name, frame[frame.base.isin(bases)], dose=dose)
-    for arm in lab.measure("rater_accuracy").arms:
-        lab.rated.plant(arm, said_of_pairs(rater, bases))
+    for dose in lab.doses(REPAIRED):
+        lab.rated.plant(REPAIRED, said_of_pairs(rater, bases), dose=dose)
     many = pd.concat([REPLIES.assign(item=REPLIES.item + 3 * i) for i in range(40)])
     traced = pd.concat([many.assign(base=base) for base in bases])
     for arm in ("before", DAMAGED):
