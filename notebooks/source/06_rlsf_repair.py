@@ -156,7 +156,7 @@ plots.compare(damage, "measure", "share, or error", title, lab.look)
 # Read what a damaged model writes, and where it ends.
 
 # %%
-replies = lab.graded(finding.DAMAGED).query("not should_abstain and reasoned")
+replies = lab.graded(finding.DAMAGED).query("not should_abstain")
 shown = replies.sort_values("correct")[["text", "correct", "probability"]]
 HTML(shown.iloc[[0, -1]].to_html(index=False))
 
