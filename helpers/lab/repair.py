@@ -52,12 +52,12 @@ ARMS = [
     Arm("rlsf_grpo", "RLSF by GRPO", PALETTE[1]),
     Arm("repair_dpo", "damaged, RLSF by DPO", PALETTE[0], start=DAMAGED, every_dose=True),
     Arm(REPAIRED, "damaged, RLSF by GRPO", PALETTE[1], start=DAMAGED, every_dose=True),
-    Arm("repair_answers", "the same, declines left out", PALETTE[2], start=DAMAGED),
+    Arm("repair_answers", "damaged, RLSF, declines left out", PALETTE[2], start=DAMAGED),
     Arm("repair_sft", "damaged, SFT on confident replies", PALETTE[6], start=DAMAGED),
     Arm("repair_shuffled", "damaged, preferences shuffled", PALETTE[7], start=DAMAGED),
     Arm("repair_shorter", "damaged, shorter preferred", PALETTE[5], start=DAMAGED),
     Arm(ORACLE, "damaged, SFT on right answers", PALETTE[4], start=DAMAGED),
-    Arm(BRIER, "damaged, Brier reward", PALETTE[8], start=DAMAGED),
+    Arm(BRIER, "damaged, Brier reward", PALETTE[9], start=DAMAGED),
 ]
 
 

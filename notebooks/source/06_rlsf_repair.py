@@ -273,10 +273,16 @@ pictures.risk(curves, title, lab.look)
 # was not the lost pairs that did it.
 
 # %%
-siblings = [*arms, "repair_answers", "rlsf_grpo", "rlsf_dpo"]
-declines = lab.table(siblings, ["recall", "false_declines", "accuracy"])
+kinds = ["recall", "false_declines", "accuracy"]
+declines = lab.table([*arms[1:], "repair_answers"], kinds)
 lost = lab.change("recall", finding.DAMAGED, finding.REPAIRED)
 title = f"The repair changes abstention recall by {lost.estimate:+.2f}"
+plots.compare(declines, "measure", "share of items", title, lab.look)
+
+# %%
+declines = lab.table(["before", "rlsf_grpo", "rlsf_dpo"], kinds)
+lost = lab.change("recall", "before", "rlsf_grpo")
+title = f"Undamaged, RLSF changes abstention recall by {lost.estimate:+.2f}"
 plots.compare(declines, "measure", "share of items", title, lab.look)
 
 # %% [markdown]
