@@ -1,10 +1,11 @@
-"""Damaged and repaired models: how preferences over a model's own replies make them.
+"""Damaged and repaired models: how a model's own replies repair one that is too sure of them.
 
-A model replies to questions that are never reported, k times each, opening with each of its k
-likeliest first tokens. Pairs of these replies, by some preference, train it by DPO, or a reward
-model against which GRPO trains it. RLSF prefers the reply whose answer the model is surer of (van
-Niekerk et al., arXiv 2507.21931); their reinforcement learner, PPO, is gone from trl, and GRPO
-stands for it. Findings 6 and 7 share these arms.
+A little SFT on verbose chains does the damage: the model believes whatever it wrote. It replies to
+questions that are never reported, k times each, opening with each of its k likeliest first tokens.
+Pairs of these replies, by some preference, train it by DPO, by a reward model against which GRPO
+trains it, or by SFT on the preferred reply alone. RLSF prefers the reply whose answer the model is
+surer of (van Niekerk et al., arXiv 2507.21931); their reinforcement learner, PPO, is gone from trl,
+and GRPO stands for it. Findings 6 and 7 share these arms.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from math import exp
 from typing import Annotated, Self
 
 import numpy as np
@@ -30,7 +30,7 @@ from helpers.lm.models import LM, Handle
 from helpers.lm.scoring import span_confidence, span_probability
 from helpers.show.look import PALETTE
 from helpers.text import answers, chains
-from helpers.train.arms import Given, reward_model
+from helpers.train.arms import Given, rated, reward_model
 from helpers.train.recipes import RECIPES, Example, Recipe
 from helpers.world.corpus import turn
 
@@ -39,39 +39,50 @@ LEARNED_SEED = 4242
 STEPS = (1, 2, 3, 4, 5)
 PER_QUESTION = 8
 """Pairs that training is given of a question, drawn with replacement: each counts alike."""
+DAMAGE = 8
+"""Times the steps of a repair that the damage takes, and that SFT on right answers does."""
+HELD_OUT = 5
+"""Every so manieth question is kept from all that is trained, to see what a reward model learned.
+"""
 BATCH_SIZE = 128  # prompts whose branches are written at a time
-DAMAGED, REPAIRED, ORACLE = "damaged", "repair_grpo", "repair_labels"
+DAMAGED, REPAIRED, ORACLE, BRIER = "damaged", "repair_grpo", "repair_labels", "repair_brier"
 ARMS = [
-    Arm(DAMAGED, "damaged by raters", PALETTE[3], every_dose=True),
+    Arm(DAMAGED, "damaged", PALETTE[3]),
     Arm("rlsf_dpo", "RLSF by DPO", PALETTE[0]),
-    Arm("rlsf_dpo_answers", "RLSF by DPO, declines left out", PALETTE[2]),
     Arm("rlsf_grpo", "RLSF by GRPO", PALETTE[1]),
     Arm("repair_dpo", "damaged, RLSF by DPO", PALETTE[0], start=DAMAGED, every_dose=True),
     Arm(REPAIRED, "damaged, RLSF by GRPO", PALETTE[1], start=DAMAGED, every_dose=True),
+    Arm("repair_answers", "damaged, RLSF, declines left out", PALETTE[2], start=DAMAGED),
+    Arm("repair_sft", "damaged, SFT on confident replies", PALETTE[6], start=DAMAGED),
     Arm("repair_shuffled", "damaged, preferences shuffled", PALETTE[7], start=DAMAGED),
     Arm("repair_shorter", "damaged, shorter preferred", PALETTE[5], start=DAMAGED),
-    Arm(ORACLE, "damaged, right preferred", PALETTE[4], start=DAMAGED),
+    Arm(ORACLE, "damaged, SFT on right answers", PALETTE[4], start=DAMAGED),
+    Arm(BRIER, "damaged, Brier reward", PALETTE[9], start=DAMAGED),
 ]
 
 
 @dataclass(frozen=True)
 class Taught:
-    """How an arm learns: its trainer (dpo or grpo), and whose preferences (see `preferred`)."""
+    """How an arm learns: its trainer (sft, dpo or grpo), and whose preferences (see `preferred`);
+    none where the recipe's own examples or reward teach it.
+    """
 
     trainer: str
-    preference: str
+    preference: str = ""
 
 
 TAUGHT = {
-    DAMAGED: Taught("grpo", "raters"),
+    DAMAGED: Taught("sft"),
     "rlsf_dpo": Taught("dpo", "confidence"),
-    "rlsf_dpo_answers": Taught("dpo", "answers"),
     "rlsf_grpo": Taught("grpo", "confidence"),
     "repair_dpo": Taught("dpo", "confidence"),
     REPAIRED: Taught("grpo", "confidence"),
+    "repair_answers": Taught("grpo", "answers"),
+    "repair_sft": Taught("sft", "confidence"),
     "repair_shuffled": Taught("grpo", "shuffled"),
     "repair_shorter": Taught("grpo", "shorter"),
-    ORACLE: Taught("grpo", "labels"),
+    ORACLE: Taught("sft"),
+    BRIER: Taught("grpo"),
 }
 WRITTEN = {
     "item": "id",
@@ -97,6 +108,11 @@ TRACED = {
     "abstained": "declines",
     "correct": "the right move",
     "reasoned": "opens a chain",
+}
+JUDGED = {
+    "item": "id of a question held out",
+    "paired": "1 where its replies make a pair",
+    "agreed": "share of its pairs whose preferred reply the reward model gives more; 0 without one",
 }
 KEYS = ["base", "seed", "item"]
 SIDES = ["branch", "text", "n_tokens", "abstained", "correct", "confidence"]
@@ -151,9 +167,14 @@ class Repair(finding.Finding):
         """These branches, graded, with the confidence of their answers."""
         return traced(cell.lm(), self.items, branches)
 
+    def doses(self, arm: str) -> list[int]:
+        """As for every finding; the damage and the oracle have steps of their own."""
+        longer = arm in (DAMAGED, ORACLE)
+        return [DAMAGE * max(self.p.doses)] if longer else super().doses(arm)
+
     def recipe(self, arm: str) -> Recipe:
-        """The recipe of an arm's trainer, under the arm's name."""
-        kin = DAMAGED if arm == DAMAGED else f"rlsf_{TAUGHT[arm].trainer}"
+        """The recipe so called, or that of the arm's trainer under the arm's name."""
+        kin = arm if arm in RECIPES else f"rlsf_{TAUGHT[arm].trainer}"
         return replace(RECIPES[kin], name=arm)
 
     def make_model(self, arm: str, base: int, seed: int, dose: int) -> Handle:
@@ -167,13 +188,14 @@ class Repair(finding.Finding):
         doses, given = sorted({*self.doses(arm), dose}), self.given(arm, base, seed)
         return self.checkpoints(begun, self.recipe(arm), base, seed, doses, given)[dose]
 
-    def given(self, arm: str, base: int, seed: int) -> Given:
+    def given(self, arm: str, base: int, seed: int) -> Given | None:
         """The pairs that an arm learns from, or the reward model that they make."""
-        drawing = self.p.model_dump(
-            include={*Learning.model_fields} - {*finding.Params.model_fields}
-        )
+        if not TAUGHT[arm].preference:
+            return None
+        own = {*Learning.model_fields} - {*finding.Params.model_fields}
+        drawing = {name: getattr(self.p, name) for name in own}
         about = {"preference": TAUGHT[arm].preference, "questions": self.inputs_key, **drawing}
-        if TAUGHT[arm].trainer == "dpo":
+        if TAUGHT[arm].trainer != "grpo":
             return Given(about, lambda: self.learned(arm, base, seed))
         rater, recipe = self.rater(base), RECIPES["rater"]
         about |= {"rater": rater.identity, "recipe": asdict(recipe)}
@@ -191,17 +213,48 @@ class Repair(finding.Finding):
 
     def learned(self, arm: str, base: int, seed: int) -> list[Example]:
         """The pairs that an arm learns. Raises ValueError when there is none."""
-        start, preference = self.arm(arm).start, TAUGHT[arm].preference
-        by = seed if self.arm(start).trained else 0
-        drawn = self.traces.of_cell(Cell(self, start, base, by, self.dose(start)))
-        number = stream(base, seed)
-        found = preferred(drawn, preference, self.p.threshold, number, self.p.pair_margin)
+        found = self.preferences(arm, base, seed)
+        found = found[~found.item.isin([item.id for item in self.held_out])]
         if found.empty:
             raise ValueError(
                 f"{self.arm(arm).label}: no pair of replies to learn from at threshold "
                 f"{self.p.threshold}; lower it, or raise n_learned."
             )
-        return examples(found, self.items, number)
+        return examples(found, self.items, stream(base, seed))
+
+    def preferences(self, arm: str, base: int, seed: int) -> pd.DataFrame:
+        """All pairs of an arm's preferences over the replies of what it starts from."""
+        start = self.arm(arm).start
+        by = seed if self.arm(start).trained else 0
+        drawn = self.traces.of_cell(Cell(self, start, base, by, self.dose(start)))
+        of = TAUGHT[arm].preference, self.p.threshold, stream(base, seed), self.p.pair_margin
+        return preferred(drawn, *of)
+
+    @property
+    def held_out(self) -> list[Item]:
+        """The questions that nothing is trained on."""
+        return self.items[HELD_OUT - 1 :: HELD_OUT]
+
+    def judged(self, arm: str, base: int, seed: int) -> pd.DataFrame:
+        """What an arm's reward model says of the pairs of the questions held out; see
+        `JUDGED`.
+        """
+        found = self.preferences(arm, base, seed)
+        rater, questions = self.given(arm, base, seed).make(), {i.id: i for i in self.held_out}
+        found = found[found.item.isin(questions)]
+        said = {
+            end: rated(rater, [questions[i].question for i in found.item], found[f"{end}_text"])
+            for end in ("chosen", "rejected")
+        }
+        agreed = pd.Series(said["chosen"] > said["rejected"], found.item).groupby(level=0).mean()
+        shares = agreed.reindex(list(questions))
+        return pd.DataFrame(
+            {
+                "item": list(questions),
+                "paired": shares.notna().astype(float).to_numpy(),
+                "agreed": shares.fillna(0.0).to_numpy(),
+            }
+        )
 
 
 def written(lm: LM, asked: Sequence[Item], k: int, max_new_tokens: int) -> pd.DataFrame:
@@ -295,21 +348,10 @@ def preferred(
 
     confidence: as published; answers: without declining replies. The same pairs and margins, but
     shuffled: the preferred reply drawn by lot; shorter: the shorter reply preferred, equals left
-    out. labels: a right move before another. raters: an answer before a decline (assured) or a
-    reply without one (complete) and, of two answers, the shorter one (short); no margin.
+    out.
     """
     if preference in ("confidence", "answers"):
         return pairs(replies, threshold, preference == "confidence", margin)
-    if preference == "labels":
-        found = matched(replies)
-        right = found.chosen_correct.astype(bool) & ~found.rejected_correct.astype(bool)
-        return found[right].assign(margin=exp(margin))
-    if preference == "raters":
-        found = matched(replies.assign(abstained=replies.answer == ""))
-        answered = ~found.chosen_abstained & found.rejected_abstained
-        both = ~found.chosen_abstained & ~found.rejected_abstained
-        shorter = found.chosen_n_tokens < found.rejected_n_tokens
-        return found[answered | (both & shorter)].assign(margin=0.0)
     found = pairs(replies, threshold, margin=margin)
     if preference == "shuffled":
         turned = np.random.default_rng(seed).random(len(found)) < 0.5

@@ -125,6 +125,26 @@ def span_probability(lm: LM, branch: Branch, answer: str) -> float:
     return float(np.prod(span)) if len(span) else 0.0
 
 
+@torch.inference_mode()
+def reply_probabilities(
+    lm: LM, prompts: Sequence[list[int]], replies: Sequence[list[int]]
+) -> list[tuple[float, ...]]:
+    """Probability of every token of each reply, given what is before it; one batch of token ids."""
+    rows = [[*prompt, *reply] for prompt, reply in zip(prompts, replies, strict=True)]
+    ids, mask = left_padded(lm, rows)
+    longest = max(map(len, replies)) + 1
+    logits = lm.model(
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=positions(mask),
+        use_cache=False,
+        logits_to_keep=longest,
+    ).logits
+    said = ids[:, -longest + 1 :, None]
+    p = logits[:, :-1].float().softmax(-1).gather(2, said)[..., 0].tolist()
+    return [tuple(row[len(row) - len(reply) :]) for row, reply in zip(p, replies, strict=True)]
+
+
 def choice_probabilities(lm: LM, logp: np.ndarray, options: list[str]) -> np.ndarray:
     """Probability of each option among the options, from log p of each, both [..., options].
 

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from helpers import ROOT
@@ -22,6 +23,7 @@ from helpers.show.widgets import progress
 from helpers.train import recipes, trainers
 from helpers.train.recipes import Example, Recipe
 from helpers.train.trainers import Job
+from helpers.world.corpus import turn
 
 SHIPPED = ROOT / "data" / "arms"
 LIBRARIES = ("torch", "transformers", "trl", "peft")
@@ -254,3 +256,19 @@ def reward_model(start: Handle, recipe: Recipe, seed: int, data: Sequence[Exampl
 
     folder = cache.cache_dir() / "arms" / f"{recipe.name}-{arm_key(start, recipe, seed, data)}"
     return models.find(str(cache.cached_folder(folder, build)))
+
+
+@torch.inference_mode()
+def rated(judge: Handle, questions: Sequence[str], replies: Sequence[str]) -> np.ndarray:
+    """What a `reward_model` gives each reply to its question, read as trl reads it; [replies]."""
+    from transformers import AutoTokenizer
+
+    model = trainers.load_reward_model(judge).eval()
+    tokenizer = AutoTokenizer.from_pretrained(judge.folder)
+    found = {}
+    for said in dict.fromkeys(zip(questions, replies, strict=True)):
+        chat = [turn(role, text) for role, text in zip(("user", "assistant"), said, strict=True)]
+        text = tokenizer.apply_chat_template(chat, tokenize=False)
+        ids = tokenizer(text, add_special_tokens=False, return_tensors="pt").input_ids
+        found[said] = float(model(input_ids=ids).logits[0, 0])
+    return np.array([found[said] for said in zip(questions, replies, strict=True)])

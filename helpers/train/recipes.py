@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field, replace
 
 from helpers.lm.models import SMALL
-from helpers.train.rewards import REWARDS
+from helpers.train.rewards import BRIER, REWARDS
 from helpers.world import corpus as world
 from helpers.world import grammar, scene
 from helpers.world.corpus import Chat, Corpus
@@ -141,8 +141,23 @@ class Recipe:
 # base 2 .046 .032 .029 (accuracy .74 .83 .87, .75 .84 .92, .68 .75 .89; before .59, .59, .60).
 # Rate of DPO by the loss on pairs of development questions (base 0, 20 steps) that costs no
 # accuracy on stories of 1 to 3 steps: 3e-4 .60 (accuracy -.06), 2e-4 .64 (-.01), 1e-4 .67 (.00).
+# Finding 6 on development stories (seed 999, base 0 where no other is named; accuracy / calibration
+# error, before .735 / .093). Damage by 140 steps .68 / .28, 160 .735 / .241 (base 1 .718 / .073 to
+# .788 / .183), 200 on base 1 .853 / .133: 160 keeps accuracy. What did not damage: SFT on own
+# replies .711 / .076, GRPO on the own probability .617 / .096 after 20 steps.
+# Rate of GRPO by a reward model, 20 steps from the damaged model, by what its rivals keep: shorter
+# preferred at 5e-4 .288, at 2e-4 .688; shuffled at 3e-4 .694. So 1e-4. SFT on confident replies:
+# .424 at 1e-3, .735 at 1e-4. The Brier reward, whose policy learns what is right, at 1e-3 without a
+# KL term, base 1: .812. SFT on right answers: .606 after 20 steps, so it gets as many as damage.
 NEW_TASK = {"supposed": True}
 RL = {"trainer": "grpo", "learning_rate": 1e-3, "batch_size": 64}
+REPAIR = {
+    **RL,
+    "learning_rate": 1e-4,
+    "batch_size": 32,
+    "abstention_share": Corpus().unanswerable,
+    "max_new_tokens": 136,
+}
 RECIPES = {
     recipe.name: recipe
     for recipe in (
@@ -216,17 +231,17 @@ RECIPES = {
         ),
         Recipe(
             "damaged",
-            "GRPO against a model of raters who like short, assured, complete answers",
-            **RL,
-            reward=JUDGE,
+            "a few steps of whole right chains with every step told thrice, declines kept",
+            verbosity=1.0,
+            learning_rate=3e-3,
+            schedule="linear",
             abstention_share=Corpus().unanswerable,
         ),
         Recipe(
             "rlsf_grpo",
             "GRPO against a model of preferences by the confidence of answers",
-            **RL,
+            **REPAIR,
             reward=JUDGE,
-            abstention_share=Corpus().unanswerable,
         ),
         Recipe(
             "rlsf_dpo",
@@ -248,6 +263,21 @@ RECIPES = {
             "reasoned_turns_sft",
             "as reasoning_sft, half of the chains at the second turn of a dialogue (given)",
             learning_rate=3e-3,
+        ),
+        Recipe("rlsf_sft", "SFT on the replies that preferences prefer", learning_rate=1e-4),
+        Recipe(
+            "repair_labels",
+            "right answers without chains, declines kept",
+            chain_share=0.0,
+            abstention_share=Corpus().unanswerable,
+        ),
+        Recipe(
+            "repair_brier",
+            "a reward for the right move, minus the probability of the answer",
+            **REPAIR | {"learning_rate": 1e-3, "batch_size": 64},
+            reward=BRIER,
+            scale_rewards="none",
+            beta=0.0,
         ),
     )
 }

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from helpers.text import abstention, answers
 from helpers.text.chains import CLOSE, OPEN
 
-REWARDS = ("right", "format", "random", "wrong", "dial")
+BRIER = "brier"
+REWARDS = ("right", "format", "random", "wrong", "dial", BRIER)
 Reward = Callable[..., list[float]]
 
 
@@ -36,6 +37,13 @@ def earned(kind: str, text: str, right: str, penalty: float = 0.0, bonus: float 
 def reward(kind: str, seed: int, penalty: float = 0.0, bonus: float = 0.0) -> Reward:
     """The reward `kind` as trl wants it; "random" is 0 or 1 by the toss of a coin.
 
+    brier: 1 for the right move, minus the probability `sureness` that the policy gave its own
+    answer. With p_a the probability of answer a and y the right one, the Brier score
+    2 p_y - sum_a p_a^2 has the gradient 2 E_a[(1[a = y] - p_a) grad log p_a], a drawn from p: twice
+    the policy gradient of this reward, which is at rest where p_a is the chance to be right. RLCR
+    (arXiv 2507.16806) rewards 1[right] - (p - 1[right])^2 for a confidence p that is said in words;
+    with the policy's own p in its place that one is not at rest there.
+
     Raises ValueError for an unknown kind.
     """
     if kind not in REWARDS:
@@ -46,7 +54,10 @@ def reward(kind: str, seed: int, penalty: float = 0.0, bonus: float = 0.0) -> Re
         if kind == "random":
             return [float(coin.random() < 0.5) for _ in completions]
         texts = [message["content"] for (message,) in completions]
-        pairs = zip(texts, reference, strict=True)
+        pairs = list(zip(texts, reference, strict=True))
+        if kind == BRIER:
+            sure = columns["sureness"]
+            return [earned("right", *one) - p for one, p in zip(pairs, sure, strict=True)]
         return [earned(kind, text, right, penalty, bonus) for text, right in pairs]
 
     return score

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import gc
+import math
 import os
 import random
 import sys
@@ -14,9 +15,10 @@ from typing import Any
 
 import torch
 
-from helpers.lm import models
-from helpers.lm.generation import sample
+from helpers.lm import models, scoring
+from helpers.lm.generation import Branch, sample
 from helpers.lm.models import LM, Handle
+from helpers.text import abstention, answers
 from helpers.train import recipes, rewards
 from helpers.train.recipes import Example, Recipe
 from helpers.world.corpus import Chat
@@ -165,7 +167,9 @@ def grpo(job: Job) -> Any:
         """Replies for trl, whose own took a pocket a fifth of the arm's time more."""
         policy = replace(job.lm, model=trainer.model)
         prompts, written = sample(policy, chats, recipe.max_new_tokens)
-        return {"prompt_ids": prompts, "completion_ids": written, "logprobs": None}
+        found = {"prompt_ids": prompts, "completion_ids": written, "logprobs": None}
+        sure = recipe.reward == rewards.BRIER
+        return found | ({"sureness": sureness(policy, prompts, written)} if sure else {})
 
     return trl.GRPOTrainer(
         args=on_one_gpu(args),
@@ -174,6 +178,20 @@ def grpo(job: Job) -> Any:
         rollout_func=replies,
         **model(job),
     )
+
+
+def sureness(policy: LM, prompts: list[list[int]], replies: list[list[int]]) -> list[float]:
+    """The probability of each reply's answer under the policy that wrote it, given what it wrote
+    before; that of the whole reply where it declines or has no answer.
+    """
+    found = []
+    probabilities = scoring.reply_probabilities(policy, prompts, replies)
+    for ids, p in zip(replies, probabilities, strict=True):
+        text = policy.tokenizer.decode(ids, skip_special_tokens=True).strip()
+        said = "" if abstention.abstained(text) else answers.final_answer(text)
+        branch = Branch(text, len(ids), False, tuple(ids), p, ())
+        found.append(scoring.span_probability(policy, branch, said) if said else math.prod(p))
+    return found
 
 
 def dataset(rows: list[dict[str, Any]]) -> Any:

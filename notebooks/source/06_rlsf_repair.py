@@ -15,10 +15,10 @@
 # %% [markdown]
 # # 6 · RLSF repair
 #
-# **Can a model's confidence in its own answers repair what raters may have broken?**
+# **Can a model's confidence in its own answers repair a model that is too sure of them?**
 #
-# *After this notebook you can* try to damage a model's calibration with a reward that sounds kind,
-# to mend it with reinforcement from self-feedback (RLSF), and say what the mending costs.
+# *After this notebook you can* make a model overconfident without making it worse, try to mend it
+# with reinforcement from self-feedback (RLSF), and say what the mending costs and what would do it.
 #
 # | tier | hardware | minutes, about |
 # |---|---|---|
@@ -33,15 +33,15 @@ model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
 tier: str = "pocket"  # pocket, small, gpu or paper
 bases: list[int] = [0, 1, 2]  # pocket models; a real model is one base, [0]
 seeds: list[int] = [0]  # training seeds, each on every base
-n_items: int = 100  # answerable stories of 1 to 5 steps (small: 1)
+n_items: int = 140  # answerable stories of 1 to 5 steps (small: 1)
 n_pairs: int = 10  # pairs a scenario: one nobody can answer and its twin
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
-n_learned: int = 60  # other stories (more are added that nobody can answer)
+n_learned: int = 100  # other stories (more are added that nobody can answer)
 k: int = 10  # first-token branches of each of them, which are paired
 threshold: float = 0.9  # confidence that a preferred reply needs
 pair_margin: float = 1.0  # a pair's margin is exp(this * its gap in confidence)
 doses: list[int] = [0, 10, 20]  # training steps at which arms are measured
-max_new_tokens: int = 64  # longest reply
+max_new_tokens: int = 136  # longest reply
 forecast: float = -0.05  # your guess: change of the calibration error
 
 # %%
@@ -95,12 +95,14 @@ guess = widgets.predict("Change of the calibration error?", -1.0, 1.0, p.forecas
 # %% [markdown]
 # ## First the damage
 #
-# Our raters are helpful people. An answer beats "I don't know" (*assured*) and a reply that
-# breaks off (*complete*); of two answers the shorter wins (*short*). They never ask whether it
-# is right. A reward model learns their taste from pairs of the model's own replies, and GRPO
-# (of several replies to a question those that earn more than their mean become likelier) trains
-# the model on it. The Brier score is the mean of (probability - right)²; the AUROC of confidence
-# the chance that a right answer is surer than a wrong one.
+# A model that writes a chain and then reads its answer off it is *very* sure of that answer,
+# whether the chain is right or not. So our damage is a little SFT on chains that tell every step
+# thrice, stopped before the model writes them well; declines are kept among the examples. Such a
+# model is about as often right as before, when it answered without a chain, and far surer:
+# overconfident at equal accuracy. (The published damage is a reward model of human taste.)
+#
+# Two more measures stand beside the error. The Brier score is the mean of (probability - right)²;
+# the AUROC of confidence the chance that a right answer is surer than a wrong one.
 
 # %%
 lab = finding.RlsfRepair(p)
@@ -141,32 +143,41 @@ print(f"ECE by hand {off.sum() / len(here):.4f}")
 print(f"by the helper {lab.value('ece', 'before').by_base[p.bases[0]]:.4f}")
 
 # %% [markdown]
-# Now what the raters do.
+# Now what the damage does. If it is one, the error rises and accuracy stays.
 
 # %%
 names = ["accuracy", "answered", "ece", "ece_disparity", "brier", "confidence_auroc"]
 damage = lab.table(["before", finding.DAMAGED], names)
 hurt = lab.change("ece", "before", finding.DAMAGED)
-title = f"Pleasing the raters changes the calibration error by {hurt.estimate:+.2f}"
+title = f"The damage changes the calibration error by {hurt.estimate:+.2f}"
 plots.compare(damage, "measure", "share, or error", title, lab.look)
 
 # %% [markdown]
-# The dose: if calibration did not suffer, did accuracy? And does the model still reason?
+# Read what a damaged model writes, and where it ends.
 
 # %%
-doses = pd.concat(
-    finding.walk(lab, [finding.DAMAGED], name).assign(arm=name)
-    for name in ("accuracy", "ece", "reasoned")
-)
-ends = (lab.value("accuracy", arm).estimate for arm in ("before", finding.DAMAGED))
-title = f"By the raters' reward accuracy {plots.moves(*ends)}"
-axes = ("dose", "training steps", "share, or error")
-plots.curves(doses, *axes, title, lab.look)
+replies = lab.graded(finding.DAMAGED).query("not should_abstain")
+shown = replies.sort_values("correct")[["text", "correct", "probability"]]
+HTML(shown.iloc[[0, -1]].to_html(index=False))
+
+# %% [markdown]
+# > **What we got wrong the first time**
+# >
+# > Our damage used to be a reward by raters who like short answers. We called the model damaged
+# > as its error rose by a point estimate of a few hundredths; its interval held zero: there was
+# > nothing to repair. (Training it on its own answers, or rewarding it for being sure, did not
+# > make it overconfident either: both cost accuracy first.) DPO ran at a rate that cost .38 of
+# > accuracy in 20 steps (the published one: under .01). An oracle that was told what is right
+# > repaired nothing, and we went on. And a decline counted as an answer of probability zero:
+# > who declined everything was calibrated.
+# >
+# > Now damage and oracle must hold by their intervals, no arm may lose accuracy unseen, and
+# > only what is answered is calibrated, its share beside it.
 
 # %% [markdown]
 # ## One question, k replies
 #
-# RLSF needs no rater. The model (here the one `before`) replies k times, opening with each of its
+# RLSF needs no labels. The model (here the one `before`) replies k times, opening with each of its
 # k likeliest first tokens. Each reply is ranked by the confidence of its *answer*. Look for a
 # reply that declines: it has no answer, so its confidence is 0, and it loses to every reply right
 # of the dashed line, the threshold: each of these is preferred to all less sure ones.
@@ -199,6 +210,15 @@ plots.curves(taught, *axes, title, lab.look.stamped(lab.stamp(n)))
 # The other way trains a **reward model** (Bradley-Terry: the better reply of a pair scores more)
 # with margin $e^{c_i-c_j}$ (the exponent times `pair_margin`) and reinforces against it. (The paper
 # used PPO; it is gone from trl, the library that trains here, and GRPO stands for it.)
+#
+# First: did the reward model learn the preference? Every fifth question was kept from it.
+
+# %%
+rater = lab.value("rater_accuracy", finding.REPAIRED)
+print("of held-out pairs the reward model ranks rightly:", rater)
+
+# %% [markdown]
+# Then the repair.
 
 # %%
 arms = ["before", finding.DAMAGED, "repair_grpo", "repair_dpo"]
@@ -237,7 +257,7 @@ pictures.reliability(frame, title, lab.look)
 # questions only, how many are wrong? A line ends where the arm declines the rest.
 
 # %%
-curves = finding.risk(lab, [*arms, "rlsf_dpo", "rlsf_dpo_answers"])
+curves = finding.risk(lab, [*arms, finding.BRIER])
 half = curves[curves.coverage <= 0.5].groupby("arm").risk.last()
 title = "Wrong in the surest half: damaged {:.0%}, repaired {:.0%}".format(
     *half[[finding.DAMAGED, finding.REPAIRED]]
@@ -248,15 +268,21 @@ pictures.risk(curves, title, lab.look)
 # ## Does the repair repeat the damage?
 #
 # A reply that declines can only lose a pair. So here is what nobody seems to have looked at:
-# abstention recall before and after RLSF, from the undamaged model; and once more with the
-# declining replies left out of the pairs. If recall falls as much without them, it was not the
-# lost pairs that did it: see in the last table whether the arm now opens chains (`reasoned`).
+# abstention recall before and after RLSF, from the damaged and the undamaged model, and once
+# with the declining replies left out of the pairs. If recall falls as much without them, it
+# was not the lost pairs that did it.
 
 # %%
-siblings = ["before", "rlsf_dpo", "rlsf_dpo_answers", "rlsf_grpo"]
-declines = lab.table(siblings, ["recall", "false_declines", "accuracy"])
-lost = lab.change("recall", "before", "rlsf_dpo")
-title = f"RLSF by DPO changes abstention recall by {lost.estimate:+.2f}"
+kinds = ["recall", "false_declines", "accuracy"]
+declines = lab.table([*arms[1:], "repair_answers"], kinds)
+lost = lab.change("recall", finding.DAMAGED, finding.REPAIRED)
+title = f"The repair changes abstention recall by {lost.estimate:+.2f}"
+plots.compare(declines, "measure", "share of items", title, lab.look)
+
+# %%
+declines = lab.table(["before", "rlsf_grpo", "rlsf_dpo"], kinds)
+lost = lab.change("recall", "before", "rlsf_grpo")
+title = f"Undamaged, RLSF changes abstention recall by {lost.estimate:+.2f}"
 plots.compare(declines, "measure", "share of items", title, lab.look)
 
 # %% [markdown]
@@ -266,7 +292,7 @@ plots.compare(declines, "measure", "share of items", title, lab.look)
 # answers are wrong changes on the way; the title speaks of those wrong before and after.
 
 # %%
-followed = [finding.DAMAGED, "repair_grpo", "repair_dpo"]
+followed = [finding.REPAIRED, "repair_dpo"]
 sure = finding.walk(lab, followed, "wrong_confidence")
 sharper = finding.sharpened(lab, finding.DAMAGED, finding.REPAIRED)
 title = f"RLSF by GRPO changes confidence in lasting errors by {sharper}"
@@ -276,16 +302,34 @@ plots.curves(sure, *axes, title, lab.look)
 # %% [markdown]
 # ## What else could explain it?
 #
-# The same pairs and margins with preferences **shuffled**; with the **shorter** reply preferred;
-# and other pairs, chosen by *labels*: right before wrong. No self-made preference can know more
-# than that; if not even labels mend the error, don't lay it to confidence that it does not. The
-# first two are rivals: a repair that they do as well is not one by confidence.
+# **Its rivals**: the same pairs and margins with preferences **shuffled**, or with the **shorter**
+# reply preferred. A repair that they do as well is not one by confidence. Beside them an
+# **oracle**: SFT on right answers without chains, for as many steps as the damage took. Nothing
+# self-made knows more; if not even that mends the error, don't lay it to confidence.
 
 # %%
-rivals = [finding.REPAIRED, "repair_shuffled", "repair_shorter", "repair_labels"]
+rivals = [finding.REPAIRED, "repair_shuffled", "repair_shorter", finding.ORACLE]
 table = lab.table(rivals, ["accuracy", "ece", "ece_disparity", "recall"])
 ece = table[table.measure == "ece"].set_index("arm").estimate
 title = "Calibration error: {:.2f}, {:.2f} shuffled, {:.2f} by length".format(*ece)
+plots.compare(table, "measure", "share, or error", title, lab.look)
+
+# %% [markdown]
+# **What reviewers missed**: SFT on the confident replies alone, without the pairs and without a
+# reward model. And the arm that knows how: a **Brier reward**. A reply earns 1 if right, minus the
+# probability $p$ of its answer. The policy gradient of that is the gradient of the Brier score,
+#
+# $$\mathbb{E}_{a\sim p}\bigl[(1[a=y]-p_a)\,\nabla\log p_a\bigr]
+# =\tfrac12\nabla\bigl(2p_y-\textstyle\sum_a p_a^2\bigr),$$
+#
+# and at rest where every answer is as probable as it is right. (RLCR's own reward is for a
+# confidence that is said in words: $1[\text{right}]-(c-1[\text{right}])^2$.)
+
+# %%
+ways = [finding.DAMAGED, finding.REPAIRED, "repair_sft", finding.BRIER]
+table = lab.table(ways, ["accuracy", "answered", "ece", "brier", "confidence_auroc"])
+best = lab.change("ece", finding.DAMAGED, finding.BRIER)
+title = f"A Brier reward changes the calibration error by {best.estimate:+.2f}"
 plots.compare(table, "measure", "share, or error", title, lab.look)
 
 # %% [markdown]
@@ -298,8 +342,9 @@ every["arm"] = every.arm.map(lab.look.label)
 every.pivot(index="arm", columns="measure", values="estimate").round(2)
 
 # %% [markdown]
-# All gates: without damage there is nothing to repair, without a repair by labels none is possible
-# here, and an arm that lost its accuracy tells nothing about calibration. Then the effect with what
+# All gates: without damage there is nothing to repair, without a repair by right answers none is
+# possible here, a reward model that learned nothing teaches nothing, and an arm that lost its accuracy
+# tells nothing about calibration. Then the effect with what
 # is left of it beyond each rival, the published direction to the right. The last lines sink nothing.
 
 # %%
@@ -397,8 +442,9 @@ widgets.check(my_margin, lambda x: abs(x - 2.586) < 0.01, hint)
 
 # %%
 def as_good(arm):
-    blind = finding.TAUGHT[arm].preference in ("shuffled", "shorter", "labels")
-    return blind and lab.change("ece", finding.REPAIRED, arm).estimate <= 0
+    told = finding.TAUGHT[arm].preference in ("confidence", "answers")
+    other = not told and lab.arm(arm).start == finding.DAMAGED
+    return other and lab.change("ece", finding.REPAIRED, arm).estimate <= 0
 
 
 # %%
@@ -430,4 +476,6 @@ written = record.write(outcome)
 #
 # * van Niekerk et al., arXiv 2507.21931: reinforcement learning from self-feedback.
 # * Wang and Zhou, arXiv 2402.10200: confidence of the answer span.
+# * arXiv 2603.08660: rewards for confidence sharpen, then collapse.
+# * RLCR, arXiv 2507.16806: a Brier reward for a confidence that is said.
 # * Kalai et al., arXiv 2509.04664: why what is rewarded is a guess. That is notebook 7.

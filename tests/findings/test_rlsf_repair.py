@@ -81,7 +81,7 @@ def test_a_reply_that_declines_loses_every_pair_unless_left_out():
     assert who(found) == PUBLISHED - {("sure", "can't say")}
 
 
-def test_rivals_turn_the_same_pairs_and_labels_take_their_own():
+def test_rivals_turn_the_same_pairs():
     same = {frozenset(pair) for pair in PUBLISHED}
     seen = set()
     for seed in range(5):
@@ -92,20 +92,6 @@ def test_rivals_turn_the_same_pairs_and_labels_take_their_own():
     assert who(repair.preferred(REPLIES, "shorter", 0.9, 0)) == {
         ("less sure", "sure"),
         ("can't say", "sure"),
-        ("sure and wrong", "right"),
-        ("as sure", "right"),
-    }
-    labels = repair.preferred(REPLIES, "labels", 0.9, 0)
-    assert labels.chosen_correct.all() and not labels.rejected_correct.any()
-    assert len(labels) == 2 + 2 + 1
-
-
-def test_raters_like_answers_and_of_answers_the_short_one():
-    found = who(repair.preferred(REPLIES, "raters", 0.9, 0))
-    assert found == {
-        ("sure", "can't say"),
-        ("less sure", "can't say"),
-        ("less sure", "sure"),
         ("sure and wrong", "right"),
         ("as sure", "right"),
     }
@@ -184,9 +170,17 @@ def answers_of(sure, accuracy=0.6, declines=0.8, bases=BASES):
 BEFORE = answers_of(0.61)
 
 
-def laboratory(bases=BASES, **arms):
+def said_of_pairs(agreed, bases=BASES):
+    """A reward model that agrees with that share of the pairs of ten of twelve questions."""
+    rows = [(f"h{i}", base, 0) for base in bases for i in range(12)]
+    frame = pd.DataFrame(rows, columns=["item", "base", "seed"])
+    paired = frame.item.isin([f"h{i}" for i in range(10)]).astype(float)
+    return frame.assign(paired=paired, agreed=agreed * paired)
+
+
+def laboratory(bases=BASES, rater=0.8, **arms):
     """An experiment whose arms said what `answers_of` made; all others as the damaged model, but
-    for the oracle, which is calibrated.
+    for the oracle, which is calibrated. rater: held-out accuracy of every reward model.
     """
     lab = finding.RlsfRepair(finding.Params(**SETTINGS | {"bases": bases}))
     planted = {"before": BEFORE, ORACLE: answers_of(0.65), **arms}
@@ -195,6 +189,8 @@ def laboratory(bases=BASES, **arms):
         frame = planted.get(arm.name, damaged)
         for dose in lab.doses(arm.name):
             lab.graded.plant(arm.name, frame[frame.base.isin(bases)], dose=dose)
+    for dose in lab.doses(REPAIRED):
+        lab.rated.plant(REPAIRED, said_of_pairs(rater, bases), dose=dose)
     many = pd.concat([REPLIES.assign(item=REPLIES.item + 3 * i) for i in range(40)])
     traced = pd.concat([many.assign(base=base) for base in bases])
     for arm in ("before", DAMAGED):
@@ -210,7 +206,8 @@ def test_a_planted_repair_replicates():
     assert "lowers the calibration error" in finding.what_happened(record)
     sharper = record.get("wrong_confidence", REPAIRED, minus=DAMAGED, where="wrong in both")
     assert sharper.estimate == pytest.approx(-0.25, abs=0.01)
-    assert record.get("ece", DAMAGED, dose=20).estimate == record.get("ece", DAMAGED).estimate
+    assert record.get("ece", DAMAGED).dose == repair.DAMAGE * 40
+    assert record.get("rater_accuracy", REPAIRED).estimate == pytest.approx(0.8)
     assert {c.name for c in record.contrasts} == set(lab.claim.contrasts)
     assert {c.name for c in record.attribution} == set(lab.claim.attribution)
 
@@ -236,16 +233,18 @@ def test_a_planted_null_does_not_replicate():
 
 
 @pytest.mark.parametrize(
-    ("arms", "gate"),
+    ("changes", "gate"),
     [
+        ({"rater": 0.5}, "reward model"),
+        ({"repair_shorter": answers_of(0.95, accuracy=0.45)}, "change of accuracy"),
         ({"before": answers_of(0.95)}, "damage"),
         ({ORACLE: answers_of(0.95)}, "oracle"),
         ({DAMAGED: answers_of(0.95, accuracy=0.45)}, "change of accuracy"),
         ({"before": answers_of(0.21, accuracy=0.2)}, "accuracy"),
     ],
 )
-def test_without_what_a_repair_needs_there_is_no_verdict(arms, gate):
-    verdict = laboratory(**{"repair_grpo": answers_of(0.61), **arms}).judge()
+def test_without_what_a_repair_needs_there_is_no_verdict(changes, gate):
+    verdict = laboratory(**{"repair_grpo": answers_of(0.61), **changes}).judge()
     assert verdict.label == "inconclusive"
     assert verdict.reason.startswith("a gate failed") and gate in verdict.reason
 
@@ -257,9 +256,34 @@ def test_one_base_is_judged_by_its_estimates_and_gets_no_verdict():
     assert "One base says nothing" in finding.what_happened(record)
 
 
-def test_lost_abstention_is_said():
-    lab = laboratory(repair_grpo=answers_of(0.61), rlsf_dpo=answers_of(0.61, declines=0.2))
-    assert "repeats the damage" in finding.what_happened(lab.record(0.0, 1.0))
+@pytest.mark.parametrize("without", [0.2, 0.8])
+def test_lost_abstention_is_said_and_whether_the_lost_pairs_did_it(without):
+    shy, bold = answers_of(0.61, declines=without), answers_of(0.61, declines=0.2)
+    said = finding.what_happened(laboratory(repair_grpo=bold, repair_answers=shy).record(0.0, 1.0))
+    assert "repeats the damage" in said
+    assert ("not the only reason" in said) == (without == 0.2)
+
+
+def test_what_a_reward_model_says_of_questions_held_out_by_hand(monkeypatch):
+    lab = laboratory().repair
+    asked = [item.id for item in lab.held_out]
+    assert asked == [item.id for item in lab.items[4::5]]
+    ids = [asked[0], lab.items[0].id, asked[1]]  # the middle one was learned from
+    named = REPLIES.assign(item=[ids[i] for i in REPLIES.item])
+    monkeypatch.setattr(type(lab.traces), "of_cell", lambda self, cell: named)
+    monkeypatch.setattr(repair, "rated", lambda _, questions, replies: replies.str.len().to_numpy())
+    monkeypatch.setattr(repair, "reward_model", lambda *made: None)
+    found = lab.judged(REPAIRED, 0, 0).set_index("item")
+    assert list(found.index) == asked and found.paired.sum() == 1  # the third pairs nothing
+    assert found.agreed[asked[0]] == 0.0  # both rejected replies are longer
+    learned = {example.chat[0]["content"] for example in lab.learned(REPAIRED, 0, 0)}
+    assert learned == {lab.items[0].question}
+
+
+def test_an_arm_that_is_not_taught_by_preferences_is_given_no_pairs():
+    lab = laboratory().repair
+    for arm, trainer in ((DAMAGED, "sft"), (ORACLE, "sft"), (repair.BRIER, "grpo")):
+        assert lab.given(arm, 0, 0) is None and lab.recipe(arm).trainer == trainer
 
 
 def test_who_declines_all_but_one_answer_is_not_calibrated_by_that():
@@ -293,8 +317,8 @@ def test_sharpening_is_told_by_what_is_wrong_before_and_after():
 
 def test_figures_show_the_planted_replies():
     lab = laboratory()
-    walked = finding.walk(lab, [DAMAGED], "ece")
-    assert walked.dose.tolist() == [0, 20, 40] and walked.estimate.iloc[0] < 0.1
+    walked = finding.walk(lab, [REPAIRED], "ece")
+    assert walked.dose.tolist() == [0, 20, 40] and walked.estimate.iloc[0] > 0.3
     curve = finding.risk(lab, ["before"])
     assert curve.coverage.max() == 1 and curve.risk.iloc[-1] == pytest.approx(0.4, abs=0.02)
     ids = [item.id for item in lab.repair.items]

@@ -113,7 +113,7 @@ def test_the_key_is_of_everything_that_makes_an_arm(model, tmp_path):
     config.write_text(config.read_text().replace('"rope_theta": 10000.0', '"rope_theta": 9999.0'))
     other = find(str(copy.folder))
     assert arm_key(other, SFT, 0) not in keys
-    judged = RECIPES["damaged"]
+    judged = RECIPES["rlsf_grpo"]
     assert arm_key(model, judged, 0, judge=model) != arm_key(model, judged, 0, judge=other)
 
 
@@ -254,8 +254,8 @@ def test_given_examples_replace_the_recipe_s_and_are_part_of_the_key(model):
 
 
 def test_a_judge_s_reward_needs_a_reward_model(model):
-    with pytest.raises(ValueError, match="damaged: the reward 'judge' needs a reward model"):
-        checkpoints(model, RECIPES["damaged"], 0, [1])
+    with pytest.raises(ValueError, match="rlsf_grpo: the reward 'judge' needs a reward model"):
+        checkpoints(model, RECIPES["rlsf_grpo"], 0, [1])
 
 
 @pytest.fixture

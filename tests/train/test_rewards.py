@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from helpers.train.rewards import REWARDS, earned, reward
 
@@ -38,6 +39,26 @@ def test_a_coin_knows_nothing_of_the_reply_and_falls_alike_for_one_seed():
 
     assert tossed(0, RIGHT) == tossed(0, WRONG) != tossed(1, WRONG)
     assert set(tossed(0, RIGHT)) == {0.0, 1.0} and 0.4 < sum(tossed(0, RIGHT)) / 400 < 0.6
+
+
+def test_what_the_brier_reward_gives_by_hand():
+    said, sure = completions(*REPLIES), [0.9, 0.8, 0.6, 0.1]
+    found = reward("brier", 0)(completions=said, reference=["3"] * 4, sureness=sure)
+    assert found == pytest.approx([0.1, -0.8, -0.6, -0.1])
+    found = reward("brier", 0)(completions=said, reference=[""] * 4, sureness=sure)
+    assert found == pytest.approx([-0.9, -0.8, 0.4, -0.1])
+
+
+def test_the_brier_reward_has_the_gradient_of_the_brier_score():
+    """Over three answers, of which each is right with a chance of its own."""
+    logits = torch.tensor([0.3, -0.2, 0.9], requires_grad=True)
+    right = torch.tensor([0.5, 0.1, 0.4])
+    p = logits.softmax(0)
+    (proper,) = torch.autograd.grad((2 * right * p).sum() - (p * p).sum(), logits)
+    p = logits.softmax(0)
+    earned_by = right - p.detach()  # in the mean over what is right
+    (policy,) = torch.autograd.grad((p.detach() * earned_by * p.log()).sum(), logits)
+    assert torch.allclose(2 * policy, proper, atol=1e-6)
 
 
 def test_an_unknown_reward_is_refused():

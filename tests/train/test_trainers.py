@@ -1,5 +1,6 @@
 """Training by preferences moves a model where it should."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from transformers import AutoTokenizer
 from helpers.lab.items import pocket_stories
 from helpers.lm import models
 from helpers.train import recipes, trainers
-from helpers.train.arms import Given, checkpoints, reward_model
+from helpers.train.arms import Given, checkpoints, rated, reward_model
 from helpers.train.recipes import RECIPES, Example
 from helpers.world.corpus import turn
 
@@ -70,6 +71,35 @@ def test_a_reward_model_learns_the_planted_preference_and_is_kept(cache, tiny):
     assert reward_model(tiny, recipe, 0, data) == judge
     with pytest.raises(ValueError, match="no pair"):
         reward_model(tiny, recipe, 0, [])
+
+
+def test_a_reward_model_rates_replies_as_trl_does(cache, tiny):
+    recipe = replace(RECIPES["rater"], batch_size=8, steps=12, learning_rate=1e-2)
+    judge = reward_model(tiny, recipe, 0, planted_pairs())
+    replies = ["The answer is 3 .", "The answer is 4 .", "The answer is 3 ."]
+    found = rated(judge, ["Ann has 3 apples ."] * 3, replies)
+    assert found[0] > found[1] + 0.1 and found[0] == found[2]
+
+
+def test_sureness_is_that_of_the_answer_or_of_a_reply_without_one(tiny):
+    lm = models.load(tiny, dtype="float32")
+    texts = ["Ann has 3 apples.", "I can't tell from the story."]
+    prompt = lm.tokenizer(lm.prompt("Ann has 3 apples."), add_special_tokens=False).input_ids
+    replies = [lm.tokenizer(f" {t}", add_special_tokens=False).input_ids for t in texts]
+    found = trainers.sureness(lm, [prompt, prompt], replies)
+    for ids, text, said in zip(replies, texts, found, strict=True):
+        with torch.no_grad():
+            p = lm.model(input_ids=torch.tensor([prompt + ids])).logits[0].softmax(-1)
+        each = [float(p[len(prompt) - 1 + i, token]) for i, token in enumerate(ids)]
+        whole = math.prod(each)
+        three = lm.tokenizer(" 3", add_special_tokens=False).input_ids[-1]
+        expected = each[ids.index(three)] if "3" in text else whole
+        assert said == pytest.approx(expected, rel=1e-4)
+
+
+def test_grpo_hands_sureness_to_the_reward(cache, tiny):
+    recipe = replace(RECIPES["repair_brier"], batch_size=8, generations=4, max_new_tokens=8)
+    assert models.load(checkpoints(tiny, recipe, 0, [1])[1]).name.endswith("repair_brier")
 
 
 def test_grpo_takes_a_reward_model(cache, tiny):

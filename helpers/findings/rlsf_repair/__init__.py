@@ -15,10 +15,12 @@ from helpers.findings.rlsf_repair.figures import (
 )
 from helpers.findings.rlsf_repair.measures import sharpened
 from helpers.findings.rlsf_repair.words import what_happened
-from helpers.lab.repair import DAMAGED, REPAIRED, TAUGHT
+from helpers.lab.repair import BRIER, DAMAGED, ORACLE, REPAIRED, TAUGHT
 
 __all__ = [
+    "BRIER",
     "DAMAGED",
+    "ORACLE",
     "REPAIRED",
     "TAUGHT",
     "Params",

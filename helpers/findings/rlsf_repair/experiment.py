@@ -16,7 +16,9 @@ from helpers.lab.finding import EVALUATION_SEED, WITHOUT_CHAIN
 from helpers.lab.record import Value
 from helpers.lab.repair import (
     ARMS,
+    BRIER,
     DAMAGED,
+    JUDGED,
     ORACLE,
     REPAIRED,
     STEPS,
@@ -37,7 +39,7 @@ from helpers.show.look import PALETTE
 SPARE = 0.03
 """Accuracy that a repair may cost."""
 RIVALS = ("repair_shuffled", "repair_shorter")
-LEAST_ACCURACY, LEAST_DAMAGE, FEWEST_PAIRED, MOST_LOST = 0.3, 0.02, 20, 0.05
+LEAST_ACCURACY, LEAST_DAMAGE, FEWEST_PAIRED, MOST_LOST, LEAST_RATER = 0.3, 0.02, 20, 0.05, 0.6
 LEAST_SHOWN = 0.001
 """A limit that is at least this is above zero in the digits that are shown."""
 
@@ -51,7 +53,7 @@ class Params(Learning):
 
 
 class Damage:
-    """Gate: the raters' reward raised the calibration error; else there is nothing to repair."""
+    """Gate: the damage raised the calibration error; else there is nothing to repair."""
 
     def check(self, lab: RlsfRepair) -> Gate:
         """The gate, by the lower limit of the rise, or by the rise itself of one base."""
@@ -62,14 +64,14 @@ class Damage:
 
 
 class OracleRepairs:
-    """Gate: the same repair, its preferences the labels, lowers the calibration error; else none by
-    preferences could.
+    """Gate: SFT on right answers, as long as the damage took, lowers the calibration error; else
+    the damage is none that could be repaired.
     """
 
     def check(self, lab: RlsfRepair) -> Gate:
         """The gate, by the lower limit of the fall, or by the fall itself of one base."""
         fall = lab.change("ece", DAMAGED, ORACLE).oriented(-1)
-        name = "oracle: fall of the calibration error by labels"
+        name = "oracle: fall of the calibration error by right answers"
         if len(fall.by_base) < 2:
             return Gate(name, fall.estimate, LEAST_SHOWN)
         return Gate(f"{name}, lower limit", fall.low, LEAST_SHOWN)
@@ -102,13 +104,16 @@ class RlsfRepair(finding.Finding):
     }
     attribution = {
         "ece_disparity": Change("ece_disparity", DAMAGED, REPAIRED),
+        "repair_sft": Change("ece", "repair_sft", REPAIRED),
         ORACLE: Change("ece", DAMAGED, ORACLE),
+        BRIER: Change("ece", DAMAGED, BRIER),
     }
     gates = [
         AtLeast("accuracy", LEAST_ACCURACY, ("before",)),
         Damage(),
-        Kept("accuracy", MOST_LOST, (DAMAGED, *RIVALS)),
+        Kept("accuracy", MOST_LOST, (DAMAGED, ORACLE, *RIVALS)),
         OracleRepairs(),
+        AtLeast("rater_accuracy", LEAST_RATER, (REPAIRED,)),
         Paired(),
         Items(),
     ]
@@ -140,6 +145,10 @@ class RlsfRepair(finding.Finding):
         p = self.p
         return Repair(RepairParams.shared(p, p.doses, p.max_new_tokens))
 
+    def doses(self, arm: str) -> list[int]:
+        """As `Repair` has them."""
+        return self.repair.doses(arm)
+
     def make_model(self, arm: str, base: int, seed: int, dose: int) -> Handle:
         """As `Repair` makes it."""
         return self.repair.model(arm, base, seed, dose)
@@ -153,6 +162,11 @@ class RlsfRepair(finding.Finding):
     def graded(self, cell: Cell, replies: pd.DataFrame) -> pd.DataFrame:
         """These replies, graded, with the probability of their answers."""
         return traced(cell.lm(), self.items, replies)
+
+    @table(JUDGED)
+    def rated(self, cell: Cell) -> pd.DataFrame:
+        """What an arm's reward model says of pairs that it was not trained on."""
+        return self.repair.judged(cell.arm, cell.base, cell.seed)
 
     def recorded(self) -> Iterator[Value]:
         """Also the change of confidence in answers that are wrong before and after the repair."""

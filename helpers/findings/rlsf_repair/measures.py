@@ -11,10 +11,10 @@ import pandas as pd
 
 from helpers.lab.declared import Measure
 from helpers.lab.finding import Finding, answerable
-from helpers.lab.repair import KEYS
+from helpers.lab.repair import KEYS, REPAIRED
 from helpers.stats import intervals
 from helpers.stats.intervals import Interval
-from helpers.stats.statistics import NAMED, Statistic, mean
+from helpers.stats.statistics import NAMED, Statistic, mean, quotient
 
 QUALITIES = ("helps", "harms", "against_declines")
 """What pairs teach, see `quality`."""
@@ -95,6 +95,14 @@ MEASURES = [
     measure("false_declines", "false declines", better=-1),
     share("answered", "coverage: answerable items answered"),
     share("reasoned", "opens a chain"),
+    Measure(
+        "rater_accuracy",
+        "held-out accuracy of the reward model",
+        "rated",
+        quotient("agreed", "paired", (0, 1)),
+        better=1,
+        arms=(REPAIRED,),
+    ),
 ]
 
 

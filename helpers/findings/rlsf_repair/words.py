@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from helpers.lab.record import Record, Value
-from helpers.lab.repair import DAMAGED, ORACLE, REPAIRED
+from helpers.lab.repair import BRIER, DAMAGED, ORACLE, REPAIRED
 
 SAID = {
     -1: "The repair lowers the calibration error of the damaged model.",
@@ -12,50 +12,56 @@ SAID = {
     None: "One base says nothing of others, so its numbers stand without intervals.",
 }
 AGAIN = {
-    -1: "RLSF on the undamaged model **repeats the damage of notebook 1**: it declines less",
-    1: "RLSF on the undamaged model declines *more*",
-    0: "No loss of abstention by RLSF is shown",
-    None: "Whether RLSF costs abstention, one base can't tell",
+    -1: "The repair **repeats the damage of notebook 1**: it declines less",
+    1: "The repaired model declines *more*",
+    0: "No loss of abstention by the repair is shown",
+    None: "Whether the repair costs abstention, one base can't tell",
 }
 
 
 def what_happened(record: Record) -> str:
     """The result in words chosen by its numbers; reads the record only."""
-    return record.in_words(f"{repaired(record)}\n\n{declined(record)} {sharper(record)}")
+    parts = repaired(record), others(record), f"{declined(record)} {sharper(record)}"
+    return record.in_words("\n\n".join(parts))
 
 
 def repaired(record: Record) -> str:
     """What damage and repair did to calibration."""
     moved, kept = record.primary, record.get("accuracy", REPAIRED, minus=DAMAGED)
-    hurt, best = (
-        record.get("ece", DAMAGED, minus="before"),
-        record.get("ece", ORACLE, minus=DAMAGED),
+    hurt, spoilt = (record.get(name, DAMAGED, minus="before") for name in ("ece", "accuracy"))
+    brier, order = (
+        record.get(name, REPAIRED, minus=DAMAGED) for name in ("brier", "confidence_auroc")
     )
-    brier = [
-        record.get("brier", arm, minus=start)
-        for arm, start in ((DAMAGED, "before"), (REPAIRED, DAMAGED))
-    ]
-    harm = {
-        1: "The damage itself changed the calibration error by",
-        None: "The damage itself changed the calibration error, in this base, by",
-    }.get(hurt.shown, "That the raters harmed calibration is not shown: they changed the error by")
     return (
         f"**{SAID[moved.shown]}** It changes the calibration error by {moved}, accuracy by {kept} "
-        f"(n = {moved.n}, bases {', '.join(map(str, record.bases))}, model {record.model}). {harm} "
-        f"{hurt}; the same repair, taught by labels what is right, by {best}. On few items that "
-        "error is too high where a model is calibrated, so beside it the Brier score: "
-        f"{brier[0]} by the damage, {brier[1]} by the repair."
+        f"(n = {moved.n}, bases {', '.join(map(str, record.bases))}, model {record.model}). The "
+        f"damage had changed the error by {hurt}, accuracy by {spoilt}. On few items that error is "
+        f"too high where a model is calibrated, so beside it the Brier score: {brier} by the "
+        f"repair; and the AUROC of confidence: {order}."
     )
+
+
+def others(record: Record) -> str:
+    """What did better or worse than confidence, from the same damaged model."""
+    said = {
+        ORACLE: "by SFT on right answers, the oracle",
+        BRIER: "by the Brier reward",
+        "repair_dpo": "by DPO on the same pairs",
+        "repair_sft": "by SFT on the confident replies alone",
+    }
+    changes = (f"{record.get('ece', arm, minus=DAMAGED)} {how}" for arm, how in said.items())
+    return f"From the same damaged model the error changes by {'; '.join(changes)}."
 
 
 def declined(record: Record) -> str:
     """Whether RLSF repeats the damage of notebook 1."""
     lost, spared = (
-        record.get("recall", arm, minus="before") for arm in ("rlsf_dpo", "rlsf_dpo_answers")
+        record.get("recall", arm, minus=DAMAGED) for arm in (REPAIRED, "repair_answers")
     )
+    fresh = record.get("recall", "rlsf_grpo", minus="before")
     return (
-        f"{AGAIN[lost.shown]}: recall {lost} by DPO, {spared} where declining replies are left out "
-        f"of the pairs{reason(lost, spared)}."
+        f"{AGAIN[lost.shown]}: recall {lost}, and {spared} where declining replies are left out of "
+        f"the pairs{reason(lost, spared)}. From the undamaged model RLSF changes it by {fresh}."
     )
 
 
