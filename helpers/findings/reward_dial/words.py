@@ -31,8 +31,8 @@ def dialled(record: Record) -> str:
         f"the better of always and never answering, they earn the share {earned} (1 is the best "
         f"rule, 0 a switch; n = {earned.n}, bases {', '.join(map(str, record.bases))}, model "
         f"{record.model}); by the confidence of the start {found['start']}; beyond what the "
-        f"policies of the other stops earn, {found['other_stops']}; beyond the start, which declines "
-        f"by lot, {found['learned']}. They start to answer at "
+        f"policies of the other stops earn, {found['other_stops']}; beyond the start, which "
+        f"declines by lot, {found['learned']}. They start to answer at "
         f"{walk(record, DIAL)}. The slope of that on t is {record.get('slope', DIAL)}, which a "
         "switch has, too."
     )
