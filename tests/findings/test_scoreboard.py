@@ -105,6 +105,7 @@ def moved(measure, values, bases=range(3)):
         ("ece", [0.2, 0.21, 0.22], -1),
         ("ece", [-0.2, -0.21, -0.22], 1),
         ("recall", [0.2, -0.1, 0.22], 0),
+        ("recall", [0.01, 0.011, 0.012], 0),
     ],
 )
 def test_a_cell_is_coloured_by_what_its_bases_show_and_less_may_be_better(measure, values, sign):

@@ -33,7 +33,9 @@ SHOWN = {
 """Measures that are shown, one a finding, and their labels."""
 BETTER = {one.name: one.better for one in of_ladder(LADDER)}
 """1 where more is better, -1 where less is."""
-MARKS = {1: ("\u25b2", PALETTE[0]), -1: ("\u25bc", PALETTE[1])}
+LEAST = 0.02
+"""A smaller change is none in two decimals, whatever its interval says."""
+MARKS = {1: ("▲", PALETTE[0]), -1: ("▼", PALETTE[1])}
 """Of what became better, and worse: a sign and a colour."""
 COLUMNS = ["tier", "model", "arm", "measure", "dose", "estimate", "low", "high", "n", "bases"]
 EMPTY = "no record"
@@ -57,15 +59,16 @@ def frame(folder: Path) -> pd.DataFrame:
 
 
 def figure(table: pd.DataFrame) -> Figure:
-    """A row an arm, a column a finding, a panel a tier; a cell is coloured where its change from
-    the arm before is shown; what no record holds is said to be empty.
+    """A row an arm, a column a finding, a panel a tier; a cell is coloured where it became better
+    or worse than before, see `turned`; what no record holds is said to be empty.
 
     table: as `frame` gives it.
     """
     tiers = list(dict.fromkeys(table.tier)) or [""]
-    note = "a cell is coloured where the 95 % interval over bases of its change from the arm "
-    note += "before leaves out 0 · the same items for every arm"
-    whole, axes = plots.canvas(seen(table), note, len(tiers), 1.6 + 0.5 * len(LADDER), 13.0)
+    note = f"▲ blue: better than before, ▼ orange: worse, by {LEAST:g} or more, and the 95 % "
+    note += "interval over bases of the change leaves out 0 · the same items for every arm"
+    size = 1.6 + 0.5 * len(LADDER), 7.0 + 6.0 * len(tiers)
+    whole, axes = plots.canvas(seen(table), note, len(tiers), *size)
     for ax, tier in zip(axes, tiers, strict=True):
         own = table[table.tier == tier]
         for x, name in enumerate(SHOWN):
@@ -80,11 +83,6 @@ def figure(table: pd.DataFrame) -> Figure:
         ax.set_yticks(range(len(LADDER)), [LABELS[a] if ax is axes[0] else "" for a in LADDER])
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
-    keys = [
-        plt.Line2D([], [], ls="", marker="s", ms=14, color=shade, alpha=0.6, label=f"{sign} {word}")
-        for (sign, shade), word in zip(MARKS.values(), ("better", "worse"), strict=True)
-    ]
-    whole.legend(handles=keys, loc="outside upper right", ncols=2, frameon=False, fontsize=13)
     return whole
 
 
@@ -108,6 +106,8 @@ def turned(cells: pd.DataFrame, arm: str) -> int:
     cells: one measure of every arm of a tier.
     """
     change = since(cells, arm)
+    if not abs(change.estimate) >= LEAST:
+        return 0
     return BETTER[cells.measure.iloc[0]] * ((change.low > 0) - (change.high < 0))
 
 

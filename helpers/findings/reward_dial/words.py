@@ -25,13 +25,14 @@ def dialled(record: Record) -> str:
     """What share of the possible gain the policies earn, and where they start to answer."""
     earned = record.primary
     shown = SAID[earned.shown] if isfinite(earned.estimate) else NOTHING
-    rivals = {one.name: one.value for one in record.contrasts}
+    found = {one.name: one.value for one in (*record.contrasts, *record.attribution)}
     return (
         f"**{shown}** Of what the best rule by their own confidence would gain over "
         f"the better of always and never answering, they earn the share {earned} (1 is the best "
         f"rule, 0 a switch; n = {earned.n}, bases {', '.join(map(str, record.bases))}, model "
-        f"{record.model}); by the confidence of the start {rivals['start']}; beyond what the "
-        f"policies of the other stops earn, {rivals['other_stops']}. They start to answer at "
+        f"{record.model}); by the confidence of the start {found['start']}; beyond what the "
+        f"policies of the other stops earn, {found['other_stops']}; beyond the start, which "
+        f"declines by lot, {found['learned']}. They start to answer at "
         f"{walk(record, DIAL)}. The slope of that on t is {record.get('slope', DIAL)}, which a "
         "switch has, too."
     )
