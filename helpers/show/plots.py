@@ -203,9 +203,9 @@ def compare_measures(table: pd.DataFrame, by: str, title: str, look: Look) -> Fi
         ax.set_title(fill(look.label(name), 30), fontsize=13)
     for ax in axes[1:]:
         ax.set_yticklabels([])
-    figure.legend(
-        *axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3, frameon=False
-    )
+    if table.arm.nunique() > 1:
+        above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 3.2}
+        axes[0].legend(**above, ncols=3, frameon=False, fontsize=12)
     return figure
 
 

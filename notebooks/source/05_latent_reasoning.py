@@ -305,8 +305,8 @@ plots.curves(passes, "k", "k samples", "pass@k", title, look, doubling=True)
 # %%
 table = finding.by_pretraining(lab)
 chains = table[(table.measure == "chain") & (table.arm == finding.KINDS[-1])]
-most = "" if chains.empty else f": there at most {chains.estimate.max():.0%} open with one"
-title = f"What each mechanism brings, with and without chains in pretraining{most}"
+most = "" if chains.empty else f"; without, at most {chains.estimate.max():.0%} open one"
+title = f"What each mechanism brings on bases with chains in their corpus{most}"
 plots.compare_measures(table, "method", title, lab.look)
 
 # %% [markdown]
