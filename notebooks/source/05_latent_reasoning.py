@@ -41,7 +41,7 @@ rl_dose: int = 150  # and of RL, as in notebook 4
 k: int = 10  # first-token branches, and samples of their control
 n_pass_items: int = 60  # stories of 5 and 6 steps that are sampled often, for pass@k
 max_k: int = 64  # largest k of pass@k; twice as many samples are drawn
-bases_without_chains: list[int] = []  # pocket models that never saw a chain; [] for none
+bases_without_chains: list[int] = []  # pocket models that never saw a chain
 long_dose: int = 600  # steps of reasoning SFT that may bring chains to those
 max_new_tokens: int = 96  # longest reply
 forecast: float = 0.1  # your guess of the gain of CoT-decoding over greedy
@@ -288,7 +288,8 @@ plots.curves(right, "share", "1 minus the lead it needs", "accuracy", title, lab
 passes = finding.pass_table(lab)
 cross, k = finding.crossing(lab), p.max_k
 when = f"overtakes at k of {cross}" if cross else f"overtakes at no k up to {k}"
-title = f"The base {when}; at {k} the tuned model minus it: {finding.pass_change(lab, k)}"
+ahead = finding.pass_change(lab, k)
+title = f"The base {when}; at {k} the tuned model minus it: {ahead}"
 look = lab.look.stamped(lab.stamp(len(lab.deep)))
 plots.curves(passes, "k", "k samples", "pass@k", title, look, doubling=True)
 
@@ -304,8 +305,8 @@ plots.curves(passes, "k", "k samples", "pass@k", title, look, doubling=True)
 
 # %%
 table = finding.by_pretraining(lab)
-chains = table[(table.measure == "chain") & (table.arm == finding.KINDS[-1])]
-most = "" if chains.empty else f"; without, at most {chains.estimate.max():.0%} open one"
+chains = table[(table.measure == "chain") & (table.arm == finding.KINDS[-1])].estimate
+most = "" if chains.empty else f"; without, at most {chains.max():.0%} open one"
 title = f"What each mechanism brings on bases with chains in their corpus{most}"
 plots.compare_measures(table, "method", title, lab.look)
 
