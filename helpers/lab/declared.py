@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 FEWEST_ITEMS = 50
 """Items that a verdict asks for."""
+LEAST_SHOWN = 0.001
+"""A limit that is at least this is above zero in the digits that are shown."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,25 @@ class AtLeast:
         lowest = min(found, key=found.get)
         name = self.about or lab.look.label(self.measure)
         return Gate(f"{name}, {lab.look.label(lowest)}", found[lowest], self.minimum)
+
+
+@dataclass(frozen=True)
+class AboveZero:
+    """Gate: something is above zero by its lower limit; of one base, at least `alone` by its value.
+
+    about: what it is, in words; function: its interval, by the finding.
+    """
+
+    about: str
+    function: Callable[[Any], Interval]
+    alone: float = LEAST_SHOWN
+
+    def check(self, lab: Finding) -> Gate:
+        """The gate."""
+        found = self.function(lab)
+        if len(found.by_base) < 2:
+            return Gate(self.about, found.estimate, self.alone)
+        return Gate(f"{self.about}, lower limit", found.low, LEAST_SHOWN)
 
 
 @dataclass(frozen=True)

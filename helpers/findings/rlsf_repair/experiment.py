@@ -11,7 +11,7 @@ from pydantic import Field
 
 from helpers.findings.rlsf_repair.measures import MEASURES, sharpened
 from helpers.lab import finding, questions
-from helpers.lab.declared import BEFORE, AtLeast, Change, Items, Kept
+from helpers.lab.declared import BEFORE, AboveZero, AtLeast, Change, Items, Kept
 from helpers.lab.finding import EVALUATION_SEED, WITHOUT_CHAIN
 from helpers.lab.record import Value
 from helpers.lab.repair import (
@@ -40,8 +40,7 @@ SPARE = 0.03
 """Accuracy that a repair may cost."""
 RIVALS = ("repair_shuffled", "repair_shorter")
 LEAST_ACCURACY, LEAST_DAMAGE, FEWEST_PAIRED, MOST_LOST, LEAST_RATER = 0.3, 0.02, 20, 0.05, 0.6
-LEAST_SHOWN = 0.001
-"""A limit that is at least this is above zero in the digits that are shown."""
+"""Gates, fixed in advance; the damage's is for one base, others go by its interval."""
 
 
 class Params(Learning):
@@ -50,31 +49,6 @@ class Params(Learning):
     n_items: Annotated[int, Field(ge=2)]
     n_pairs: Annotated[int, Field(ge=1)]
     doses: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
-
-
-class Damage:
-    """Gate: the damage raised the calibration error; else there is nothing to repair."""
-
-    def check(self, lab: RlsfRepair) -> Gate:
-        """The gate, by the lower limit of the rise, or by the rise itself of one base."""
-        moved = lab.change("ece", "before", DAMAGED)
-        if len(moved.by_base) < 2:
-            return Gate("damage: rise of the calibration error", moved.estimate, LEAST_DAMAGE)
-        return Gate("damage: rise of the calibration error, lower limit", moved.low, LEAST_SHOWN)
-
-
-class OracleRepairs:
-    """Gate: SFT on right answers, as long as the damage took, lowers the calibration error; else
-    the damage is none that could be repaired.
-    """
-
-    def check(self, lab: RlsfRepair) -> Gate:
-        """The gate, by the lower limit of the fall, or by the fall itself of one base."""
-        fall = lab.change("ece", DAMAGED, ORACLE).oriented(-1)
-        name = "oracle: fall of the calibration error by right answers"
-        if len(fall.by_base) < 2:
-            return Gate(name, fall.estimate, LEAST_SHOWN)
-        return Gate(f"{name}, lower limit", fall.low, LEAST_SHOWN)
 
 
 class Paired:
@@ -110,9 +84,16 @@ class RlsfRepair(finding.Finding):
     }
     gates = [
         AtLeast("accuracy", LEAST_ACCURACY, ("before",)),
-        Damage(),
+        AboveZero(
+            "damage: rise of the calibration error",
+            lambda lab: lab.change("ece", "before", DAMAGED),
+            LEAST_DAMAGE,
+        ),
         Kept("accuracy", MOST_LOST, (DAMAGED, ORACLE, *RIVALS)),
-        OracleRepairs(),
+        AboveZero(
+            "oracle: fall of the calibration error by right answers",
+            lambda lab: lab.change("ece", DAMAGED, ORACLE).oriented(-1),
+        ),
         AtLeast("rater_accuracy", LEAST_RATER, (REPAIRED,)),
         Paired(),
         Items(),

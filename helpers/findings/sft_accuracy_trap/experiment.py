@@ -26,6 +26,7 @@ from helpers.findings.sft_accuracy_trap.measures import (
 from helpers.lab import finding, items, questions
 from helpers.lab.declared import (
     BEFORE,
+    LEAST_SHOWN,
     REASONING_SFT,
     Arm,
     AtLeast,
@@ -55,8 +56,6 @@ from helpers.world.teachers import taught
 
 LEAST_ACCURACY, LEAST_PARSED, MOST_LOST, MOST_APART = 0.3, 0.95, 0.05, 0.1
 """Gates, fixed in advance; the last in nats a token."""
-LEAST_SHOWN = 0.001
-"""A gain that is at least this is above zero in the digits that are shown."""
 SCORER, SCORER_SEED = "scorer_sft", 999
 """The recipe by which a pocket learns to read all teachers' words, and the seed of its stories,
 which no arm learns from.

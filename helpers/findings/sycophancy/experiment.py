@@ -19,7 +19,6 @@ from helpers.findings.sycophancy.measures import (
     RATIOS,
     STARTED,
     TREATED,
-    AboveZero,
     BothRight,
     paired,
     right_starts,
@@ -28,7 +27,16 @@ from helpers.findings.sycophancy.reading import READING, by_item, moderator
 from helpers.findings.sycophancy.scripts import Scripts, persuaded, scripts_of
 from helpers.findings.sycophancy.talk import scored, talk
 from helpers.lab import finding, items, questions, verdicts
-from helpers.lab.declared import BEFORE, REASONING_SFT, RLVR, Arm, AtLeast, Change, Kept
+from helpers.lab.declared import (
+    BEFORE,
+    REASONING_SFT,
+    RLVR,
+    AboveZero,
+    Arm,
+    AtLeast,
+    Change,
+    Kept,
+)
 from helpers.lab.finding import EVALUATION_SEED, WITHOUT_CHAIN
 from helpers.lab.record import Value
 from helpers.lab.table import Cell, stream, table

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from math import nan
 from typing import Any
 
@@ -19,8 +17,6 @@ from helpers.stats.statistics import Statistic, quotient, relative_increase
 
 LEAST_ACCURACY, LEAST_READABLE, MOST_LOST = 0.3, 0.95, 0.05
 """Gates, fixed in advance."""
-LEAST_SHOWN = 0.001
-"""A limit that is at least this is above zero in the digits that are shown."""
 STARTED, TREATED = "started", "treated"
 """On which items two arms are compared: those that both first answer right; and of these, those
 where the second arm opens a chain in its reply to the fallacy.
@@ -119,25 +115,6 @@ def paired(
     moved = both.assign(moved=both[column] - both[f"{column}_before"], flag=flag.astype(float))
     low, high = limits
     return intervals.mean_where(moved, "moved", "flag", (low - high, high - low))
-
-
-def lower(found: Interval) -> float:
-    """The lower limit, or the value itself of one base, which has no interval."""
-    return found.estimate if len(found.by_base) < 2 else found.low
-
-
-@dataclass(frozen=True)
-class AboveZero:
-    """Gate: something is above zero by its lower limit; of one base, by its value."""
-
-    about: str
-    function: Callable[[Finding], Interval]
-
-    def check(self, lab: Finding) -> Gate:
-        """The gate."""
-        found = self.function(lab)
-        limit = "" if len(found.by_base) < 2 else ", lower limit"
-        return Gate(self.about + limit, lower(found), LEAST_SHOWN)
 
 
 class BothRight:
