@@ -116,7 +116,8 @@ def picture(found: list[Row]) -> Figure:
     """Every finding on one axis, in smallest effects of interest and with the published direction
     to the right: the published size, our interval with a dot a base, and the label.
     """
-    decided = sum(row.label not in ("inconclusive", "not yet run") for row in found)
+    verdicts = [row.record.verdict.label for row in found if row.record]
+    decided = sum(label != "inconclusive" for label in verdicts)
     title = f"{decided} of {len(found)} findings are decided on the pocket models"
     note = (
         "effect in units of the smallest effect of interest δ, published direction to the right · "

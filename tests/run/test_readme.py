@@ -107,3 +107,14 @@ def test_the_table_replaces_only_what_stands_between_its_marks():
     assert readme.with_table(text, "new") == f"before\n{start}\nnew\n{end}\nafter\n"
     with pytest.raises(ValueError, match="needs the two marks"):
         readme.with_table("no marks", "new")
+
+
+def test_the_picture_counts_a_finding_of_several_parts_by_the_one_that_it_draws(tmp_path):
+    open_one, shut = (
+        Ruled(label="inconclusive", reason="so"),
+        Ruled(label="does not replicate", reason="so"),
+    )
+    put(tmp_path, verdict=shut, parts={"first": shut, "second": open_one})
+    put(tmp_path, "sycophancy", verdict=open_one, parts={"first": open_one, "second": shut})
+    figure = readme.picture(readme.rows(tmp_path))
+    assert figure.get_suptitle().startswith("1 of 7 findings")
