@@ -449,6 +449,14 @@ def identified(value: Value) -> tuple:
     return value.measure, value.arm, value.minus, value.scenario, value.where, value.dose
 
 
+def something_trained(p: Params, *names: str) -> None:
+    """Raises ValueError when the largest of the doses under one of these names is 0."""
+    for name in names:
+        doses = getattr(p, name)
+        if max(doses) == 0:
+            raise ValueError(f"{name} are {doses}: at least one must be above 0 training steps.")
+
+
 def is_warm(tier: str) -> bool:
     """Whether the models of a tier are warmed up on the stories."""
     return bool(models.tiers().get(tier, {}).get("warmup"))

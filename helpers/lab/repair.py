@@ -150,8 +150,7 @@ class Repair(finding.Finding):
 
     def __init__(self, p: Params):
         """Raises ValueError when nothing would be trained."""
-        if max(p.doses) == 0:
-            raise ValueError(f"doses are {p.doses}: at least one must be above 0 training steps.")
+        finding.something_trained(p, "doses")
         steps = finding.steps_asked(p.tier, STEPS, WITHOUT_CHAIN)
         learned = items.pocket_stories(p.n_learned, LEARNED_SEED, steps)
         learned += items.pocket_items(-(-p.n_learned // 20), LEARNED_SEED)

@@ -40,7 +40,7 @@ n_learned: int = 100  # other stories (more are added that nobody can answer)
 k: int = 10  # first-token branches of each of them, which are paired
 threshold: float = 0.9  # confidence that a preferred reply needs
 pair_margin: float = 1.0  # a pair's margin is exp(this * its gap in confidence)
-doses: list[int] = [0, 10, 20]  # training steps at which arms are measured
+doses: list[int] = [0, 20]  # training steps at which arms are measured
 max_new_tokens: int = 136  # longest reply
 forecast: float = -0.05  # your guess: change of the calibration error
 

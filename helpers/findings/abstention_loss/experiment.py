@@ -140,10 +140,8 @@ class AbstentionLoss(finding.Finding):
         """Raises ValueError when nothing would be trained, a class of questions is missing, or
         `after` is `model` itself, without a switch for thinking.
         """
-        for name in ("doses", "rl_doses"):
-            asked = getattr(p, name)
-            if max(asked) == 0 and not p.after:
-                raise ValueError(f"{name} are {asked}: at least one must be above 0 steps.")
+        if not p.after:
+            finding.something_trained(p, "doses", "rl_doses")
         if p.after == p.model and not models.loaded(models.find(p.model)).switched:
             raise ValueError(
                 f"Parameter 'after' is the model itself, '{p.model}', which has no switch for "

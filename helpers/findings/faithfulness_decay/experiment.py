@@ -142,8 +142,7 @@ class FaithfulnessDecay(finding.Finding):
 
     def __init__(self, p: Params):
         """Raises ValueError when nothing would be trained or no question has an answer."""
-        if max(p.doses) == 0:
-            raise ValueError(f"doses are {p.doses}: at least one must be above 0 training steps.")
+        finding.something_trained(p, "doses")
         self.right: dict[str, list[str]] = {}
         self.new: set[str] = set()
         if p.questions:

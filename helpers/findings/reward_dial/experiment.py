@@ -132,10 +132,7 @@ class RewardDial(finding.Finding):
         """
         if p.stops != sorted(set(p.stops)):
             raise ValueError(f"stops are {p.stops}: give each once, the lowest first.")
-        for name in ("doses", "repair_doses"):
-            if max(getattr(p, name)) == 0:
-                asked = getattr(p, name)
-                raise ValueError(f"{name} are {asked}: at least one must be above 0 steps.")
+        finding.something_trained(p, "doses", "repair_doses")
         steps = finding.steps_asked(p.tier, STEPS, WITHOUT_CHAIN)
         asked = questions.of_both_kinds(p.questions, p.n_pairs, EVALUATION_SEED, p.n_items, steps)
         super().__init__(p, asked)

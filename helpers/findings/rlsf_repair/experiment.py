@@ -114,8 +114,7 @@ class RlsfRepair(finding.Finding):
 
     def __init__(self, p: Params):
         """Raises ValueError when nothing would be trained or a class of questions is missing."""
-        if max(p.doses) == 0:
-            raise ValueError(f"doses are {p.doses}: at least one must be above 0 training steps.")
+        finding.something_trained(p, "doses")
         steps = finding.steps_asked(p.tier, STEPS, WITHOUT_CHAIN)
         asked = questions.of_both_kinds(p.questions, p.n_pairs, EVALUATION_SEED, p.n_items, steps)
         super().__init__(p, asked)
