@@ -32,6 +32,7 @@ font-family:sans-serif;break-inside:avoid">
 <p style="margin:.3em 0">Published: {headline}. Forecast: {forecast}. Measured, {primary_label}: \
 {measured}.{deviation}</p>
 {drawing}
+{cut_off}
 <div style="color:#555">{checks}</div>
 </div>"""
 
@@ -63,7 +64,22 @@ def card(record: Record) -> str:
         measured="no interval, as a gate failed" if failed else escape(str(primary)),
         deviation=deviation,
         drawing="" if failed else drawing(record, claim),
+        cut_off=cut_off(record),
         checks="<br>".join(escape(line) for line in map(gate_line, record.gates)),
+    )
+
+
+def cut_off(record: Record) -> str:
+    """What was cut off by the token limit, and what would change it; "" where little was."""
+    if not record.cut_off:
+        return ""
+    arms = ", ".join(
+        f"{arm.replace('_', ' ')} {share:.0%}" for arm, share in record.cut_off.items()
+    )
+    limit = record.parameters.get("max_new_tokens")
+    return (
+        f"<p style='margin:.3em 0;color:#b00'>Replies that were cut off and count as such: {arms}. "
+        f"Raise max_new_tokens (now {limit}).</p>"
     )
 
 

@@ -36,6 +36,8 @@ from helpers.train.warmup import warmed
 
 EVALUATION_SEED = 1_000_003
 """Seed of the items that are reported; nothing is tuned on them."""
+MOST_CUT_OFF = 0.1
+"""Share of replies that may be cut off before it is said."""
 WITHOUT_CHAIN = 1
 """Steps that a warmed-up model can do without a chain: of 60 other stories (seed 999) smollm2
 answers .48 of those with one step, .15 of those with two.
@@ -380,6 +382,7 @@ class Finding:
             forecast=forecast,
             code=self.code(),
             arms=self.origin(),
+            cut_off=self.cut_off(),
             seconds=seconds,
         )
 
@@ -388,6 +391,17 @@ class Finding:
         kinds = {True: "shipped", False: "trained here"}
         arms = [handle for handle in self.models.values() if "recipe" in handle.about]
         return " and ".join(sorted({kinds[is_shipped(handle)] for handle in arms}))
+
+    def cut_off(self) -> dict[str, float]:
+        """The arms of whose replies more than `MOST_CUT_OFF` were cut off by the token limit, in
+        some table, and that share.
+        """
+        found: dict[str, float] = {}
+        for table, arm, dose, settings in self.needed():
+            rows = getattr(self, table)(arm, dose, **settings)
+            if "truncated" in rows:
+                found[arm] = max(found.get(arm, 0.0), float(rows.truncated.mean()))
+        return {arm: share for arm, share in found.items() if share > MOST_CUT_OFF}
 
     @classmethod
     def tables(cls) -> dict[str, Table]:

@@ -111,8 +111,8 @@ class Record(Strict):
 
     primary: the value that the verdict is about, signed as measured; delta: the smallest effect of
     interest. parts: the verdicts of several mechanisms, where the finding counts them. code: hash
-    of what computed it; arms: where the trained ones are from; key, command and complete are set by
-    `write`.
+    of what computed it; arms: where the trained ones are from; cut_off: the arms of whose replies
+    many were cut off, and the share; key, command and complete are set by `write`.
     """
 
     finding: str
@@ -133,6 +133,7 @@ class Record(Strict):
     versions: dict[str, str] = Field(default_factory=versions)
     code: str = ""
     arms: str = ""
+    cut_off: dict[str, float] = {}
     seconds: float = 0.0
     command: str = ""
     key: str = ""
