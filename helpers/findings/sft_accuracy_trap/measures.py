@@ -42,7 +42,7 @@ def gains(nats: np.ndarray, mark: str = "") -> dict[str, float]:
 
 def states_answer(item: Item, step: str) -> bool:
     """Whether a step already says the right answer."""
-    words = [word.strip(".,;:!?()") for word in step.split()]
+    words = [word.strip(".,;:!?()") for word in chains.unmarked(step).split()]
     phrases = [a for a in item.answers if " " in a and a.lower() in step.lower()]
     return bool(phrases) or any(answers.accepted(item, word) for word in words if word)
 
