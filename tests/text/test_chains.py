@@ -153,9 +153,9 @@ def test_one_reader_finds_chains_however_they_are_marked(reply, chain, final, cl
 def test_a_reply_to_a_template_that_opens_the_chain_begins_within_it():
     assert split_trace("3 + 5 is", opened=True) == ("3 + 5 is", "")
     assert split_trace("a </think> 5", opened=True) == ("a", "5")
-    assert chains.begun("<think>", "a </think> 5") == "<think> a </think> 5"
-    assert chains.begun("<think>", "<think> a") == "<think> a"
-    assert chains.begun("", "a") == "a"
+    assert chains.with_opening("<think>", "a </think> 5") == "<think> a </think> 5"
+    assert chains.with_opening("<think>", "<think> a") == "<think> a"
+    assert chains.with_opening("", "a") == "a"
 
 
 def test_prefixes_are_the_chain_after_every_step():
