@@ -89,8 +89,8 @@ def tail(text: str) -> str:
 
 
 def spoken(tokenizer: Any, answers: Sequence[str]) -> list[list[int]]:
-    """The tokens of answers as they follow a word and a space."""
-    return [ids_after(tokenizer, "is ", answer) for answer in answers]
+    """The tokens of answers as they follow a word and a space; the word is the answer itself."""
+    return [ids_after(tokenizer, f"{answer} ", answer) for answer in answers]
 
 
 def refuse_unless_it_chats(name: str, folder: Path) -> None:

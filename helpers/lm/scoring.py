@@ -93,7 +93,7 @@ def answer_span(lm: LM, ids: Sequence[int], answer: str) -> slice:
     ends = range(len(ids) + 1)
     closed = bisect_left(ends, True, key=lambda n: CLOSE in lm.tokenizer.decode(ids[:n]))
     start = 0 if closed > len(ids) else closed
-    said = [ids_after(lm.tokenizer, before, answer) for before in ("", "is\n", "is ")]
+    said = [ids_after(lm.tokenizer, before, answer) for before in ("", f"{answer}\n", f"{answer} ")]
     blocks = {tuple(t[i:j]) for t in said for j in range(len(t) + 1) for i in range(j)}
     for n in range(max(map(len, said)), 0, -1):
         for i in range(len(ids) - n, start - 1, -1):

@@ -98,7 +98,7 @@ def surely(lm: LM, chats: list[Chat], replies: list[str], options: list[str]) ->
     chain that its reply opens with, if it does; [chats][options].
     """
     begun = [f"{thought(reply)} {ANSWER}".strip() for reply in replies]
-    texts = [lm.prompt(chat, text, direct=True) for chat, text in zip(chats, begun, strict=True)]
+    texts = [lm.prompt(chat, text) for chat, text in zip(chats, begun, strict=True)]
     logp = answer_logprobs(lm, "", texts, " ", options)
     return choice_probabilities(lm, logp, options).tolist()
 
