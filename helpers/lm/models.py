@@ -24,6 +24,8 @@ from transformers.utils import logging as transformers_logging
 from helpers import ROOT
 from helpers.lm import prompts
 from helpers.lm.cache import MANIFEST, cache_dir, cached_folder, digest, manifest
+from helpers.lm.ends import end_at_the_turn, pad
+from helpers.lm.ends import end_tokens as end_tokens
 from helpers.lm.prompts import SWITCH, joined, tame
 from helpers.lm.prompts import opens_chain as opens_chain
 from helpers.text.chains import OPEN
@@ -138,13 +140,6 @@ class LM:
     def control(self) -> re.Pattern[str]:
         """What the model takes for control; see `prompts.control`."""
         return prompts.control(self.tokenizer)
-
-
-def end_tokens(lm: LM) -> set[int]:
-    """Ids that end a reply: the tokenizer's, and those of the model's generation settings."""
-    ends = lm.model.generation_config.eos_token_id
-    ends = ends if isinstance(ends, list) else [ends]
-    return {i for i in [*ends, lm.tokenizer.eos_token_id] if i is not None}
 
 
 @cache
@@ -339,8 +334,6 @@ def load(model: str | Handle, device: str | None = None, dtype: str | None = Non
     n = handle.n_parameters
     device, dtype, reason = choose(n, device, dtype)
     tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", trust_remote_code=False)
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
     spread = wants_several_gpus(n, device, dtype)
     model = AutoModelForCausalLM.from_pretrained(
         folder,
@@ -357,21 +350,8 @@ def load(model: str | Handle, device: str | None = None, dtype: str | None = Non
     print(reason)
     lm = LM(model, tokenizer, label, tier, device, dtype, reason)
     end_at_the_turn(lm)
+    pad(lm)
     return lm
-
-
-def end_at_the_turn(lm: LM) -> None:
-    """Let a model end its reply with the token by which its chat template closes a turn: the
-    settings of base models, such as Qwen2.5-Math, leave it out.
-    """
-    tokenizer, ends = lm.tokenizer, end_tokens(lm)
-    if not tokenizer.chat_template:
-        return
-    turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]
-    closing = tokenizer.apply_chat_template(turns, tokenize=False).rpartition("!")[2].strip()
-    (token,) = tokenizer(closing, add_special_tokens=False)["input_ids"][:1] or [None]
-    if token in tokenizer.added_tokens_decoder and token not in ends:
-        lm.model.generation_config.eos_token_id = sorted({*ends, token})
 
 
 def _load_adapter(handle: Handle, device: str | None, dtype: str | None) -> LM:
