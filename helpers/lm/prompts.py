@@ -99,12 +99,14 @@ def refuse_unless_it_chats(name: str, folder: Path) -> None:
     """
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as known
 
-    names = {one for found in known.values() for one in ([found] if type(found) is str else found)}
+    found = [name for one in known.values() for name in ([one] if type(one) is str else one)]
+    # of those that see or hear as well, Gemma's are asked in text like any other
+    names = {name for name in found if "Conditional" not in name or name.startswith("Gemma")}
     kinds = json.loads((folder / "config.json").read_text("utf-8")).get("architectures") or []
     if kinds and not {*kinds} & names:
         raise ValueError(
-            f"Model '{name}' is of another kind ({', '.join(kinds)}): give a causal language model "
-            "that was tuned to chat, such as smollm2."
+            f"Model '{name}' is of another kind ({', '.join(kinds)}) than the causal language "
+            "models that transformers loads here: give one that was tuned to chat, such as smollm2."
         )
     settings = folder / "tokenizer_config.json"
     about = json.loads(settings.read_text("utf-8")) if settings.is_file() else {}

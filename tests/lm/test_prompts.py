@@ -3,12 +3,14 @@ and which models can be asked at all.
 """
 
 import json
+import random
 import re
 import shutil
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import trl
@@ -22,8 +24,11 @@ from helpers.lm.generation import Completion, generate, reply_text
 from helpers.lm.models import LM, load
 from helpers.lm.prompts import ids_after, ids_of, opens_chain, refuse_unless_it_chats, tail
 from helpers.lm.scoring import answer_logprobs
+from helpers.run import plan
 from helpers.text import answers, chains
 from helpers.text.trace import left_open, split_trace
+from helpers.world import scene
+from helpers.world.teachers import taught
 
 TEMPLATES = sorted((Path(trl.__file__).parent / "chat_templates").glob("*.jinja"))
 ASK = "Who has 5 pens?"
@@ -97,6 +102,36 @@ def test_a_dialogue_keeps_no_chain_open(speaking):
         pytest.skip("the template of a vision model, refused by its architecture")
     said = speaking.prompt(chat, direct=True)
     assert "Ann has 5." in said and not left_open(said)
+
+
+# --- the pocket, as it was before the readers of real models -----------------------------------
+
+
+LOGP = [
+    [-9.9736, -13.0239, -6.7864],
+    [-11.46, -14.6456, -9.076],
+    [-11.1643, -15.009, -9.7486],
+    [-12.6825, -15.5146, -10.0019],
+]
+
+
+def test_what_a_pocket_is_sent_and_how_its_chains_are_read_stay_what_they_were():
+    lm, rng = load("pocket-2.0", device="cpu", dtype="float32"), random.Random(0)
+    told = [scene.story(rng, steps) for steps in (1, 2, 3, 4, 5)]
+    for story in told:
+        start = ids_of(lm.tokenizer, f"<bos><|user|> {story.text} <|assistant|>")
+        for prefix in ("", "<think>", "<think> Ann 5 + 3 = 8.", "The answer is"):
+            sent = ids_of(lm.tokenizer, lm.prompt(story.text, prefix))
+            assert sent == start + ids_of(lm.tokenizer, prefix)
+        assert lm.prompt(story.text, direct=True) == lm.prompt(story.text)
+        for teacher, verbosity in (("terse", 0), ("every", 0.7), ("post_hoc", 0), ("wrong", 0)):
+            reply = taught(story, rng, teacher, verbosity)
+            chain = reply.removeprefix("<think>").partition("</think>")[0]
+            assert chains.chain_of(reply) == re.split(r"(?<=[.!?])\s+", chain.strip())
+    logp = reasoning.logprobs_after(
+        lm, told[2].text, chains.prefixes(list(told[2].chain)), chains.SUFFIX, ["3", "5", "12"]
+    )
+    assert logp == pytest.approx(np.array(LOGP), abs=1e-3)
 
 
 # --- control tokens ---------------------------------------------------------------------------
@@ -238,6 +273,7 @@ def folder_of(path, kind, template=True):
         ("ViTForImageClassification", True, ["ViTForImageClassification", "another kind"]),
         ("CLIPModel", True, ["CLIPModel"]),
         ("T5ForConditionalGeneration", True, ["T5ForConditionalGeneration"]),
+        ("GotOcr2ForConditionalGeneration", True, ["GotOcr2ForConditionalGeneration"]),
         ("LlamaForSequenceClassification", True, ["LlamaForSequenceClassification"]),
         ("LlamaForCausalLM", False, ["no chat template", "instruct", "chat_template.jinja"]),
     ],
@@ -254,6 +290,13 @@ def test_who_can_be_asked_is_not_refused(tmp_path, tiny_path):
     refuse_unless_it_chats("mine", folder_of(tmp_path / "unsaid", ""))
     refuse_unless_it_chats("tiny", tiny_path)
     refuse_unless_it_chats("pocket", models.find("pocket-2.0").folder)
+
+
+def test_the_plan_refuses_before_anything_starts(tmp_path):
+    mute = folder_of(tmp_path / "mute", "LlamaForCausalLM", template=False)
+    for given in ({"model": str(mute)}, {"params": {"judge": str(mute)}}):
+        with pytest.raises(ValueError, match="no chat template"):
+            plan.plan(plan.find(["01"]), **given)
 
 
 def lacking(tiny_path, folder, *names):
