@@ -21,6 +21,20 @@ from helpers.text.chains import CLOSE, OPEN, with_opening
 
 WITHOUT_TAGS = re.compile(r"\Athink\n(.*?)(\nanswer\n|\Z)", re.DOTALL)
 """A reply of s1.1 (simplescaling): the special tokens before both words are not decoded."""
+MARKS = {
+    OPEN: OPEN,
+    CLOSE: CLOSE,
+    "[THINK]": OPEN,  # Magistral
+    "[/THINK]": CLOSE,
+    "<|channel|>analysis<|message|>": OPEN,  # gpt-oss
+    "<|end|><|start|>assistant<|channel|>final<|message|>": CLOSE,
+    "<|channel>thought": OPEN,  # Gemma 4
+    "<channel|>": CLOSE,
+    "<|START_THINKING|>": OPEN,  # Cohere
+    "<|END_THINKING|>": CLOSE,
+}
+"""How models mark their chains by special tokens, and what that is in a reply."""
+_MARK = re.compile("|".join(map(re.escape, MARKS)))
 
 
 @dataclass(frozen=True)
@@ -105,8 +119,15 @@ def sample(
 
 
 def reply_text(lm: LM, prompt: str, ids: Sequence[int]) -> str:
-    """The text of new tokens after a prompt; see `Completion`."""
-    text = tagged(lm.tokenizer.decode(ids, skip_special_tokens=True)).strip()
+    """The text of new tokens after a prompt; see `Completion`. A chain's marks stay where they are
+    special tokens, which decoding leaves out.
+    """
+    text, whole = (lm.tokenizer.decode(ids, skip_special_tokens=skip) for skip in (True, False))
+    if len(_MARK.findall(whole)) > len(_MARK.findall(text)):
+        text = _MARK.sub(lambda m: MARKS[m[0]], whole)
+        for token in {*lm.tokenizer.all_special_tokens} - {OPEN, CLOSE}:
+            text = text.replace(token, "")
+    text = tagged(text).strip()
     return with_opening(OPEN, text) if opens_chain(prompt) else text
 
 

@@ -9,8 +9,10 @@ import shutil
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import trl
@@ -18,7 +20,10 @@ from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, trainer
 from tokenizers.models import BPE, WordPiece
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from helpers.findings.abstention_loss import experiment
+from helpers.findings.reward_dial import reading
 from helpers.findings.sycophancy import talk
+from helpers.lab.items import Item
 from helpers.lm import generation, models, prompts, reasoning
 from helpers.lm.generation import Completion, generate, reply_text
 from helpers.lm.models import LM, load
@@ -27,6 +32,7 @@ from helpers.lm.scoring import answer_logprobs
 from helpers.run import plan
 from helpers.text import answers, chains
 from helpers.text.trace import left_open, split_trace
+from helpers.train import recipes, rewards
 from helpers.world import scene
 from helpers.world.teachers import taught
 
@@ -42,7 +48,10 @@ def speaking(request, tiny_lm):
     """The tiny Llama with one of trl's chat templates."""
     tokenizer = deepcopy(tiny_lm.tokenizer)
     tokenizer.chat_template = request.param.read_text("utf-8")
-    return replace(tiny_lm, tokenizer=tokenizer)
+    lm = replace(tiny_lm, tokenizer=tokenizer)
+    if "image" in tokenizer.chat_template and ASK not in lm.prompt(ASK):
+        pytest.skip("takes lists of parts: a vision model's, refused by its architecture")
+    return lm
 
 
 def test_every_prefix_meets_the_border_of_every_template(speaking):
@@ -92,14 +101,71 @@ def test_answers_after_a_chain_are_scored_at_every_template_s_border(speaking, m
     assert seen == [opened.rstrip(), speaking.prompt(ASK, "<think> Ann 5.")]
 
 
+def test_no_finding_reads_an_answer_within_a_chain_that_was_just_opened(speaking, monkeypatch):
+    seen = []
+
+    def scores(lm, head, cuts, suffix, options):
+        seen.extend(head + cut + suffix for cut in cuts)
+        return np.zeros((len(cuts), len(options)))
+
+    def declines(lm, asked):
+        seen.extend(asked)
+        return np.zeros(len(asked))
+
+    for module in (talk, reading):
+        monkeypatch.setattr(module, "answer_logprobs", scores)
+        monkeypatch.setattr(module, "choice_probabilities", lambda lm, logp, options: logp)
+    monkeypatch.setattr(reading, "decline_probability", declines)
+    monkeypatch.setattr(experiment, "decline_probability", declines)
+    item = Item("a", ASK, ("5",), False, "plain")
+    reading.scores(speaking, [item])
+    reading.fallen(speaking, item)
+    talk.surely(speaking, [[{"role": "user", "content": ASK}]], ["It is 5."], ["5"])
+    lab = SimpleNamespace(lm=lambda cell: speaking, items=[item] * 2)
+    texts = pd.DataFrame({"text": ["<think> Ann 3 + 2", "<think> Ann 5. </think> It is 5."]})
+    experiment.AbstentionLoss.declining.function(lab, None, texts)
+    assert len(seen) == 6
+    assert not any(left_open(text.rpartition(ASK)[2]) for text in seen)
+
+
+def test_the_format_reward_sees_the_opening_of_the_template():
+    said = [[{"content": "Ann 5. </think> It is 5."}], [{"content": "Ann 5"}]]
+    assert rewards.reward("format", 0, opening="<think>")(said, ["5", "5"]) == [1, 0]
+    assert rewards.reward("right", 0, opening="<think>")(said, ["5", "5"]) == [1, 0]
+    assert rewards.reward("format", 0)(said, ["5", "5"]) == [0, 0]
+
+
+def test_what_is_learned_goes_on_in_the_chain_that_the_template_opens(speaking):
+    for reply in ("<think> Ann 5. </think> It is 5.", "It is 5."):
+        chat = [{"role": "user", "content": ASK}, {"role": "assistant", "content": reply}]
+        ids, labels = recipes.encode(speaking.tokenizer, chat)
+        text = speaking.tokenizer.decode(ids).rpartition(ASK)[2]
+        assert not re.search(r"<think>\s*<think>", text) and not left_open(text)
+        assert -100 in labels and labels[-1] == speaking.tokenizer.eos_token_id
+
+
+def test_marks_that_are_special_tokens_stay(tiny_lm):
+    tokenizer = family("byte-level")
+    names = ["[THINK]", "[/THINK]", "<|channel|>", "<|message|>", "<|start|>", "<|end|>"]
+    tokenizer.add_special_tokens({"additional_special_tokens": names})
+    lm = replace(tiny_lm, tokenizer=tokenizer)
+    for said in (
+        "[THINK] Ann 5 + 3 = 8. [/THINK] Ann has 8. <|end|>",
+        "<|channel|>analysis<|message|> Ann 5 + 3 = 8. "
+        "<|end|><|start|>assistant<|channel|>final<|message|> Ann has 8. <|end|>",
+    ):
+        text = reply_text(lm, "", ids_of(tokenizer, said))
+        assert split_trace(text) == ("Ann 5 + 3 = 8.", "Ann has 8."), text
+    cut_off = reply_text(lm, "", ids_of(tokenizer, "[THINK] Ann 5 + 3 = 8."))
+    assert answers.final_answer(cut_off) == ""
+
+
 def test_a_dialogue_keeps_no_chain_open(speaking):
     chat = [
         {"role": "user", "content": ASK},
         {"role": "assistant", "content": "Ann has 5."},
         {"role": "user", "content": "No."},
     ]
-    if speaking.tokenizer.chat_template.count("image") and ASK not in speaking.prompt(ASK):
-        pytest.skip("the template of a vision model, refused by its architecture")
     said = speaking.prompt(chat, direct=True)
     assert "Ann has 5." in said and not left_open(said)
 
@@ -186,7 +252,8 @@ def family(kind):
     """A small tokenizer of a family, trained here."""
     bpe = dict(vocab_size=400, special_tokens=["<unk>", "<s>", "</s>"], show_progress=False)
     if kind == "byte-level":
-        core, trainer = Tokenizer(BPE()), trainers.BpeTrainer(**bpe)
+        letters = pre_tokenizers.ByteLevel.alphabet()
+        core, trainer = Tokenizer(BPE()), trainers.BpeTrainer(initial_alphabet=letters, **bpe)
         core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         core.decoder = decoders.ByteLevel()
     elif kind == "WordPiece":
