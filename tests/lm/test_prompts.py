@@ -28,7 +28,7 @@ from helpers.lm import generation, models, prompts, reasoning
 from helpers.lm.generation import Completion, generate, reply_text
 from helpers.lm.models import LM, load
 from helpers.lm.prompts import ids_after, ids_of, opens_chain, refuse_unless_it_chats, tail
-from helpers.lm.scoring import answer_logprobs
+from helpers.lm.scoring import DECLINES, answer_logprobs, answer_span, decline_probability
 from helpers.run import plan
 from helpers.text import answers, chains
 from helpers.text.trace import left_open, split_trace
@@ -315,6 +315,23 @@ def test_an_answer_has_the_tokens_that_it_has_in_the_whole_text(familiar, contex
 def test_no_answer_begins_with_a_stray_mark(familiar):
     for ids in prompts.spoken(familiar.tokenizer, ["12", "3", "Ann"]):
         assert familiar.tokenizer.convert_ids_to_tokens(ids)[0] not in ("▁", "Ġ", "▁▁")
+
+
+def test_an_answer_is_found_among_the_tokens_of_a_reply(familiar):
+    for text, answer in (("It is 12 pens", "12"), ("Ann has 8.\n12", "12"), ("112 pens", "12")):
+        ids = ids_of(familiar.tokenizer, text)
+        said = familiar.tokenizer.decode(ids[answer_span(familiar, ids, answer)]).strip()
+        assert said == ("" if "112" in text else answer)
+
+
+def test_a_decline_is_scored_as_it_would_be_written(familiar):
+    asked = ["How many? ", "How many pens?\n"]
+    for prompt, p in zip(asked, decline_probability(familiar, asked), strict=True):
+        logp = [answer_logprobs(familiar, prompt, [""], "", [d])[0, 0] for d in DECLINES]
+        unknown = familiar.tokenizer.unk_token_id
+        spans = [ids_after(familiar.tokenizer, tail(prompt), d) for d in DECLINES]
+        known = [x for x, ids in zip(logp, spans, strict=True) if unknown not in ids]
+        assert p == pytest.approx(np.exp(known).sum(), rel=1e-3)
 
 
 def test_where_a_token_spans_the_border_the_answer_stands_alone(familiar):
