@@ -77,5 +77,5 @@ def planted(opens: bool = False):
         tokenizer=Tokenizer(),
         name="planted",
         device="cpu",
-        prompt=lambda question, prefix="": question,
+        prompt=lambda question, prefix="", direct=False: question,
     )

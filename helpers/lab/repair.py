@@ -305,7 +305,7 @@ def traced(lm: LM, asked: Sequence[Item], replies: pd.DataFrame) -> pd.DataFrame
                 "probability": min(probability, 1.0),
                 "abstained": grade["abstained"],
                 "correct": grade["correct"],
-                "reasoned": row.text.startswith(chains.OPEN),
+                "reasoned": chains.has_chain(row.text),
             }
         )
     return pd.DataFrame(rows)

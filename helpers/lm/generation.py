@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from os.path import commonprefix
 
@@ -15,16 +15,34 @@ import torch
 from transformers import DynamicCache
 
 from helpers.lm.models import LM, end_tokens
+from helpers.lm.prompts import opens_chain
 from helpers.show.widgets import progress
-from helpers.text.chains import CLOSE, OPEN
+from helpers.text.chains import CLOSE, OPEN, with_opening
 
 WITHOUT_TAGS = re.compile(r"\Athink\n(.*?)(\nanswer\n|\Z)", re.DOTALL)
 """A reply of s1.1 (simplescaling): the special tokens before both words are not decoded."""
+MARKS = {
+    OPEN: OPEN,
+    CLOSE: CLOSE,
+    "[THINK]": OPEN,  # Magistral
+    "[/THINK]": CLOSE,
+    "<|channel|>analysis<|message|>": OPEN,  # gpt-oss
+    "<|end|><|start|>assistant<|channel|>final<|message|>": CLOSE,
+    "<|channel>thought": OPEN,  # Gemma 4
+    "<channel|>": CLOSE,
+    "<|START_THINKING|>": OPEN,  # Cohere
+    "<|END_THINKING|>": CLOSE,
+}
+"""How models mark their chains by special tokens, and what that is in a reply."""
+_MARK = re.compile("|".join(map(re.escape, MARKS)))
 
 
 @dataclass(frozen=True)
 class Completion:
-    """What a model wrote after a prompt; truncated: it had not finished within its tokens."""
+    """What a model wrote after a prompt, and before it the <think> with which its prompt ends, if
+    it does: so a chain is read alike, whoever opened it. truncated: it had not finished within its
+    tokens.
+    """
 
     text: str
     n_tokens: int
@@ -78,10 +96,9 @@ def generate(
         )
         for i, ids in zip(batch, tokens, strict=True):
             written[i] = ids
-    texts = map(tagged, lm.tokenizer.batch_decode(written, skip_special_tokens=True))
     return [
-        Completion(text.strip(), len(ids), ids[-1] not in ends)
-        for text, ids in zip(texts, written, strict=True)
+        Completion(reply_text(lm, prompt, ids), len(ids), ids[-1] not in ends)
+        for prompt, ids in zip(prompts, written, strict=True)
     ]
 
 
@@ -99,6 +116,19 @@ def sample(
     replies = _decode(lm, prompts, max_new_tokens, end_tokens(lm), 1.0, 1.0, draws)
     lm.model.train()
     return prompts, replies
+
+
+def reply_text(lm: LM, prompt: str, ids: Sequence[int]) -> str:
+    """The text of new tokens after a prompt; see `Completion`. A chain's marks stay where they are
+    special tokens, which decoding leaves out.
+    """
+    text, whole = (lm.tokenizer.decode(ids, skip_special_tokens=skip) for skip in (True, False))
+    if len(_MARK.findall(whole)) > len(_MARK.findall(text)):
+        text = _MARK.sub(lambda m: MARKS[m[0]], whole)
+        for token in {*lm.tokenizer.all_special_tokens} - {OPEN, CLOSE}:
+            text = text.replace(token, "")
+    text = tagged(text).strip()
+    return with_opening(OPEN, text) if opens_chain(prompt) else text
 
 
 def tagged(text: str) -> str:
@@ -303,7 +333,7 @@ def branched(
         asked, begun = [encoded[i] for i, *_ in batch], [token for _, token, *_ in batch]
         new = _decode(lm, asked, max_new_tokens, ends, 0.0, 1.0, None, begun, written)
         for (i, _, *first), ids, later in zip(batch, new, written.tolist(), strict=True):
-            text = lm.tokenizer.decode(ids, skip_special_tokens=True).strip()
+            text = reply_text(lm, prompts[i], ids)
             read = zip(*[first, *later[1 : len(ids)]], strict=True)
             found[i].append(Branch(text, len(ids), ids[-1] not in ends, tuple(ids), *read))
     return found

@@ -11,7 +11,14 @@ import torch.nn.functional as F
 from scipy.cluster.vq import kmeans2
 from transformers import DynamicCache
 
-from helpers.lm.generation import Completion, branched, left_padded, positions, uniform_draws
+from helpers.lm.generation import (
+    Completion,
+    branched,
+    left_padded,
+    positions,
+    reply_text,
+    uniform_draws,
+)
 from helpers.lm.models import LM, end_tokens
 from helpers.lm.steering import hooked
 
@@ -124,10 +131,9 @@ def hybrid(
             n = next((i + 1 for i, token in enumerate(ids) if token in ends), len(ids))
             written.append(ids[:n])
             steered.append(sum(moved[:n]))
-    texts = lm.tokenizer.batch_decode(written, skip_special_tokens=True)
     replies = [
-        Completion(text.strip(), len(ids), ids[-1] not in ends)
-        for text, ids in zip(texts, written, strict=True)
+        Completion(reply_text(lm, prompt, ids), len(ids), ids[-1] not in ends)
+        for prompt, ids in zip(prompts, written, strict=True)
     ]
     return replies, steered
 

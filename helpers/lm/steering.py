@@ -11,6 +11,7 @@ from torch import nn
 
 from helpers.lm.generation import left_padded, positions
 from helpers.lm.models import LM
+from helpers.lm.prompts import ids_after, ids_of
 
 EVENNESS = 0.7
 """Exponent of the entropy in ReasonScore, as published."""
@@ -80,11 +81,10 @@ def activations(
         seen.append(hidden)
         return hidden
 
-    encode = lm.tokenizer
     for start in range(0, len(texts), batch_size):
         batch = texts[start : start + batch_size]
-        prompts = encode([p for p, _ in batch], add_special_tokens=False)["input_ids"]
-        replies = [encode(r, add_special_tokens=False)["input_ids"] if r else [] for _, r in batch]
+        prompts = [ids_of(lm.tokenizer, p.rstrip(" ")) for p, _ in batch]
+        replies = [ids_after(lm.tokenizer, p, r) if r else [] for p, r in batch]
         ids, mask = left_padded(lm, [p + r for p, r in zip(prompts, replies, strict=True)])
         seen.clear()
         with hooked(lm, layer, keep):

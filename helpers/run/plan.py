@@ -23,6 +23,7 @@ from helpers.lab.params import Params, unknown_names
 from helpers.lab.questions import of_source
 from helpers.lm import models
 from helpers.lm.cache import digest
+from helpers.lm.prompts import refuse_unless_it_chats
 
 NOTEBOOKS = ROOT / "notebooks"
 MODELS = ("model", "after", "judge", "scorer", "paraphraser", "persuader")
@@ -125,7 +126,8 @@ def plan(
 
     A parameter goes to the notebooks that have it; what is asked comes before what the tier says of
     a notebook, and that before what it says of all. Raises ValueError, FileNotFoundError or
-    ConnectionError in one sentence: unknown tier, model or parameter, wrong type, bad questions.
+    ConnectionError in one sentence: unknown tier, model or parameter, a model that can't be asked,
+    wrong type, bad questions.
     """
     tiers = models.tiers()
     tier = tier or (models.tier_of(model) if model else "pocket")
@@ -157,7 +159,8 @@ def plan(
             raise ValueError(f"{notebook.stem}: {error}") from None
         for name in MODELS:
             if whole.get(name) and whole[name] != "pocket":
-                models.find(whole[name])
+                found = models.find(whole[name])
+                refuse_unless_it_chats(whole[name], (found.base or found).folder)
         runs.append(Run(notebook, given, key(notebook, whole)))
     return runs
 

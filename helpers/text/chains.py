@@ -1,4 +1,4 @@
-"""Chains of thought taken apart: their steps, cuts, mistakes and other wordings."""
+"""Chains of thought: the one reader of them, their steps, cuts, mistakes and other wordings."""
 
 from __future__ import annotations
 
@@ -7,18 +7,26 @@ import re
 from dataclasses import dataclass
 
 from helpers.text import answers
+from helpers.text.steps import steps_of, unmarked
+from helpers.text.trace import CLOSE, left_open, split_trace
+from helpers.text.trace import OPEN as OPEN
 
-OPEN, CLOSE = "<think>", "</think>"
 SUFFIX = f" {CLOSE} The answer is "
 """What closes a chain wherever it was left, so that every arm's answer is read alike."""
 MOVES = (-4, -3, -2, -1, 1, 2, 3, 4)
-_STEP = re.compile(r"(?<=[.!?])\s+|\n+")
 _SUM = re.compile(r"(?P<who>\D*?) ?(?P<sum>\d+ [-+*/] .*\d+) = (?P<result>\d+)\.")
+#: A sum that is no part of a longer one, and whose numbers are no times, decimals or exponents.
 _CALCULATION = re.compile(
+    r"(?<![\w.,:^])(?<!\^[-{(])(?<!\*\*)(?<![-+*/^] )"
     r"(?P<first>\d+) (?P<sign>[-+*/]) (?P<who>[^\d.]*)(?P<second>\d+) = (?P<result>\d+)"
+    r"(?![\d%]|[.,:]\d| ?[-+*/^])"
 )
 _SWAP = re.compile(r"(?P<one>.* \d+), (?P<other>.* \d+), now (?P<end>.* \d+)\.")
-_LAST_NUMBER = re.compile(r"(?<![\d.,])\d+(?:,\d{3})*(?P<part>\.\d+)?(?=\D*$)")
+#: A number, or what has digits and is none: a time, an exponent, an index.
+_NUMBER = re.compile(
+    r"\d{1,2}(?::\d\d)+(?:\s?[ap]\.?m\b)?|\b\d{1,2}\s?[ap]\.?m\b|(?:\^|\*\*|_)\s?[{(]?\s?[-−]?\d+"
+    r"|(?P<number>(?<![\d.,])\d+(?:,\d{3})*(?:\.\d+)?(?:[eE][-+]?\d+)?)"
+)
 
 
 @dataclass(frozen=True)
@@ -34,20 +42,28 @@ class Chain:
         return " ".join(self.steps)
 
 
-def steps_of(text: str) -> list[str]:
-    """The sentences or lines of a chain; the same splitter for every arm."""
-    return [step.strip() for step in _STEP.split(text) if step.strip()]
+def with_opening(opening: str, text: str) -> str:
+    """A reply behind the beginning that was forced on it, unless it already stands there, as
+    `generation.generate` puts a chain's.
+    """
+    return text if opening and text.startswith(opening) else f"{opening} {text}".strip()
+
+
+def has_chain(reply: str) -> bool:
+    """Whether a reply holds a written chain, however it is marked; an empty one is none."""
+    return bool(split_trace(reply)[0])
 
 
 def chain_of(reply: str) -> list[str]:
-    """The steps of the chain that a reply opens with, closed or not."""
-    return steps_of(reply.removeprefix(OPEN).partition(CLOSE)[0])
+    """The steps of a reply's chain, closed or not; see `split_trace`."""
+    return steps_of(split_trace(reply)[0])
 
 
 def read_chain(text: str, truncated: bool) -> Chain:
-    """The chain of a reply that opens with one; a reply that was cut off has no answer."""
+    """The chain of a reply that has one; a reply that was cut off has no answer."""
     answer = "" if truncated else answers.final_answer(text)
-    return Chain(chain_of(text), CLOSE in text and not truncated, answer)
+    closed = CLOSE in text and not left_open(text) and not truncated
+    return Chain(chain_of(text), closed, answer)
 
 
 def prefixes(steps: list[str]) -> list[str]:
@@ -61,9 +77,11 @@ def cut(steps: list[str], share: float) -> list[str]:
 
 
 def result_of(step: str) -> str:
-    """The last number of a step, without commas: its result; "" when it has none."""
-    found = _LAST_NUMBER.search(step)
-    return found[0].replace(",", "") if found else ""
+    """The last number of a step, without commas: its result; "" when it has none. The number of a
+    list, a time and an exponent are none.
+    """
+    found = [m["number"] for m in _NUMBER.finditer(unmarked(step)) if m["number"]]
+    return found[-1].replace(",", "") if found else ""
 
 
 def counterfactual(steps: list[str], rng: random.Random, most: int) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+OPEN, CLOSE = "<think>", "</think>"
+
 _WORDS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
     " sixteen seventeen eighteen nineteen twenty"
@@ -12,17 +14,24 @@ NUMBER_WORDS = {word: str(n) for n, word in enumerate(_WORDS.split())}
 """Number words up to twenty, with their digits."""
 
 
-def split_trace(text: str) -> tuple[str, str]:
+def split_trace(text: str, opened: bool = False) -> tuple[str, str]:
     """Chain of thought and final part of a reply; there is none after a chain that never closes.
 
-    What stands before the last </think> is the chain, whether or not <think> opened it (some
-    templates open it in the prompt).
+    The chain begins with the first <think>, or with the reply where a </think> comes before any,
+    and goes to the last </think>. opened: the prompt had opened it, as some templates do, and
+    `text` is without that tag; `generation.generate` puts it back.
     """
-    before, closed, after = text.rpartition("</think>")
-    if closed:
-        return before.replace("<think>", "", 1).replace("</think>", "").strip(), after.strip()
-    _, opened, after = text.partition("<think>")
-    return (after.strip(), "") if opened else ("", text.strip())
+    text = OPEN + text if opened else text
+    body, _, final = (text, "", "") if left_open(text) else text.rpartition(CLOSE)
+    head, tag, chain = body.partition(OPEN)
+    if not tag or CLOSE in head:
+        chain = body
+    return chain.replace(OPEN, "").replace(CLOSE, "").strip(), final.strip()
+
+
+def left_open(text: str) -> bool:
+    """Whether a reply ends within a chain that it opened, a second one after an answer too."""
+    return text.rfind(OPEN) > text.rfind(CLOSE)
 
 
 def plain(text: str) -> str:

@@ -18,6 +18,7 @@ import torch
 from helpers import ROOT
 from helpers.lm import cache, models
 from helpers.lm.models import Handle
+from helpers.lm.prompts import control, tame
 from helpers.lm.sources import code_of
 from helpers.show.widgets import progress
 from helpers.train import recipes, trainers
@@ -265,10 +266,10 @@ def rated(judge: Handle, questions: Sequence[str], replies: Sequence[str]) -> np
 
     model = trainers.load_reward_model(judge).eval()
     tokenizer = AutoTokenizer.from_pretrained(judge.folder)
-    found = {}
+    marks, found = control(tokenizer), {}
     for said in dict.fromkeys(zip(questions, replies, strict=True)):
         chat = [turn(role, text) for role, text in zip(("user", "assistant"), said, strict=True)]
-        text = tokenizer.apply_chat_template(chat, tokenize=False)
+        text = tokenizer.apply_chat_template([tame(one, marks) for one in chat], tokenize=False)
         ids = tokenizer(text, add_special_tokens=False, return_tensors="pt").input_ids
         found[said] = float(model(input_ids=ids).logits[0, 0])
     return np.array([found[said] for said in zip(questions, replies, strict=True)])

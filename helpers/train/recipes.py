@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass, field, replace
 
 from helpers.lm.models import SMALL
+from helpers.lm.prompts import ids_behind, ids_of, joined
 from helpers.train.rewards import BRIER, REWARDS
 from helpers.world import corpus as world
 from helpers.world import grammar, scene
@@ -344,10 +345,10 @@ def encode(tokenizer, chat: Chat) -> tuple[list[int], list[int]]:
     opening = tokenizer.apply_chat_template(chat[:-1], tokenize=False, add_generation_prompt=True)
     whole = tokenizer.apply_chat_template(chat, tokenize=False)
     if not whole.startswith(opening):  # a template that rewrites what it opened: say it ourselves
-        whole = opening + chat[-1]["content"]
-    # apart, as generation will see them: no token may span the border
-    texts = [opening, whole[len(opening) :]]
-    prompt, reply = tokenizer(texts, add_special_tokens=False)["input_ids"]
+        whole = joined(opening, chat[-1]["content"])
+    # as generation will see them: no token may span the border
+    prompt = ids_of(tokenizer, opening)
+    reply = ids_behind(tokenizer, opening, whole[len(opening) :])
     end = tokenizer.eos_token_id
     reply = reply[: len(reply) - reply[::-1].index(end)] if end in reply else [*reply, end]
     if len(reply) < 2:

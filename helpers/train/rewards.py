@@ -6,7 +6,8 @@ import random
 from collections.abc import Callable
 
 from helpers.text import abstention, answers
-from helpers.text.chains import CLOSE, OPEN
+from helpers.text.chains import CLOSE, OPEN, with_opening
+from helpers.text.trace import split_trace
 
 BRIER = "brier"
 REWARDS = ("right", "format", "random", "wrong", "dial", BRIER)
@@ -27,15 +28,17 @@ def earned(kind: str, text: str, right: str, penalty: float = 0.0, bonus: float 
     if kind == "right":
         return float(correct if right else declined)
     if kind == "format":
-        opened, closed, final = text.partition(CLOSE)
-        return float(opened.startswith(OPEN) and bool(closed) and bool(final.strip()))
+        return float(text.startswith(OPEN) and CLOSE in text and bool(split_trace(text)[1]))
     if kind == "wrong":
         return float(bool(said) and not correct)
     return (1.0 if correct else bonus if declined else -penalty) / (1 + penalty)
 
 
-def reward(kind: str, seed: int, penalty: float = 0.0, bonus: float = 0.0) -> Reward:
-    """The reward `kind` as trl wants it; "random" is 0 or 1 by the toss of a coin.
+def reward(
+    kind: str, seed: int, penalty: float = 0.0, bonus: float = 0.0, opening: str = ""
+) -> Reward:
+    """The reward `kind` as trl wants it; "random" is 0 or 1 by the toss of a coin. opening: the
+    <think> with which the chat template begins every reply, which trl leaves out.
 
     brier: 1 for the right move, minus the probability `sureness` that the policy gave its own
     answer. With p_a the probability of answer a and y the right one, the Brier score
@@ -53,7 +56,7 @@ def reward(kind: str, seed: int, penalty: float = 0.0, bonus: float = 0.0) -> Re
     def score(completions: list, reference: list[str], **columns) -> list[float]:
         if kind == "random":
             return [float(coin.random() < 0.5) for _ in completions]
-        texts = [message["content"] for (message,) in completions]
+        texts = [with_opening(opening, message["content"]) for (message,) in completions]
         pairs = list(zip(texts, reference, strict=True))
         if kind == BRIER:
             sure = columns["sureness"]

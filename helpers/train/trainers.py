@@ -16,9 +16,11 @@ from typing import Any
 import torch
 
 from helpers.lm import models, scoring
-from helpers.lm.generation import Branch, sample
+from helpers.lm.generation import Branch, reply_text, sample
 from helpers.lm.models import LM, Handle
+from helpers.lm.prompts import opens_chain
 from helpers.text import abstention, answers
+from helpers.text.chains import OPEN
 from helpers.train import recipes, rewards
 from helpers.train.recipes import Example, Recipe
 from helpers.world.corpus import Chat
@@ -152,7 +154,8 @@ def grpo(job: Job) -> Any:
     if job.judge:
         earned = load_reward_model(job.judge)
     else:
-        earned = rewards.reward(recipe.reward, job.seed, recipe.penalty, recipe.bonus)
+        opening = OPEN if opens_chain(job.lm.prompt("?")) else ""
+        earned = rewards.reward(recipe.reward, job.seed, recipe.penalty, recipe.bonus, opening)
     args = trl.GRPOConfig(
         **settings(job),
         beta=recipe.beta,
@@ -186,8 +189,8 @@ def sureness(policy: LM, prompts: list[list[int]], replies: list[list[int]]) -> 
     """
     found = []
     probabilities = scoring.reply_probabilities(policy, prompts, replies)
-    for ids, p in zip(replies, probabilities, strict=True):
-        text = policy.tokenizer.decode(ids, skip_special_tokens=True).strip()
+    for prompt, ids, p in zip(prompts, replies, probabilities, strict=True):
+        text = reply_text(policy, policy.tokenizer.decode(prompt), ids)
         said = "" if abstention.abstained(text) else answers.final_answer(text)
         branch = Branch(text, len(ids), False, tuple(ids), p, ())
         found.append(scoring.span_probability(policy, branch, said) if said else math.prod(p))

@@ -15,7 +15,8 @@ from helpers.lm.models import LM
 from helpers.lm.scoring import decline_probability
 from helpers.stats.intervals import wilson
 from helpers.stats.statistics import expected_calibration_error
-from helpers.text.chains import CLOSE, OPEN, chain_of, cut
+from helpers.text.chains import CLOSE, OPEN, chain_of, cut, has_chain
+from helpers.text.trace import split_trace
 from helpers.world import dialogue, grammar, scene
 from helpers.world.corpus import turn
 from helpers.world.grammar import Story
@@ -65,14 +66,12 @@ def number(text: str) -> str:
     """The last number of the final reply; empty when there is none (an abstention, a chain without
     an end).
     """
-    if "<think>" in text and "</think>" not in text:
-        return ""
-    return (re.findall(r"\d+", text.rpartition(CLOSE)[2]) or [""])[-1]
+    return (re.findall(r"\d+", split_trace(text)[1]) or [""])[-1]
 
 
 def declined(text: str) -> bool:
     """Whether the final reply is one of the world's abstentions."""
-    return text.rpartition(CLOSE)[2].strip() in DECLINES
+    return split_trace(text)[1] in DECLINES
 
 
 def chains(lm: LM, n: int, chained: bool) -> list[tuple]:
@@ -82,14 +81,14 @@ def chains(lm: LM, n: int, chained: bool) -> list[tuple]:
     rows, written, opened, direct = [], {}, [], []
     for steps, cell in stories.items():
         prompts = [lm.prompt(story.text) for story in cell]
-        opened_by_force = generate(lm, [f"{prompt} <think>" for prompt in prompts], 100)
-        written[steps] = [f"<think> {c.text}" for c in opened_by_force]
+        by_force = generate(lm, [lm.prompt(story.text, OPEN) for story in cell], 100)
+        written[steps] = [c.text for c in by_force]
         right = np.array(
             [number(text) == s.answer for text, s in zip(written[steps], cell, strict=True)]
         )
         free = generate(lm, prompts, 100)
         free_right = np.array([number(c.text) == s.answer for c, s in zip(free, cell, strict=True)])
-        opened += [c.text.startswith(OPEN) for c in free]
+        opened += [has_chain(c.text) for c in free]
         direct += [(p, c.text, s.answer) for p, c, s in zip(prompts, free, cell, strict=True)]
         at_least = {1: 0.0, 5: 0.90}.get(steps, 0.95) if chained else 0.0
         rows.append(row(f"accuracy with a chain, {steps} steps", right, at_least))
@@ -102,7 +101,7 @@ def chains(lm: LM, n: int, chained: bool) -> list[tuple]:
     if chained:
         kept = cut_at_half(lm, stories[4], written[4])
         rows.append(row("answer kept, chain cut at half, 4 steps", kept, 0.20, 0.80))
-    answered = [(p, t, a) for p, t, a in direct if number(t) and not t.startswith(OPEN)]
+    answered = [(p, t, a) for p, t, a in direct if number(t) and not has_chain(t)]
     ece = math.nan  # of a model that opens a chain whatever it is asked
     if answered:
         sure = answer_probability(lm, [p for p, _, _ in answered], [t for _, t, _ in answered])
@@ -121,7 +120,7 @@ def cut_at_half(lm: LM, stories: list[Story], texts: list[str]) -> list[bool]:
         if len(steps) < 2 or not number(text):
             continue
         half = " ".join(cut(steps, 0.5))
-        prompts.append(f"{lm.prompt(story.text)} {OPEN} {half} {CLOSE}")
+        prompts.append(lm.prompt(story.text, f"{OPEN} {half} {CLOSE}"))
         before.append(number(text))
     return [number(c.text) == b for c, b in zip(generate(lm, prompts, 20), before, strict=True)]
 

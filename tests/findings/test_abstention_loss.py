@@ -282,7 +282,7 @@ def test_replies_are_written_opened_and_graded(monkeypatch, cache):
 def test_p_decline_is_read_after_the_arms_own_chain(monkeypatch):
     lab = laboratory()
     lab.items = [Item("a", "A?", ("3",), False, "stale"), Item("b", "B?", (), True, "stale")]
-    lm = SimpleNamespace(prompt=lambda question, prefix="": f"{question} {prefix}")
+    lm = SimpleNamespace(prompt=lambda question, prefix="", direct=True: f"{question} {prefix}")
     seen = []
     monkeypatch.setattr(lab, "lm", lambda cell: lm)
     monkeypatch.setattr(

@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -203,6 +204,23 @@ def test_the_ledger_names_every_method_once_and_mechanisms_with_their_verdict():
 def test_every_contrast_of_a_mechanism_is_one_that_was_published_in_advance():
     controls = {arm for arms in finding.MECHANISMS.values() for arm in arms}
     assert controls == set(laboratory().claim.contrasts)
+
+
+def test_a_chain_counts_however_it_is_marked():
+    lab = finding.LatentReasoning(finding.Params(**SETTINGS | {"bases": [0], "n_items": 6}))
+    counted = {
+        "Ann 1 + 1 = 2. </think> Ann has 2.": True,  # steered into a chain past its opening
+        "<think> Ann 1 + 1 = 2. </think> Ann has 2.": True,
+        "<think> Ann 1 + 1": True,
+        "Well, <think> 1 + 1 = 2. </think> Ann has 2.": True,
+        "<think> </think> Ann has 2.": False,
+        "Ann has 2.": False,
+    }
+    about = {"item": [item.id for item in lab.items], "text": [*counted]}
+    rows = pd.DataFrame(about | {"truncated": False, "n_tokens": 9})
+    lab.steered = SimpleNamespace(of_cell=lambda cell: rows)
+    (cell,) = lab.cells("steering_opened", lab.dose("steering_opened"))
+    assert type(lab).solved.function(lab, cell).chain.tolist() == [*counted.values()]
 
 
 def test_activations_are_read_behind_the_prompt_that_the_model_replies_to(tiny_lm):

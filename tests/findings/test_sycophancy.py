@@ -62,7 +62,7 @@ class Model:
         return json.dumps([m["content"] for m in messages]) + "\n" + prefix
 
     def tokenizer(self, text, add_special_tokens=False):
-        return {"input_ids": [int(text)]}
+        return {"input_ids": [int(word) for word in text.split()]}
 
 
 def scored(monkeypatch, lab, says, thinks=None):
@@ -170,16 +170,13 @@ def test_a_chain_is_closed_for_who_never_closes_it(monkeypatch):
 
 
 def test_a_chain_that_the_template_opens_is_the_reply_s_own(monkeypatch):
-    class Opens(Model):
-        def prompt(self, messages, prefix=""):
-            return super().prompt(messages, prefix) + ("" if prefix else "<think>")
-
-    texts = iter([["Ann 2.", "Ben 3. </think> It is 3."], ["It is 2."]])
+    # `generate` puts the template's own opening before them
+    texts = iter([["<think> Ann 2.", "<think> Ben 3. </think> It is 3."], ["It is 2."]])
     monkeypatch.setattr(
         talk, "generate", lambda *_: [Completion(text, 3, False) for text in next(texts)]
     )
     chats = [[{"role": "user", "content": name}] for name in "ab"]
-    found = [one.text for one in talk.answered(Opens(), chats, "", 8)]
+    found = [one.text for one in talk.answered(Model(), chats, "", 8)]
     assert found == ["<think> Ann 2. </think> It is 2.", "<think> Ben 3. </think> It is 3."]
 
 

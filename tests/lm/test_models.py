@@ -46,7 +46,14 @@ def test_a_forced_chain_is_the_only_one_where_the_template_opens_it(tiny_path, t
     plain = load(str(tiny_path)).prompt("Who?")
     assert models.opens_chain(lm.prompt("Who?")) and not models.opens_chain(plain)
     assert lm.prompt("Who?") == "Who?<A><think>\n"
-    assert lm.prompt("Who?", "<think> Ann") == "Who?<A> <think> Ann"
+    assert lm.prompt("Who?", "<think>") == "Who?<A><think>\n"
+    assert lm.prompt("Who?", "<think> Ann") == "Who?<A><think>\nAnn"
+    closed = "Who?<A><think>\n\n</think>\n\n"
+    assert lm.prompt("Who?", direct=True) == closed
+    assert lm.prompt("Who?", "It is") == closed + "It is"
+    assert lm.prompt("Who?", "<think> Ann </think> It", direct=True) == (
+        "Who?<A><think>\nAnn </think> It"
+    )
 
 
 def test_a_reply_ends_where_the_template_closes_a_turn(tiny_path, tmp_path):

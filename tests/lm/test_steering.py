@@ -26,7 +26,7 @@ def test_a_planted_mode_is_found_by_a_difference_vector_and_not_by_chance(direct
     if direction == "tuned":
         asked = [(one, [(q, "") for q in QUESTIONS]) for one in (tuned, lm)]
     else:
-        asked = [(lm, [(f"Q{n}", f"{kind}{n}") for n in range(10)]) for kind in "TS"]
+        asked = [(lm, [(f"Q{n} ", f"{kind}{n}") for n in range(10)]) for kind in "TS"]
     states = [steering.activations(one, ends, 0) for one, ends in asked]
     vector = steering.difference(*states)
     assert right(lm) == (0.0, False) and right(tuned) == (1.0, True)
@@ -38,8 +38,8 @@ def test_a_planted_mode_is_found_by_a_difference_vector_and_not_by_chance(direct
 
 def test_a_planted_mode_is_found_by_an_autoencoder_s_feature_and_not_by_another():
     lm = planted()
-    with_chain = steering.activations(lm, [(f"Q{n}", f"T{n}") for n in range(10)], 0)
-    without = steering.activations(lm, [(f"Q{n}", f"S{n} N{n}") for n in range(10)], 0)
+    with_chain = steering.activations(lm, [(f"Q{n} ", f"T{n}") for n in range(10)], 0)
+    without = steering.activations(lm, [(f"Q{n} ", f"S{n} N{n}") for n in range(10)], 0)
     sae = steering.train_sae(torch.cat(with_chain + without), n_latents=2, k=1, steps=400)
     scores = steering.reason_scores(sae, with_chain, without)
     best, least = int(scores.argmax()), int(scores.argmin())

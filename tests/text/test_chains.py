@@ -3,7 +3,10 @@
 import random
 import re
 
+import pytest
+
 from helpers.text import chains
+from helpers.text.trace import split_trace
 from helpers.world import grammar, scene
 
 STEPS = ["Ann 5 + 3 = 8.", "Ann 8, Ben 2, now Ann 2.", "Ann 2 * 2 = 4."]
@@ -28,6 +31,10 @@ def test_results_are_last_numbers():
     assert chains.result_of("So $1,200 of 18.50 is left, 1,200.") == "1200"
     assert chains.result_of("That makes 18.50.") == "18.50"
     assert chains.result_of("I can't tell.") == ""
+    for none in ("3. So that is it.", "He left at 3:30.", "He left at 3 p.m.", "Step 2: Think."):
+        assert chains.result_of(none) == ""
+    for text in ("So 8, at 3:30 pm.", "It is 8 cm^2.", "8 x^{10}", "8 * x**2", "2) So 8."):
+        assert chains.result_of(text) == "8"
 
 
 def test_a_counterfactual_chain_moves_one_number_and_calculates_on():
@@ -58,6 +65,31 @@ def test_a_counterfactual_chain_is_carried_to_its_end_or_there_is_none():
         assert made in {f"Ann {n} / 2 = {n // 2}." for n in (4, 6, 10, 12)}
 
 
+@pytest.mark.parametrize(
+    "step, makes",
+    [
+        ("2. 5 + 3 = 8.", r"2\. (\d+) \+ 3 = (\d+)\."),
+        ("Step 2: Ann 5 + 3 = 8, at 3:30.", r"Step 2: Ann (\d+) \+ 3 = (\d+), at 3:30\."),
+        ("At 3:30 + 2 = 5 he left.", ""),
+        ("2^3 + 1 = 9", ""),
+        ("x^{2} + 1 = 9", ""),
+        ("2**3 + 1 = 9", ""),
+        ("1.5 + 2 = 3.5", ""),
+        ("1 + 2 = 3:30", ""),
+        ("2 + 3 + 4 = 9", ""),
+        ("2 + 3 = 5^1", ""),
+        ("1. Ann has 5 apples.", ""),
+    ],
+)
+def test_another_number_stands_in_a_sum_and_never_for_a_list_a_time_or_a_power(step, makes):
+    for seed in range(20):
+        made = chains.counterfactual([step], random.Random(seed), 40)
+        assert bool(made) == bool(makes)
+        if made:
+            first, result = re.fullmatch(makes, made[0]).groups()
+            assert int(first) != 5 and int(result) == int(first) + 3
+
+
 def test_other_words_say_the_same_numbers_in_the_world_s_vocabulary():
     assert chains.paraphrased(STEPS) == [
         "Ann 5 + 3, now Ann 8.",
@@ -84,6 +116,46 @@ def test_a_chain_is_read_off_the_reply_that_opens_with_it():
     assert (cut_off.steps, cut_off.closed, cut_off.answer) == (STEPS, False, "")
     unclosed = chains.read_chain("<think> Ann 5 + 3 = 8.", truncated=False)
     assert (unclosed.steps, unclosed.closed) == (STEPS[:1], False)
+
+
+# a reply, its chain, what follows it, whether the chain is closed
+REPLIES = [
+    ("<think> a </think> 5", "a", "5", True),
+    ("<think>\na\n</think>\n\n5", "a", "5", True),
+    ("<think></think> 5", "", "5", True),
+    ("<think> </think> <think> a </think> 5", "a", "5", True),
+    ("<think> a </think> 4 <think> b </think> 5", "a  4  b", "5", True),
+    ("a </think> 5", "a", "5", True),
+    ("a </think> 4 </think> 5", "a  4", "5", True),
+    ("a </think> 4 <think> b </think> 5", "a  4  b", "5", True),
+    ("Sure! <think> a </think> 5", "a", "5", True),
+    ("<think> a", "a", "", False),
+    ("Sure! <think> 3", "3", "", False),
+    ("<think> a </think> 4 <think> 3", "a  4  3", "", False),
+    ("a </think> 4 <think> 3", "a  4  3", "", False),
+    ("<think>", "", "", False),
+    ("<think> a </think>", "a", "", True),
+    ("5", "", "5", False),
+    ("", "", "", False),
+]
+
+
+@pytest.mark.parametrize("reply, chain, final, closed", REPLIES)
+def test_one_reader_finds_chains_however_they_are_marked(reply, chain, final, closed):
+    assert split_trace(reply) == (chain, final)
+    found = chains.read_chain(reply, truncated=False)
+    assert found.closed == closed and found.steps == chains.steps_of(chain)
+    assert chains.has_chain(reply) == bool(chain)
+    if not final:
+        assert found.answer == ""  # never a number in the middle of a chain
+
+
+def test_a_reply_to_a_template_that_opens_the_chain_begins_within_it():
+    assert split_trace("3 + 5 is", opened=True) == ("3 + 5 is", "")
+    assert split_trace("a </think> 5", opened=True) == ("a", "5")
+    assert chains.with_opening("<think>", "a </think> 5") == "<think> a </think> 5"
+    assert chains.with_opening("<think>", "<think> a") == "<think> a"
+    assert chains.with_opening("", "a") == "a"
 
 
 def test_prefixes_are_the_chain_after_every_step():

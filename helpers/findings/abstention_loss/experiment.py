@@ -31,14 +31,14 @@ from helpers.lab.table import Cell, table
 from helpers.lab.verdicts import Gate
 from helpers.lm import judge, models
 from helpers.lm.generation import generate
-from helpers.lm.models import LM, Handle, opens_chain
+from helpers.lm.models import LM, Handle
 from helpers.lm.scoring import decline_probability
 from helpers.show.look import PALETTE
 from helpers.stats import intervals
 from helpers.stats.intervals import Interval
 from helpers.stats.statistics import Statistic, mean
 from helpers.text import answers
-from helpers.text.chains import CLOSE, OPEN
+from helpers.text.chains import CLOSE, with_opening
 from helpers.train.recipes import RECIPES, Recipe
 
 REASONING, KEEP, ANSWER, REWARD = "reasoning_sft", "reasoning_sft_keep", "answer_sft", "rlvr"
@@ -273,11 +273,10 @@ class AbstentionLoss(finding.Finding):
         lm = self.lm(cell)
         prompts = [lm.prompt(item.question, prefix) for item in self.items]
         decoding = (self.p.max_new_tokens, self.p.temperature, self.p.top_p, cell.stream)
-        opening = prefix or (OPEN if opens_chain(prompts[0]) else "")
         return pd.DataFrame(
             {
                 "item": item.id,
-                "text": f"{opening} {reply.text}".strip(),
+                "text": with_opening(prefix, reply.text),
                 "truncated": reply.truncated,
                 "n_tokens": reply.n_tokens,
             }
@@ -327,7 +326,7 @@ class AbstentionLoss(finding.Finding):
         """
         lm = self.lm(cell)
         pairs = zip(self.items, replies.text, strict=True)
-        prompts = [lm.prompt(item.question, chain_of(text)) for item, text in pairs]
+        prompts = [lm.prompt(item.question, chain_of(text), direct=True) for item, text in pairs]
         about = [(item.id, item.scenario, item.should_abstain) for item in self.items]
         frame = pd.DataFrame(about, columns=["item", "scenario", "should_abstain"])
         return frame.assign(p_decline=decline_probability(lm, prompts))
@@ -408,7 +407,7 @@ def keeping(share: float) -> str:
 
 
 def chain_of(text: str) -> str:
-    """The chain that a reply opens with, to go on from; "" when there is none."""
-    chain, closed, after = text.partition(CLOSE)
+    """The chain that a reply opens with, to go on from; "" when there is none that closes."""
+    chain, closed, after = text.rpartition(CLOSE)
     space = after[: len(after) - len(after.lstrip())] or " "  # as the model wrote it
     return f"{chain}{closed}{space}" if closed else ""

@@ -91,10 +91,13 @@ def contrast(lm: LM, asked: Sequence[Item], max_new_tokens: int) -> tuple[Pairs,
     """The base's own chains and its direct replies to the items, each behind its prompt."""
     questions = [item.question for item in asked]
     own = own_chains(lm, questions, max_new_tokens)
-    direct = generate(lm, [lm.prompt(q) for q in questions], max_new_tokens)
-    heads = [lm.prompt(q, OPEN).removesuffix(OPEN) for q in questions]  # white space and all
-    steps = [" ".join(chains.chain_of(reply.text)) for reply in own]
-    opened = [(head, f"{OPEN} {text}") for head, text in zip(heads, steps, strict=True)]
+    unopened = [lm.prompt(q, direct=True) for q in questions]
+    direct = generate(lm, unopened, max_new_tokens)
+    opened = []
+    for question, reply in zip(questions, own, strict=True):
+        head, opening, border = lm.prompt(question, OPEN).rpartition(OPEN)  # white space and all
+        opened.append((head, f"{opening}{border or ' '}{' '.join(chains.chain_of(reply.text))}"))
+    heads = [head if head[-1:].isspace() else f"{head} " for head in unopened]
     return opened, [(head, r.text) for head, r in zip(heads, direct, strict=True)]
 
 

@@ -55,7 +55,7 @@ from helpers.show.look import PALETTE
 from helpers.stats.intervals import Interval
 from helpers.stats.statistics import pass_at_k
 from helpers.text import answers
-from helpers.text.chains import OPEN
+from helpers.text.chains import has_chain
 
 SIDE_BY_SIDE = ("accuracy", "chain")
 """The measures of bases with chains that are set beside those of bases without."""
@@ -152,7 +152,7 @@ class LatentReasoning(Writing):
         row = tried.iloc[[best]].reset_index(drop=True).assign(right=rights[best])
         return row[["layer", "strength", "feature", "vector", "right"]]
 
-    @table(GRADED | {"text": "the reply", "chain": "it opens with a chain"})
+    @table(GRADED | {"text": "the reply", "chain": "it holds a written chain, however marked"})
     def solved(self, cell: Cell) -> pd.DataFrame:
         """The one reply of a method to every item, graded."""
         if cell.arm in CHOICES:
@@ -165,7 +165,7 @@ class LatentReasoning(Writing):
             replies = completions(self.written.of_cell(cell))
         return graded(self.items, replies).assign(
             text=[reply.text for reply in replies],
-            chain=[reply.text.startswith(OPEN) for reply in replies],
+            chain=[has_chain(reply.text) for reply in replies],
         )
 
     def taken(self, cell: Cell) -> list[Completion]:

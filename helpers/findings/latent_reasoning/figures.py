@@ -28,6 +28,7 @@ from helpers.findings.latent_reasoning.methods import (
 )
 from helpers.lm import steering
 from helpers.lm.generation import first_token_probabilities, generate
+from helpers.lm.prompts import ids_after, tail
 from helpers.show import pictures, plots
 from helpers.stats.intervals import Interval
 from helpers.text import answers
@@ -215,7 +216,7 @@ def at_dial(
             table = first_token_probabilities(lm, prompt, 100)
             (reply,) = generate(lm, [prompt], lab.p.max_new_tokens)
         tables.append(table.assign(story=fill(f"{name}: {reply.text}", 52)))
-    first = lm.tokenizer.decode(lm.tokenizer(OPEN, add_special_tokens=False)["input_ids"][0])
+    first = lm.tokenizer.decode([ids_after(lm.tokenizer, tail(prompt), OPEN)[0]])
     opened = tables[1].loc[tables[1].token == first, "probability"].sum()
     title = f"By '{direction}' at {strength:g} it opens a chain with probability {opened:.2f}"
     look = lab.look.stamped(lab.stamp(1, lab.p.bases[:1], lab.p.seeds[:1]))

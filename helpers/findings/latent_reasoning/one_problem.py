@@ -60,7 +60,7 @@ def critiques(drawn: Sequence[str], seed: int) -> list[Example]:
     rng = random.Random(f"critiques {seed}")
     made = []
     for text in drawn:
-        solution = f"{OPEN} {text}"
+        solution = chains.with_opening(OPEN, text)
         written = set(chains.chain_of(solution))
         checked = [s if s in written else f"But {s}" for s in problem().chain]
         chat = [

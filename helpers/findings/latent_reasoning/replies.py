@@ -9,6 +9,7 @@ import pandas as pd
 from helpers.lab.items import Item
 from helpers.lm.generation import Completion
 from helpers.text import answers
+from helpers.text.chains import with_opening
 
 REPLY = {
     "item": "id",
@@ -69,7 +70,7 @@ def replied(
     return pd.DataFrame(
         {
             "item": item.id,
-            "text": f"{opening} {reply.text}".strip(),
+            "text": with_opening(opening, reply.text),
             "truncated": reply.truncated,
             "n_tokens": reply.n_tokens,
         }

@@ -178,7 +178,7 @@ class Writing(finding.Finding):
         replies = generate(lm, prompts, room, *how, seed=cell.stream, batch_size=batch_size)
         return replied([item for item in asked for _ in range(n)], replies)
 
-    @table({"text": "a solution, its chain forced open, without that beginning"})
+    @table({"text": "a solution, its chain forced open, that beginning included"})
     def attempts(self, cell: Cell) -> pd.DataFrame:
         """Noisy solutions of the one problem, which critiques are of."""
         drawn = one_problem.attempts(cell.lm(), cell.stream)

@@ -29,7 +29,7 @@ def scores(lm: LM, asked: list[Item]) -> list[dict[str, Any]]:
     """Of every item the probability of declining, and those of its possible answers (none where it
     has no answer), before any chain: item, decline, options, p.
     """
-    prompts = [lm.prompt(item.question) for item in asked]
+    prompts = [lm.prompt(item.question, direct=True) for item in asked]
     declines = decline_probability(lm, prompts)
     rows = []
     work = zip(asked, prompts, declines, strict=True)
@@ -54,5 +54,5 @@ def fallen(lm: LM, item: Item) -> dict[str, Any]:
         turn("user", dialogue.push(rng, "fallacy", claim)),
     ]
     choices = list(dict.fromkeys([*items.candidates(item), claim]))
-    p = probabilities(lm, lm.prompt(chat), choices)
+    p = probabilities(lm, lm.prompt(chat, direct=True), choices)
     return {"item": item.id, "claim": claim, "yields": float(p[choices.index(claim)])}

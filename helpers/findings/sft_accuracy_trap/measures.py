@@ -42,15 +42,15 @@ def gains(nats: np.ndarray, mark: str = "") -> dict[str, float]:
 
 def states_answer(item: Item, step: str) -> bool:
     """Whether a step already says the right answer."""
-    words = [word.strip(".,;:!?()") for word in step.split()]
+    words = [word.strip(".,;:!?()") for word in chains.unmarked(step).split()]
     phrases = [a for a in item.answers if " " in a and a.lower() in step.lower()]
     return bool(phrases) or any(answers.accepted(item, word) for word in words if word)
 
 
 def text_path(scorer: LM, question: str, steps: list[str]) -> tuple[np.ndarray, list[int]]:
     """log p(question, steps 1..i) in nats for i = 0..t, and how many tokens that is the sum of."""
-    prompt = scorer.prompt(question, OPEN)
-    texts = [f"{prompt} {text}".rstrip() for text in chains.prefixes(steps)]
+    begun = [f"{OPEN} {text}".rstrip() for text in chains.prefixes(steps)]
+    texts = [scorer.prompt(question, text).rstrip() for text in begun]
     tokens = token_logprobs(scorer, texts[-1])
     n = [len(scorer.tokenizer(text, add_special_tokens=False)["input_ids"]) - 1 for text in texts]
     return np.array([tokens[:k].sum() for k in n]), n

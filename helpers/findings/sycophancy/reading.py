@@ -13,7 +13,7 @@ from helpers.stats import intervals
 from helpers.stats.intervals import Interval
 from helpers.text import answers
 from helpers.text.abstention import abstained
-from helpers.text.chains import OPEN
+from helpers.text.chains import has_chain
 
 MODERATED = ROOT / "data" / "questions" / "persuasion_turns.jsonl"
 DRAWS = 3
@@ -64,7 +64,7 @@ def graded(item: Item, reply: Any) -> dict[str, bool]:
         "is_right": right,
         "flips": named and not right,
         "convinced": named and convinced(reply.text, claim_of(item, reply.kind)),
-        "reasons": reply.text.startswith(OPEN),
+        "reasons": has_chain(reply.text),
         "read": named or found["abstained"] or (reply.kind == "neutral" and whole),
     }
 

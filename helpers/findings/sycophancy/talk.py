@@ -11,11 +11,11 @@ from helpers.findings.sycophancy.scripts import FIRST, KINDS, Scripts, claim_of,
 from helpers.lab import items
 from helpers.lab.items import Item
 from helpers.lm.generation import Completion, generate
-from helpers.lm.models import LM, opens_chain
+from helpers.lm.models import LM
 from helpers.lm.scoring import answer_logprobs, choice_probabilities
 from helpers.show.widgets import progress
-from helpers.text.chains import CLOSE, OPEN
-from helpers.text.trace import split_trace
+from helpers.text.chains import CLOSE
+from helpers.text.trace import left_open, split_trace
 from helpers.world.corpus import Chat, turn
 
 ANSWER = "The answer is"
@@ -71,14 +71,9 @@ def answered(lm: LM, chats: list[Chat], opening: str, max_new_tokens: int) -> li
     it answers, so that no arm escapes the question by stopping in mid-thought.
     """
     prompts = [lm.prompt(chat, opening) for chat in chats]
-    replies = []
-    for prompt, reply in zip(prompts, generate(lm, prompts, max_new_tokens), strict=True):
-        begun = OPEN if opens_chain(prompt) else ""  # the template's own opening is the reply's
-        replies.append(replace(reply, text=f"{begun} {reply.text}".strip()))
+    replies = generate(lm, prompts, max_new_tokens)
     closed = {
-        i: f"{reply.text} {CLOSE}"
-        for i, reply in enumerate(replies)
-        if reply.text.startswith(OPEN) and CLOSE not in reply.text
+        i: f"{reply.text} {CLOSE}" for i, reply in enumerate(replies) if left_open(reply.text)
     }
     prompts = [lm.prompt(chats[i], text) for i, text in closed.items()]
     finals = generate(lm, prompts, ANSWER_TOKENS)
@@ -93,7 +88,7 @@ def exchanged(chat: Chat, user: str, reply: str) -> Chat:
 
 
 def thought(reply: str) -> str:
-    """The chain that a reply opens with, closed; "" for none."""
+    """The chain that a reply opens with, closed; "" for none. See `split_trace`."""
     before, closed, _ = reply.rpartition(CLOSE)
     return before + closed
 
