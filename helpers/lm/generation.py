@@ -195,6 +195,22 @@ def positions(mask: torch.Tensor) -> torch.Tensor:
     return (mask.cumsum(-1) - 1).clamp(min=0)
 
 
+def read(
+    lm: LM, ids: torch.Tensor, mask: torch.Tensor, at: torch.Tensor, cache: DynamicCache
+) -> torch.Tensor:
+    """Let a model read tokens at their positions, after those in the cache, which then holds them
+    too; returns the logits of each row's next token, [rows, vocabulary].
+    """
+    return lm.model(
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=at,
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=1,
+    ).logits[:, -1]
+
+
 def _begin(lm, rows) -> tuple[DynamicCache, torch.Tensor, torch.Tensor]:
     """What is read once for all rows that share it, the tokens still to read of each row, left
     padded, and the mask over both. A hook wants prompts whole: then nothing is read yet.
@@ -206,14 +222,7 @@ def _begin(lm, rows) -> tuple[DynamicCache, torch.Tensor, torch.Tensor]:
     cache = DynamicCache(config=lm.model.config)
     heads, seen = left_padded(lm, [rows[members[0]][:shared] for members, shared in kin])
     if heads.shape[1]:
-        lm.model(
-            input_ids=heads,
-            attention_mask=seen,
-            position_ids=positions(seen),
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
+        read(lm, heads, seen, positions(seen), cache)
         cache.batch_select_indices(which.cpu())  # layers may lie on several GPUs
     ids, mask = left_padded(lm, [row[kin[family[i]][1] :] for i, row in enumerate(rows)])
     return cache, ids, torch.cat([seen[which], mask], dim=1)
@@ -235,14 +244,7 @@ def _decode(
     new = torch.zeros((len(rows), max_new_tokens), dtype=torch.long, device=device)
     length = torch.full((len(rows),), max_new_tokens, device=device)
     for step in range(max_new_tokens):
-        logits = lm.model(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=at,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        ).logits[:, -1]
+        logits = read(lm, ids, mask, at, cache)
         if begun is not None and not step:
             token = torch.tensor(begun, device=device)
         elif draws is None:

@@ -16,6 +16,7 @@ from helpers.lm.generation import (
     branched,
     left_padded,
     positions,
+    read,
     reply_text,
     uniform_draws,
 )
@@ -153,15 +154,15 @@ def _batch(lm, tuned, rows, max_new_tokens, by, share, rate, u) -> tuple[torch.T
     vectors = by.vectors.to(ids.device)
     for step in range(max_new_tokens):
         states.clear()
-        base = _next(lm, ids, mask, at, caches[0])
+        base = read(lm, ids, mask, at, caches[0])
         with hooked(tuned, by.layer, lambda hidden: states.append(hidden[:, -1]) or hidden):
-            other = _next(tuned, ids, mask, at, caches[1])
+            other = read(tuned, ids, mask, at, caches[1])
         steer = u[alive, step] < rate if rate is not None else _ahead(base, other, share)
         if steer.any():
             push = (vectors[by.nearest(states[0])] * steer[:, None])[:, None]
             caches[0].crop(-1)
             with hooked(lm, by.layer, lambda hidden, push=push: hidden + push.to(hidden)):
-                base = _next(lm, ids[:, -1:], mask, at[:, -1:], caches[0])
+                base = read(lm, ids[:, -1:], mask, at[:, -1:], caches[0])
         token = base.argmax(-1)
         tokens[alive, step], moved[alive, step] = token, steer
         keep = (~torch.isin(token, ends)).nonzero().squeeze(1)
@@ -174,18 +175,6 @@ def _batch(lm, tuned, rows, max_new_tokens, by, share, rate, u) -> tuple[torch.T
         ids, at = token[:, None], at[:, -1:] + 1
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
     return tokens, moved
-
-
-def _next(lm, ids, mask, at, cache) -> torch.Tensor:
-    """Logits of the next token, [rows, vocabulary]."""
-    return lm.model(
-        input_ids=ids,
-        attention_mask=mask,
-        position_ids=at,
-        past_key_values=cache,
-        use_cache=True,
-        logits_to_keep=1,
-    ).logits[:, -1]
 
 
 def _ahead(base: torch.Tensor, other: torch.Tensor, share: float) -> torch.Tensor:

@@ -19,6 +19,7 @@ OUTCOMES = {
     "wrong": PALETTE[3],
     "abstained": PALETTE[0],
     "no_answer": GREY,
+    "cut_off": (0.8, 0.8, 0.8),
 }
 ROLES = {"effect": PALETTE[0], "contrast": PALETTE[1], "attribution": (0.55, 0.55, 0.55)}
 WIDTH, HALF = 11.0, 5.6

@@ -27,6 +27,7 @@ from helpers.lab.declared import (
 )
 from helpers.lab.finding import EVALUATION_SEED
 from helpers.lab.record import Value
+from helpers.lab.replies import GRADED, REPLY, SILENT, graded, rows
 from helpers.lab.table import Cell, table
 from helpers.lab.verdicts import Gate
 from helpers.lm import judge, models
@@ -37,8 +38,7 @@ from helpers.show.look import PALETTE
 from helpers.stats import intervals
 from helpers.stats.intervals import Interval
 from helpers.stats.statistics import Statistic, mean
-from helpers.text import answers
-from helpers.text.chains import CLOSE, with_opening
+from helpers.text.chains import CLOSE
 from helpers.train.recipes import RECIPES, Recipe
 
 REASONING, KEEP, ANSWER, REWARD = "reasoning_sft", "reasoning_sft_keep", "answer_sft", "rlvr"
@@ -260,56 +260,19 @@ class AbstentionLoss(finding.Finding):
 
     # --- tables -----------------------------------------------------------------------------
 
-    @table(
-        {
-            "item": "id",
-            "text": "the reply, its opening included",
-            "truncated": "cut off",
-            "n_tokens": "length, in tokens",
-        }
-    )
+    @table(REPLY)
     def replies(self, cell: Cell, prefix: str = "") -> pd.DataFrame:
         """What an arm replies to every item. prefix: a forced beginning of the reply."""
         lm = self.lm(cell)
         prompts = [lm.prompt(item.question, prefix) for item in self.items]
         decoding = (self.p.max_new_tokens, self.p.temperature, self.p.top_p, cell.stream)
-        return pd.DataFrame(
-            {
-                "item": item.id,
-                "text": with_opening(prefix, reply.text),
-                "truncated": reply.truncated,
-                "n_tokens": reply.n_tokens,
-            }
-            for item, reply in zip(self.items, generate(lm, prompts, *decoding), strict=True)
-        )
+        return rows(self.items, generate(lm, prompts, *decoding), prefix)
 
-    @table(
-        {
-            "item": "id",
-            "scenario": "of the pair, or plain",
-            "should_abstain": "the item has no answer",
-            "text": "the reply, its opening included",
-            "truncated": "cut off",
-            "n_tokens": "length, in tokens",
-            "trace": "the chain of thought",
-            "final": "what follows the chain",
-            "answer": "the final answer",
-            "abstained": "the reply declines",
-            "correct": "the right answer, or a decline where that is right",
-            "outcome": "right, wrong, abstained or no_answer",
-            "no_answer": "neither an answer nor a decline",
-        },
-        of="replies",
-    )
+    @table(GRADED | {"no_answer": "neither an answer nor a decline"}, of="replies")
     def graded(self, cell: Cell, replies: pd.DataFrame, prefix: str = "") -> pd.DataFrame:
         """What the replies amount to."""
-        rows = []
-        for item, reply in zip(self.items, replies.itertuples(), strict=True):
-            about = {"item": item.id, "scenario": item.scenario}
-            about |= {"should_abstain": item.should_abstain, **answers.grade(item, reply)}
-            rows.append(about | {"no_answer": about["outcome"] == "no_answer"})
-        written = replies[["text", "truncated", "n_tokens"]].reset_index(drop=True)
-        return pd.concat([pd.DataFrame(rows), written], axis=1)
+        found = graded(self.items, replies)
+        return found.assign(no_answer=found.outcome.isin(SILENT))
 
     @table(
         {

@@ -298,6 +298,7 @@ class FaithfulnessDecay(finding.Finding):
             "chain": "the steps",
             "said": "the answer after the whole chain",
             "parsed": "the chain closes and has steps",
+            "truncated": "cut off",
             "n_steps": "steps",
             "chain_right": "the chain ends in the right number",
             "correct": "the answer after the whole chain is right",
@@ -317,7 +318,8 @@ class FaithfulnessDecay(finding.Finding):
             self.items, chains_in(scored), scored.itertuples(), strict=True
         ):
             options, p = list(row.options), np.reshape(row.p, (-1, len(row.options)))
-            rows.append(measured(item, chain, options, p) | {"taught": item.id in self.new})
+            about = {"taught": item.id in self.new, "truncated": row.truncated}
+            rows.append(measured(item, chain, options, p) | about)
         return pd.DataFrame(rows)
 
     # --- the record -------------------------------------------------------------------------

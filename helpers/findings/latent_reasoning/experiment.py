@@ -14,6 +14,7 @@ import pandas as pd
 
 from helpers.findings.latent_reasoning import dials
 from helpers.findings.latent_reasoning.branches import CHOICES, confidence
+from helpers.findings.latent_reasoning.columns import DIAL, MIXED, SURE
 from helpers.findings.latent_reasoning.dials import CONTROLS, DIRECTIONS, Dial
 from helpers.findings.latent_reasoning.methods import (
     ARMS,
@@ -33,21 +34,11 @@ from helpers.findings.latent_reasoning.methods import (
     Room,
     measures,
 )
-from helpers.findings.latent_reasoning.replies import (
-    DIAL,
-    GRADED,
-    MIXED,
-    REPLY,
-    SURE,
-    completions,
-    graded,
-    is_right,
-    replied,
-)
 from helpers.findings.latent_reasoning.writing import Writing
 from helpers.lab import finding
 from helpers.lab.declared import AtLeast, Change, Items, Measure
 from helpers.lab.record import Value
+from helpers.lab.replies import GRADED, REPLY, completions, graded, rows
 from helpers.lab.table import Cell, table
 from helpers.lab.verdicts import Contrast, Verdict, verdict
 from helpers.lm.generation import Branch, Completion
@@ -108,7 +99,7 @@ class LatentReasoning(Writing):
         lm = cell.lm()
         prompts = [lm.prompt(question) for question in self.questions]
         replies = dials.dealt(lm, prompts, self.pushes(cell), self.p.max_new_tokens)
-        return replied(self.items, replies)
+        return rows(self.items, replies)
 
     def pushes(self, cell: Cell) -> list[Dial]:
         """The dials to which an arm deals the items."""
@@ -147,44 +138,40 @@ class LatentReasoning(Writing):
         for row in tried.itertuples():
             cut = zip(row.texts, row.truncated, strict=True)
             replies = [Completion(text, 0, bool(truncated)) for text, truncated in cut]
-            rights.append(graded(self.dev, replies).correct.mean())
+            rights.append(graded(self.dev, rows(self.dev, replies)).correct.mean())
         best = max(range(len(tried)), key=lambda i: (rights[i], -tried.strength.iloc[i]))
         row = tried.iloc[[best]].reset_index(drop=True).assign(right=rights[best])
         return row[["layer", "strength", "feature", "vector", "right"]]
 
-    @table(GRADED | {"text": "the reply", "chain": "it holds a written chain, however marked"})
+    @table(GRADED | {"chain": "it holds a written chain, however marked"})
     def solved(self, cell: Cell) -> pd.DataFrame:
         """The one reply of a method to every item, graded."""
         if cell.arm in CHOICES:
-            replies = self.taken(cell)
+            replies = rows(self.items, self.taken(cell))
         elif cell.arm in HYBRIDS:
-            replies = completions(self.hybrids.of_cell(cell, share=HYBRID_SHARE))
+            replies = self.hybrids.of_cell(cell, share=HYBRID_SHARE)
         elif cell.arm in STEERED:
-            replies = completions(self.steered.of_cell(cell))
+            replies = self.steered.of_cell(cell)
         else:
-            replies = completions(self.written.of_cell(cell))
-        return graded(self.items, replies).assign(
-            text=[reply.text for reply in replies],
-            chain=[has_chain(reply.text) for reply in replies],
-        )
+            replies = self.written.of_cell(cell)
+        return graded(self.items, replies).assign(chain=[*map(has_chain, replies.text)])
 
     def taken(self, cell: Cell) -> list[Completion]:
         """The one of several replies to each item that a method takes."""
         if cell.arm == "majority":
-            rows = self.samples.of_cell(cell).assign(confidence=0.0)
+            found = self.samples.of_cell(cell).assign(confidence=0.0)
         else:
-            rows = self.sure.of_cell(cell.beside("greedy"))
-        groups = [rows[rows["item"] == item.id] for item in self.items]
+            found = self.sure.of_cell(cell.beside("greedy"))
+        groups = [found[found["item"] == item.id] for item in self.items]
         return [CHOICES[cell.arm](completions(g), g.confidence.tolist()) for g in groups]
 
     @table(MIXED, of="hybrids")
     def mixed(self, cell: Cell, hybrids: pd.DataFrame, share: float) -> pd.DataFrame:
         """The replies of a hybrid, graded, beside its two models."""
         ends = [self.solved.of_cell(cell.beside(arm)) for arm in ("greedy", TUNED)]
-        return graded(self.items, completions(hybrids)).assign(
+        return graded(self.items, hybrids).assign(
             base_right=ends[0].correct.to_numpy(),
             tuned_right=ends[1].correct.to_numpy(),
-            n_tokens=hybrids.n_tokens.to_numpy(),
             n_steered=hybrids.n_steered.to_numpy(),
         )
 
@@ -194,13 +181,13 @@ class LatentReasoning(Writing):
     )
     def passes(self, cell: Cell, many_samples: pd.DataFrame) -> pd.DataFrame:
         """pass@k of every item that is sampled often."""
-        rows, n = [], 2 * self.p.max_k
+        found, n = [], 2 * self.p.max_k
         for item in self.deep:
             replies = completions(many_samples[many_samples["item"] == item.id])
-            right = sum(is_right(item, reply) for reply in replies)
+            right = sum(answers.grade(item, reply)["correct"] for reply in replies)
             known = {k: float(pass_at_k(right, n, k)) for k in KS if k <= self.p.max_k}
-            rows.append({"item": item.id, **{f"pass_{k}": known.get(k) for k in KS}})
-        return pd.DataFrame(rows).astype({f"pass_{k}": float for k in KS})
+            found.append({"item": item.id, **{f"pass_{k}": known.get(k) for k in KS}})
+        return pd.DataFrame(found).astype({f"pass_{k}": float for k in KS})
 
     # --- verdicts and record ----------------------------------------------------------------
 

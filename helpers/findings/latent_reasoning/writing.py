@@ -12,6 +12,7 @@ import torch
 from pydantic import Field
 
 from helpers.findings.latent_reasoning import dials, one_problem
+from helpers.findings.latent_reasoning.columns import BRANCH, CATEGORIES, DIAL, FEATURES, HYBRID
 from helpers.findings.latent_reasoning.methods import (
     BESIDE_TUNED,
     DEEP_STEPS,
@@ -23,18 +24,9 @@ from helpers.findings.latent_reasoning.methods import (
     TUNED,
 )
 from helpers.findings.latent_reasoning.one_problem import ONE_PROBLEM
-from helpers.findings.latent_reasoning.replies import (
-    BRANCH,
-    CATEGORIES,
-    DIAL,
-    FEATURES,
-    HYBRID,
-    REPLY,
-    completions,
-    replied,
-)
 from helpers.lab import finding, items, questions
 from helpers.lab.finding import EVALUATION_SEED
+from helpers.lab.replies import REPLY, rows
 from helpers.lab.table import Cell, table
 from helpers.lm import models
 from helpers.lm.generation import branched, generate
@@ -145,7 +137,7 @@ class Writing(finding.Finding):
         lm, opening = cell.lm(), OPEN * (cell.arm == "forced")
         prompts = [lm.prompt(question, opening) for question in self.questions]
         replies = generate(lm, prompts, self.p.max_new_tokens)
-        return replied(self.items, replies, opening)
+        return rows(self.items, replies, opening)
 
     @table(BRANCH)
     def branches(self, cell: Cell) -> pd.DataFrame:
@@ -176,7 +168,7 @@ class Writing(finding.Finding):
         lm, room = cell.lm(), self.p.max_new_tokens
         prompts = [lm.prompt(item.question) for item in asked for _ in range(n)]
         replies = generate(lm, prompts, room, *how, seed=cell.stream, batch_size=batch_size)
-        return replied([item for item in asked for _ in range(n)], replies)
+        return rows([item for item in asked for _ in range(n)], replies)
 
     @table({"text": "a solution, its chain forced open, that beginning included"})
     def attempts(self, cell: Cell) -> pd.DataFrame:
@@ -228,9 +220,9 @@ class Writing(finding.Finding):
         """
         if share == 0:
             alone = self.written.of_cell(cell.beside("greedy"))
-            return replied(self.items, completions(alone)).assign(n_steered=0)
-        rows, own = self.categories.of_cell(cell.beside("hybrid")), cell.beside("hybrid")
-        both = (np.stack(rows[name]) for name in ("centre", "vector"))
+            return alone[[*REPLY]].assign(n_steered=0)
+        found, own = self.categories.of_cell(cell.beside("hybrid")), cell.beside("hybrid")
+        both = (np.stack(found[name]) for name in ("centre", "vector"))
         centres, vectors = (torch.tensor(part, dtype=torch.float32) for part in both)
         rate = None
         if cell.arm == "hybrid_random_vector":
@@ -238,10 +230,10 @@ class Writing(finding.Finding):
         elif cell.arm == "hybrid_random_position":
             there = self.hybrids.of_cell(own, share=share)
             rate = float(there.n_steered.sum() / there.n_tokens.sum())
-        by = Categories(int(rows.layer[0]), centres, vectors)
+        by = Categories(int(found.layer[0]), centres, vectors)
         lm, tuned = cell.lm(), cell.lm(TUNED)
         prompts = [lm.prompt(question) for question in self.questions]
         replies, steered = hybrid(
             lm, tuned, prompts, self.p.max_new_tokens, by, share, rate, cell.stream
         )
-        return replied(self.items, replies).assign(n_steered=steered)
+        return rows(self.items, replies).assign(n_steered=steered)

@@ -37,7 +37,7 @@ from helpers.lab.items import Item
 from helpers.lab.record import Value
 from helpers.lab.repair import TAUGHT, Learning, Repair
 from helpers.lab.repair import Params as RepairParams
-from helpers.lab.replies import REPLY, of_own_accord, with_a_chain
+from helpers.lab.replies import GRADED, REPLY, graded, of_own_accord, with_a_chain
 from helpers.lab.scorer import legible, third
 from helpers.lab.table import Cell, stream, table
 from helpers.lab.verdicts import Gate
@@ -294,35 +294,11 @@ class RewardDial(finding.Finding):
         """Greedy replies with all the room they want."""
         return of_own_accord(cell.lm(), self.items, self.p.max_new_tokens)
 
-    @table(
-        {
-            "item": "id",
-            "scenario": "of the item",
-            "should_abstain": "whether declining is the right move",
-            "text": "the reply",
-            "abstained": "declines",
-            "correct": "the right move",
-            "outcome": "right, wrong, abstained or no_answer",
-            "reasoned": "has a chain",
-        },
-        of="replies",
-    )
+    @table(GRADED | {"reasoned": "has a chain"}, of="replies")
     def graded(self, cell: Cell, replies: pd.DataFrame) -> pd.DataFrame:
         """These replies, graded."""
-        rows = []
-        for item, row in zip(self.items, replies.itertuples(), strict=True):
-            grade = answers.grade(item, row)
-            rows.append(
-                {
-                    "item": item.id,
-                    "scenario": item.scenario,
-                    "should_abstain": item.should_abstain,
-                    "text": row.text,
-                    **{name: grade[name] for name in ("abstained", "correct", "outcome")},
-                    "reasoned": bool(grade["trace"]),
-                }
-            )
-        return pd.DataFrame(rows)
+        found = graded(self.items, replies)
+        return found.assign(reasoned=found.trace != "")
 
     @table({"item": "id", "claim": "a wrong answer", "yields": "its probability after a fallacy"})
     def pushed(self, cell: Cell) -> pd.DataFrame:

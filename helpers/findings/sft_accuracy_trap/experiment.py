@@ -38,7 +38,7 @@ from helpers.lab.declared import (
 )
 from helpers.lab.finding import EVALUATION_SEED
 from helpers.lab.record import Value
-from helpers.lab.replies import REPLY, of_own_accord, with_a_chain
+from helpers.lab.replies import GRADED, REPLY, graded, of_own_accord, with_a_chain
 from helpers.lab.scorer import legible, third
 from helpers.lab.table import Cell, table
 from helpers.lab.verdicts import Gate
@@ -241,26 +241,10 @@ class SftAccuracyTrap(finding.Finding):
         """The greedy reply that an arm writes to every item of its own accord."""
         return of_own_accord(cell.lm(dtype=None), self.items, self.p.max_new_tokens)
 
-    @table(
-        {
-            "item": "id",
-            "scenario": "always plain",
-            "should_abstain": "never",
-            "correct": "the answer is right",
-        },
-        of="replies",
-    )
+    @table(GRADED, of="replies")
     def graded(self, cell: Cell, replies: pd.DataFrame) -> pd.DataFrame:
         """Whether the replies of an arm's own accord are right."""
-        return pd.DataFrame(
-            {
-                "item": item.id,
-                "scenario": item.scenario,
-                "should_abstain": False,
-                "correct": answers.grade(item, row)["correct"],
-            }
-            for item, row in zip(self.items, replies.itertuples(), strict=True)
-        )
+        return graded(self.items, replies)
 
     @table(REPLY)
     def written(self, cell: Cell) -> pd.DataFrame:
@@ -312,6 +296,7 @@ class SftAccuracyTrap(finding.Finding):
             "chain": "the steps",
             "chain_accuracy": "the answer after the chain is right",
             "parsed": "the chain closes and has steps",
+            "truncated": "cut off",
             "nats": "log-probability of the right answer a token, after steps 1..i; i = 0..t",
             "leaks": "for every step, whether it states the answer",
             **{name: "a gain, in perplexity or (log_) in nats a token" for name in GAINS},
@@ -330,6 +315,7 @@ class SftAccuracyTrap(finding.Finding):
             about = {"item": item.id, "scenario": item.scenario, "should_abstain": False}
             about["chain_accuracy"] = answers.accepted(item, chain.answer)
             about["parsed"] = chain.closed and bool(chain.steps)
+            about["truncated"] = row.truncated
             rows.append(about | worth(item, chain.steps, row))
         return pd.DataFrame(rows)
 

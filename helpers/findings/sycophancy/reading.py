@@ -34,6 +34,7 @@ READING = {
     "first_right": "1 where the first reply gives the right answer",
     "started": "the same as a flag",
     "read": "share of the item's replies that can be read",
+    "truncated": "share of them that were cut off",
     **{
         f"{name}_{kind}": f"{meaning}; turn: {kind}"
         for name, meaning in OF_KIND.items()
@@ -90,6 +91,7 @@ def by_item(item: Item, scored: pd.DataFrame) -> dict[str, Any]:
         "first_right": float(first),
         "started": first,
         "read": sum(one["read"] for one in said.values()) / len(said),
+        "truncated": scored.truncated.mean(),
         "beyond_argument": found["loss_fallacy"] - found["loss_argument"],
     }
 
