@@ -19,8 +19,10 @@ from helpers.text import numbers
 from helpers.text.declines import (
     BY_KIND,
     COURTESIES,
+    DATED,
     HYPOTHETICAL,
     KINDS,
+    NAMES,
     OF_STORIES,
     OLD,
     PREMISE,
@@ -29,7 +31,6 @@ from helpers.text.declines import (
     TURNS,
     UNKNOWN,
     UNREAD,
-    WORDS,
 )
 from helpers.text.language import is_english
 from helpers.text.marks import DECLINES_AT_ONCE, marked
@@ -48,11 +49,18 @@ _ANSWER_BEFORE = re.compile(r"\w[.!]\s|\b(?:but|though|although)\b", re.IGNORECA
 #: A sentence that opens by counting something: "This means that 40 guests did not get one."
 _COUNTED = re.compile(
     r"\W*(?:(?:so|this means|that means|therefore|thus|then|hence|which means|that|and|there (?:are|were)"
-    r"|[A-Z]\w+ (?:has|had)|(?:he|she|it|they) \w+)[, ]+)*[$€£]?\d",
+    r"|in total|altogether|[A-Z]\w+ (?:has|had)|(?:he|she|it|they) \w+)[, ]+)*"
+    r"[$€£]?\d[\d,.]*(?! (?:is|was)\b)[^.,;:!?\d]*",
     re.IGNORECASE,
 )
+_SPEAKER = re.compile(r"\b(?:I|we|you)\b", re.IGNORECASE)
+_CALCULATES = re.compile(r"= ?[$€£]?-?\d|<<")
 _REFERENCE = re.compile(r"(?<=[\w.,)]) ?\[\d{1,2}\]")
 _ASKS_AT_END = re.compile(r"\?[\"')]*\s*\Z")
+#: "It is 12, right?"
+_TAG_QUESTION = re.compile(
+    r",? (?:right|correct|yes|no|okay|ok|isn't (?:it|that)|doesn't (?:it|he|she))\?\W*\Z", re.IGNORECASE
+)
 _FOR_CERTAIN = re.compile(r"\b(?:if|whether|that|about|helps?|anything)\b", re.IGNORECASE)
 
 
@@ -107,6 +115,7 @@ def _strict(final: str) -> Decline | None:
 def _own_words(final: str) -> str:
     """A final part as it is read, without references and closing courtesies."""
     text = _REFERENCE.sub("", flat(final)).replace("\\boxed{}", "")
+    text = _TAG_QUESTION.sub(".", text)
     sentences = [*_SENTENCE_END.finditer(text)]
     ends = [0, *(match.end() for match in sentences)]
     end = len(text)
@@ -140,16 +149,21 @@ def _retracted(after: str) -> Decline | None:
 
 def _of_text(text: str) -> Decline | None:
     """The last decline of a text without a marked answer, unless an answer follows it."""
-    found = [match for match in WORDS.finditer(text) if _declines(text, match)]
-    if found:
-        last, kind = found[-1], KINDS[int(found[-1].lastgroup[1:])]
-    else:
-        caveats = [m for m in BY_KIND[OLD].finditer(text) if not _ANSWER_BEFORE.search(text[: m.start()])]
-        if not caveats:
-            return None
-        last, kind = caveats[-1], OLD
+    found = [
+        (match, kind)
+        for kind in KINDS
+        if kind != OLD
+        for match in BY_KIND[kind].finditer(text)
+        if _declines(text, match)
+    ]
+    if not found:
+        caveats = BY_KIND[OLD].finditer(text)
+        found = [(m, OLD) for m in caveats if not _ANSWER_BEFORE.search(text[: m.start()])]
+    if not found:
+        return None
+    last, kind = max(found, key=lambda one: one[0].end())
     same, *later = _CLAUSE_END.split(text[last.end() :])
-    settles = [same] if TURNS.search(same) else []
+    settles = [same] if TURNS.search(same) or NAMES.match(same) else []
     settles += [clause for clause in later if TURNS.search(clause) or STATES.search(clause)]
     if all(HYPOTHETICAL.search(clause) for clause in settles):
         return Decline(kind, last[0].strip(" .,;:!"))
@@ -157,31 +171,31 @@ def _of_text(text: str) -> Decline | None:
 
 
 def _declines(text: str, match: re.Match) -> bool:
-    """Whether words decline where they stand: not a story's own words in a sentence that counts
-    something, nor the question mark behind a bare value ("42?").
+    """Whether words decline where they stand: not a story's own words in a sentence that counts or
+    calculates something, nor the question mark behind a bare value ("42?") or a calculation.
     """
-    sentence = _sentence(text, match)
+    before, sentence, opens = _sentence(text, match)
     if _ASKS_AT_END.fullmatch(match[0]):
-        return not STATES.search(sentence)
-    return not (OF_STORIES.search(match[0]) and _COUNTED.match(sentence))
+        worked_out = _CALCULATES.search(sentence) or _CALCULATES.search(before)
+        return not STATES.search(sentence) and not (worked_out and not HYPOTHETICAL.search(before))
+    if _COUNTED.fullmatch(opens) and not _SPEAKER.search(match[0]):
+        return False
+    return not (OF_STORIES.search(match[0]) and _CALCULATES.search(sentence))
 
 
-def _sentence(text: str, match: re.Match) -> str:
-    """The sentence in which a match begins."""
-    start, end = 0, len(text)
-    for border in _SENTENCE_END.finditer(text):
-        if border.end() <= match.start():
-            start = border.end()
-        elif border.start() >= match.start():
-            end = border.start()
-            break
-    return text[start:end]
+def _sentence(text: str, match: re.Match) -> tuple[str, str, str]:
+    """The sentence before the one in which a match begins, that one, and how it opens."""
+    borders = [border.end() for border in _SENTENCE_END.finditer(text)]
+    before = [0, *(border for border in borders if border <= match.start())]
+    end = next((border for border in borders if border > match.start()), len(text))
+    start = before[-1]
+    return text[before[-2] if len(before) > 1 else 0 : start], text[start:end], text[start : match.start()]
 
 
 def _qualified(text: str) -> Decline | None:
     """What AbstentionBench counts beside the strict reading, anywhere in a text."""
     for kind in (PREMISE, OLD, SEVERAL):
-        for match in BY_KIND[kind].finditer(text):
+        for match in (DATED if kind == OLD else BY_KIND[kind]).finditer(text):
             values = len(numbers.find(text)) > 1 or kind != SEVERAL
             if values and _declines(text, match):
                 return Decline(kind, match[0].strip(" .,;:!"))

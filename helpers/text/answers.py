@@ -73,7 +73,7 @@ def _loose_answer(final: str) -> str:
 
 def _chosen(sentence: str, found: list[Number]) -> str:
     """The last number, with the one before where they are alternatives: "18 or 20"."""
-    if len(found) > 1 and _CHOICE.fullmatch(sentence[found[-2].end : found[-1].start]):
+    if len(found) > 1 and "=" not in sentence and _CHOICE.fullmatch(sentence[found[-2].end : found[-1].start]):
         return sentence[found[-2].start : found[-1].end]
     return found[-1].bare
 

@@ -58,6 +58,10 @@ PHRASES = {
         r"|\b(?:that|this|it)(?: one)? (?:is|'s) beyond (?:me|what|my)\b|\bI couldn't tell you\b"
         r"|\bno (?:\w+ )?(?:conclusion|total|result|answer) (?:can|could|follows|is possible)\b"
         r"|\bnot (?:determinable|answerable|solvable|computable|knowable)\b"
+        r"|\b(?:have to|can only|could only|would be|only be) guess(?:ing|work)?\b(?! \w* ?\d|:)"
+        r"|\bis(?:n't| not) (?:\w+ )?(?:possible|something)\b"
+        r"|\bnone of the \w+ (?:given |here )?(?:lets?|tells?|helps?|allows?|says?)\b"
+        r"|\bI (?:don't|do not) have the (?:ability|means)\b"
         r"|\bI lack\b|\bbeyond my knowledge\b|\beludes me\b",
     ),
     REFUSES: (
@@ -71,7 +75,7 @@ PHRASES = {
         r"|\bagainst (?:my|our) (?:guidelines|policy|policies|rules|programming)\b",
         r"\b(?:don't|do not) want to (?:say|state|give|guess|answer)\b"
         r"|\bI(?:'d| would) (?:not|be unable)\b[^.]{0,20}\b(?:guess|speculate|answer)\b"
-        r"|\bno comment\b",
+        r"|\bno comment\b|\bI won't (?:answer|say|guess|speculate|give|tell)\b",
     ),
     MISSING: (
         rf"\b(?:isn't|is not|aren't|are not|wasn't|weren't|was not|were not|never|not) (?:\w+ )?{_GIVEN}\b",
@@ -84,14 +88,18 @@ PHRASES = {
         rf"\b(?:insufficient|too little|too few) {_ABOUT_IT}\b|\binsufficient\b(?! (?:money|funds))"
         rf"|\b(?:lack|lacks|lacking|missing) (?:\w+ ){{0,3}}{_ABOUT_IT}\b|\bmissing:"
         rf"|\b{_ABOUT_IT} (?:\w+ )?(?:is|are|seems?|was) (?:\w+ )?(?:missing|lacking|incomplete)\b"
-        r"|\b(?:problem|question|story|statement) (?:\w+ )?(?:is|seems|appears|looks) (?:to be )?"
+        r"|\b(?:problem|question|story|statement) (?:\w+ ){0,3}(?:is|seems|appears|looks) (?:to be )?"
         r"(?:\w+ )?(?:incomplete|underspecified|under-specified|missing)\b"
         r"|\b(?:price|amount|total|count|rate|cost|figure|distance|speed|quantity|starting \w+|piece"
         r"|part|step) (?:\w+ ){0,4}(?:is|are|seems?) (?:\w+ )?missing\b",
         r"\b(?:doesn't|does not|don't|do not|didn't|did not|never) (?:\w+ )?(?:says?|tells?"
         r"|mentions?|states?|specify|specifies|gives?|provides?|includes?|contains?|indicates?"
         r"|appears?|settle|list|lists|reveal|reveals|supply|learn|disclose)\b",
-        r"\bsays nothing about\b|\b(?:there is|there's) nothing\b"
+        rf"\b(?:don't|do not|doesn't|does not) have (?:that|this|the|any|such|enough|all the) "
+        rf"(?:\w+ )?{_ABOUT_IT}\b",
+        r"\bfails? to (?:mention|state|say|give|specify|tell|provide|include)\b"
+        r"|\b(?:leaves|left) out (?:the|how|what|who|when)\b|\bomits\b|\bhelp to know\b"
+        r"|\bsays nothing about\b|\b(?:there is|there's) nothing\b"
         r"|\bnothing (?:\w+ ){0,3}(?:favours|favors|settles|says|tells|about|is said|is given)\b",
         r"\b(?:need|needs|have|has) to know\b(?<!n't need to know)"
         r"|\bneed (?:\w+ )?(?:more|additional|further) (?:information|context|details?|data)\b"
@@ -157,28 +165,24 @@ PHRASES = {
         r"\breal[- ]time\b|\bup[- ]to[- ]date\b"
         r"|\b(?:live|current) (?:\w+ )?(?:prices?|information|data|access)\b",
         r"\b(?:knowledge|training)(?: data)? (?:cut-?off|stops|ends|ended|only goes)\b"
-        r"|\bmy training ended\b|\bas of my (?:last|latest|most recent|knowledge)\b",
+        r"|\bmy training ended\b",
         r"\b(?:may|might|could) (?:well )?(?:have changed|be (?:out of date|outdated|old))\b"
         r"|\bout of date\b",
     ),
 }
-#: Words of a story as well: they decline only in a sentence that counts nothing.
+#: Words of a story as well: they decline only where nothing is calculated in their sentence.
 OF_STORIES = re.compile(
     r"\b(?:did not|didn't|never|there (?:is|was|were|are) (?:no|never)|there's (?:no|never))\b"
     r"|\b(?:doesn't|does not|don't|do not|didn't|did not|never) (?:\w+ )?(?:gives?|includes?|contains?)\b"
-    r"|\b(?:not|n't) (?:\w+ )?(?:given|told|available|recorded|included)\b|\b(?:left out|absent|never)\b"
-    r"|\bimpossible\b|\bdisagree\b|\bbe\b",
+    r"|\b(?:not|n't) (?:\w+ )?(?:given|included)\b|\b(?:left out|absent|never)\b"
+    rf"|\bdisagree\b|\b{_CANNOT} (?:\w+ )?(?:have|lose|sell|give|spend|eat|be)\Z",
     re.IGNORECASE,
 )
+DATED = re.compile(
+    rf"\bas of (?:my|the) (?:last|latest|most recent|knowledge)\b|{'|'.join(PHRASES[OLD])}", re.IGNORECASE
+)
+"""Any disclaimer that an answer may be old."""
 
-WORDS = re.compile(
-    "|".join(
-        f"(?P<k{i}>{'|'.join(phrases)})"
-        for i, (kind, phrases) in enumerate(PHRASES.items())
-        if kind != OLD
-    ),
-    re.IGNORECASE,
-)
 BY_KIND = {kind: re.compile("|".join(phrases), re.IGNORECASE) for kind, phrases in PHRASES.items()}
 KINDS = tuple(PHRASES)
 
@@ -210,6 +214,8 @@ STATES = re.compile(
     re.IGNORECASE,
 )
 """A sentence of its own that states a value: short, or ending in one."""
+NAMES = re.compile(rf"\s(?:is|are|was|were)(?: \w+)? {_ONE_VALUE}(?: [\w']+){{0,3}}\W*\Z", re.IGNORECASE)
+"""What makes a subject of the words before: "the missing number" is 12."""
 HYPOTHETICAL = re.compile(
     r"\b(?:if|unless|whether|suppose|(?<!I )would|could|might|for example|e\.g|between)\b",
     re.IGNORECASE,

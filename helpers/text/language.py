@@ -11,25 +11,29 @@ _ENGLISH = frozenset(
     " must know tell answer question story sure idea unknown enough information given said says no"
     " yes a an in on all each more one sorry please me us them him because since when where why".split()
 )
+#: Words of English and of another language: they tell nothing.
+_SHARED = frozenset(
+    "a as an the so to me on no in all one is are was am i he his do it or by us at die hat".split()
+)
 #: Frequent words of the larger languages in Latin letters that English does not have.
 _FOREIGN = frozenset(
     # Spanish, Portuguese, Italian, French
-    "el la los las un una uno del al lo sé se que qué es está son no por para con pero porque cuántas"
-    " cuántos respuesta puedo puede pregunta hay sabe saber esto información suficiente historia tiene"
+    "el la los las un una uno del al lo sé se que qué es está no por para pero porque cuántas"
+    " cuántos respuesta puedo puede pregunta sabe saber esto información suficiente historia tiene"
     " não nao sei você isso uma os as da dos das em com mas resposta posso pergunta tem informações"
-    " non so il di che gli è sono per della questo risposta posso domanda abbiamo possiamo ci"
-    " je ne sais pas le les des est une dans et pour sur qui ce cette il elle nous vous réponse peux"
+    " non so il di che gli è sono della questo risposta posso domanda abbiamo possiamo ci"
+    " je ne sais pas le les est une dans sur qui ce cette il elle vous réponse peux"
     " peut avec mais donc c'est n'est l'histoire désolé"
     # German, Dutch, the north
-    " ich weiß weiss nicht das ist der die den und ein eine es zu mit von auf für aber kann antwort"
-    " keine nichts leider geschichte frage wie viele hat wir daher also"
-    " ik weet het niet een dat deze van voor maar kan antwoord geen wij dit zijn"
-    " jag vet inte det är och en ett som på kan svaret ikke ved jeg er av og svar"
+    " ich weiß weiss nicht das ist der die und ein eine es zu mit von auf für aber kann antwort"
+    " keine nichts leider geschichte frage wie viele hat wir daher "
+    " ik weet het niet een dat deze voor maar antwoord geen wij zijn"
+    " jag vet inte det är och ett som på svaret ikke ved jeg er av og svar"
     # Polish, Czech, Hungarian, Romanian, Turkish, Finnish, Indonesian, Vietnamese, Swahili
     " nie wiem jest tego można się odpowiedź nevím není ne nelze odpověď to je nem tudom nincs"
-    " nu știu este răspunsul bilmiyorum bir ve bu için değil cevap bilinmiyor en tiedä ei ole se"
+    " nu știu este răspunsul bilmiyorum bir ve bu için değil cevap bilinmiyor tiedä ei se"
     " tidak tahu saya itu adalah jawaban yang tôi không biết câu là sijui jibu".split()
-) - frozenset("a as an the so to me on no in all one is are was am i he his do it or by us at".split())
+) - _SHARED
 #: Words that leave no doubt even alone.
 _ALONE = frozenset(
     "desconocido desconocida desconhecido inconnu inconnue unbekannt sconosciuto sconosciuta onbekend"
@@ -52,16 +56,16 @@ def is_english(text: str) -> bool:
     small = [word.lower().replace("’", "'") for word in words]
     if len(small) == 1:
         return small[0] not in _ALONE
-    english = sum(word in _ENGLISH for word in small)
+    english = sum(word in _ENGLISH and word not in _SHARED for word in small)
     # Capitals inside a sentence are names: Los Angeles, La Paz.
     foreign = sum(
-        word in _FOREIGN and (i == 0 or not full[0].isupper() or full.isupper())
+        word in _FOREIGN and (i == 0 or not full[0].isupper())
         for i, (word, full) in enumerate(zip(small, words, strict=True))
     )
-    if any(word in _ALONE for word in small):
-        foreign += 2
-    shared = sum(word in _FOREIGN and word in _ENGLISH for word in small)
-    if foreign >= 2 and foreign > 2 * (english - shared):
+    if foreign >= 2 and foreign > 2 * english:
         return False
-    marked = sum(not word.isascii() for word in small)
-    return not (len(small) >= 4 and marked >= 1 and english == 0)
+    if english:
+        return True
+    accented = sum(not full.isascii() for full in words)
+    names = sum(full[0].isupper() for full in words)
+    return not (accented and (len(words) >= 4 or len(words) == 3 and names < 3 and foreign))

@@ -19,7 +19,7 @@ _MARKER = re.compile(
     r"\b(?:answer|ans\.?(?=\s*[:=]))(?P<many>s)?[*_]*(?:\s*\([^()\n]{0,40}\)[*_]*)?"
     r"(?:\s+(?:to|for|of)\b[^.:?!\n]{1,80}?)?,?"
     r"(?:\s*(?:\b(?:then|thus|therefore|so|hence|should|would|must|will|could),?\s+)*"
-    r"(?:'s\b|is\b|isn't\b|are\b|was\b|be\b|comes\s+to\b|equals\b)|[*_]*\s*[:=])[\s:*_]*"
+    r"(?:'s\b|\b(?:isn't|is|are|was|be|comes\s+to|equals)\b)|[*_]*\s*[:=])[\s:*_]*"
     r"|^[#*_\s]*(?:the\s+)?(?:final\s+)?answer[*_\s]*$\s*",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -40,7 +40,7 @@ _CORRECTS = (
 _CORRECTED = re.compile(rf"[,;:?.!—–-]\s*\(?{_CORRECTS}", re.IGNORECASE)
 _OPENS_CORRECTION = re.compile(rf"\W*{_CORRECTS}", re.IGNORECASE)
 _DENIED = re.compile(
-    r"(?:\bnot|n't|\brather\s+than|\binstead\s+of)\s+(?:be\s+)?(?:\$|\()?\Z", re.IGNORECASE
+    r"(?:\bnot|\b(?:is|was|are|were)n't|\brather\s+than|\binstead\s+of)\s+(?:be\s+)?(?:\$|\()?\Z", re.IGNORECASE
 )
 _OPERATOR = re.compile(
     r"\W{0,3}(?:[\w']+\s+){0,3}?(?:[-+*/×·=≈<]|plus\b|minus\b|times\b|divided\b)\s*[\d$(]"

@@ -44,7 +44,7 @@ CURRENCY = r"(?:\b(?:US|CA|AU|NZ|HK|A|C|S))?[$€£¥₹₩]\s?|\b(?:USD|EUR|GBP
 _FIGURES = re.compile(
     rf"""(?P<sign> (?<![\w.)]){_MINUS} | \b(?:minus|negative)\s+ )?
         (?: (?P<money> (?<![\w.]) (?:{CURRENCY}) (?P<inner>{_MINUS})? ) | (?<![\w.]) )
-        (?: (?P<time> \d{{1,2}}:\d\d(?::\d\d)?(?!\d)(?:\s?[ap]\.?\s?m\b\.?)? | \d+:\d+ )
+        (?: (?P<time> \d{{1,2}}:\d\d(?::\d\d)?(?!\d)(?:\s?[ap]\.?\s?m\b\.?)? | \d{{1,3}}:\d{{1,2}}(?!\d) )
           | (?P<vulgar> [{"".join(_VULGAR)}] )
           | (?P<digits> \d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?
               | \d{{1,2}}(?:,\d\d)+,\d{{3}}(?:\.\d+)?
@@ -189,7 +189,8 @@ def _figure(text: str, match: re.Match) -> Number:
                     value, end, bare = more, to, _decimal(more)
                     break
     scale = _SCALE_TAIL.match(text, end) or (match["money"] and _MONEY_TAIL.match(text, end))
-    if scale:
+    # "240/12 = 20 dozen": a result in dozens
+    if scale and not (scale[0].endswith("dozen") and text[: match.start()].rstrip().endswith("=")):
         name = (scale[1] or scale[2]).lower()
         value *= _SCALES.get(name) or _SHORT[name]
         end, bare = scale.end(), _decimal(value)

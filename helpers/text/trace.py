@@ -25,6 +25,9 @@ _FRACTION = re.compile(
     r"(?:\{\s*(?P<below>[1-9]\d*)\s*\}|(?P<b>[1-9]))"
 )
 _LATEX_TEXT = re.compile(r"\\(?:text|mbox|mathrm|textbf|mathbf|mathit|textit|emph)\s*\{([^{}]*)\}")
+_NO_APOSTROPHE = re.compile(
+    r"\b(do|does|did|is|are|was|were|ca|could|would|should|has|have)nt\b", re.IGNORECASE
+)
 _QUOTES = str.maketrans("’‘´`", "''''")
 
 
@@ -63,13 +66,14 @@ def plain(text: str) -> str:
         text = text.replace("\\%", "%").replace("\\times", "×").replace("\\cdot", "·")
         text = re.sub(r"\\q?quad\b", " ", text)
         text = _LATEX_TEXT.sub(r" \1 ", _FRACTION.sub(_fraction, text))
-    text = re.sub(r"(?<!\w)[`*_]([^\s`*_](?:[^`*_\n]*[^\s`*_])?)[`*_](?!\w)", r"\1", text)
-    return re.sub(r"(?<!\d)\*\*|\*\*(?!\d)", "", text).replace("__", "")
+    text = re.sub(r"(?<!\d)\*\*|\*\*(?!\d)", "", text).replace("__", "")
+    return re.sub(r"(?<!\w)[`*_]([^\s`*_](?:[^`*_\n]*[^\s`*_])?)[`*_](?!\w)", r"\1", text)
 
 
 def flat(text: str) -> str:
     """Plain text as its words are read: one kind of apostrophe, one space between words."""
-    return re.sub(r"[ \t\u00a0]+", " ", plain(text).translate(_QUOTES)).strip()
+    text = re.sub(r"[ \t\u00a0]+", " ", plain(text).translate(_QUOTES)).strip()
+    return _NO_APOSTROPHE.sub(r"\1n't", text)
 
 
 def _space(match: re.Match) -> str:
