@@ -33,7 +33,7 @@ from helpers.text.declines import (
     UNREAD,
 )
 from helpers.text.language import is_english
-from helpers.text.marks import DECLINES_AT_ONCE, marked
+from helpers.text.marks import DECLINES_AT_ONCE, EMPTY_BOX, marked
 from helpers.text.trace import final_part, flat
 
 LABELLED = ROOT / "data" / "questions" / "abstention_responses.jsonl"
@@ -114,7 +114,7 @@ def _strict(final: str) -> Decline | None:
 
 def _own_words(final: str) -> str:
     """A final part as it is read, without references and closing courtesies."""
-    text = _REFERENCE.sub("", flat(final)).replace("\\boxed{}", "")
+    text = EMPTY_BOX.sub("", _REFERENCE.sub("", flat(final)))
     text = _TAG_QUESTION.sub(".", text)
     sentences = [*_SENTENCE_END.finditer(text)]
     ends = [0, *(match.end() for match in sentences)]

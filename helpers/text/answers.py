@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
 from helpers.text import abstention, latex, numbers
-from helpers.text.marks import SENTENCE_END, marked, said, several, stated
+from helpers.text.marks import EMPTY_BOX, SENTENCE_END, marked, said, several, stated
 from helpers.text.numbers import CURRENCY, Number
 from helpers.text.trace import final_part, plain, split_trace
 
@@ -61,13 +61,14 @@ def _loose_answer(final: str) -> str:
         if _CONCLUDES.match(sentence) and not numbers.in_figures(sentence):
             if words := said(sentence, numbers.in_words(sentence)):
                 return words[-1].bare
-        *_, result = sentence.rpartition("=")
-        first = said(result, numbers.in_figures(result))[:1] if result != sentence else []
-        if found := first or said(sentence, numbers.in_figures(sentence)):
-            return _chosen(sentence, found) if not first else first[0].bare
+        found = said(sentence, numbers.in_figures(sentence))
+        if results := [one for one in found if one.start > sentence.rfind("=") >= 0]:
+            return results[0].bare
+        if found:
+            return _chosen(sentence, found)
     if words := numbers.in_words(text):
         return words[-1].bare
-    lines = text.replace("\\boxed{}", "").splitlines()
+    lines = EMPTY_BOX.sub("", text).splitlines()
     return lines[-1].strip(" .*") if lines and len(lines[-1].split()) <= 8 else ""
 
 
@@ -107,6 +108,9 @@ def equal(a: str, b: str) -> bool:
     x, y = number(a), number(b)
     if x is not None and y is not None:
         return abs(x - y) <= abs(y) / 10**6
+    for time, value in ((a, y), (b, x)):
+        if value is not None and (whole := _TIME.fullmatch(time)):
+            return whole[2] == "00" and int(whole[1]) == value
     if (one := _TIME.fullmatch(a)) and (other := _TIME.fullmatch(b)):
         return _same_time(one, other)
     if _normalised(a) == _normalised(b) != "" and x is y:

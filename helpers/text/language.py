@@ -47,7 +47,7 @@ _MATHS = re.compile(r"\\[a-zA-Z]+|[α-ωΑ-Ω]|<[^>]*>")
 
 def is_english(text: str) -> bool:
     """Whether a text is English as far as its frequent words tell; a name or a number alone is."""
-    words = _WORD.findall(_MATHS.sub(" ", text))
+    words = [word for word in _WORD.findall(_MATHS.sub(" ", text)) if word[0].isalpha()]
     letters = "".join(words)
     if not letters:
         return True
@@ -66,6 +66,6 @@ def is_english(text: str) -> bool:
         return False
     if english:
         return True
-    accented = sum(not full.isascii() for full in words)
+    accented = sum(not word.isascii() for word in small)
     names = sum(full[0].isupper() for full in words)
     return not (accented and (len(words) >= 4 or len(words) == 3 and names < 3 and foreign))

@@ -10,6 +10,7 @@ from helpers.text.numbers import CURRENCY, Number
 from helpers.text.trace import final_part, plain
 
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*(?:\{|(?=[\d$-]))")
+EMPTY_BOX = re.compile(r"\\boxed\s*\{\s*\}")
 _TAG = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.IGNORECASE | re.DOTALL)
 #: "#### 12": not a heading, which goes on below or counts a step
 _HASHES = re.compile(r"(?:^|(?<=[.!?\s]))\#{4}[ \t]*\n?[ \t]*(?P<rest>[^\n#]+)", re.MULTILINE)
@@ -19,7 +20,8 @@ _MARKER = re.compile(
     r"\b(?:answer|ans\.?(?=\s*[:=]))(?P<many>s)?[*_]*(?:\s*\([^()\n]{0,40}\)[*_]*)?"
     r"(?:\s+(?:to|for|of)\b[^.:?!\n]{1,80}?)?,?"
     r"(?:\s*(?:\b(?:then|thus|therefore|so|hence|should|would|must|will|could),?\s+)*"
-    r"(?:'s\b|\b(?:isn't|is|are|was|be|comes\s+to|equals)\b)|[*_]*\s*[:=])[\s:*_]*"
+    r"(?:'s\b|\b(?:isn't|is|are|be|comes\s+to|equals)\b)|[*_]*\s*[:=])[\s:*_]*"
+    r"|\b(?:final|correct|right)\s+answer\s+was\b[\s:*_]*"
     r"|^[#*_\s]*(?:the\s+)?(?:final\s+)?answer[*_\s]*$\s*",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -48,10 +50,12 @@ _OPERATOR = re.compile(
 _RESULT = re.compile(r"=|≈|\bwhich\s+(?:is|equals|gives|makes|comes\s+to)\b|\bequals\b", re.I)
 _ALTERNATIVES = re.compile(
     r"\s*(?:,(?!\d{3}(?!\d)|\d\d,\d{3})|;|&|/(?=\s)|\\pm)\s*(?:or\s+|and\s+)?"
-    r"|(?<=\d)\s*[–-]\s*(?=[$€£]?\d)"
+    r"|(?<=\d)(?:-|\s*–\s*)(?=[$€£]?\d)"
     r"|[,(]?\s*\b(?:or|and|to)\b\s*",
     re.IGNORECASE,
 )
+#: An expression that nobody worked out
+_EXPRESSION = re.compile(r"[\d.\s()]*\d\s*[-+*×·/][\d.\s()+*×·/-]*\d[)\s.]*")
 _VARIABLE = re.compile(r"(?<![\w.])\\?[a-z]\w{0,5}\s*=\s*(?=[^=]*\Z|[^=]*\b\w+\s*=)", re.IGNORECASE)
 _LEAD = re.compile(
     r"(?:[\s\"'*_:(\[]|about\b|approximately\b|approx\b|around\b|roughly\b|exactly\b|only\b|just\b"
@@ -167,6 +171,9 @@ def value(text: str) -> str:
         return text.strip(" .*:")
     if several(text):
         return text.strip(" .*:()[]$")
+    if _EXPRESSION.fullmatch(text) and len(numbers.find(text)) > 1:
+        sum_ = text.strip(" .").replace("×", "*").replace("·", "*")
+        return latex.rational(sum_.replace("*", r"\times ")) or text
     found = said(text, numbers.find(text))
     if not found:
         return text.strip(" .*:\"'()[]$`")
@@ -177,9 +184,9 @@ def value(text: str) -> str:
         r"\s*=\s*[^=]*[-+*/×][^=]*\Z", text[found[0].end :]
     ):
         return found[0].bare
-    *_, result = _RESULT.split(text)
-    behind = said(result, numbers.find(result)) or found
-    return behind[0].bare
+    results = [match.end() for match in _RESULT.finditer(text)]
+    behind = [one for one in found if results and one.start >= results[-1]]
+    return (behind or found)[0].bare
 
 
 def said(text: str, found: list[Number]) -> list[Number]:

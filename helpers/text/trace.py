@@ -12,7 +12,8 @@ _TURN = re.compile(
     r"(?:^|(?<=[.!?\d}>])[ \t]+)[ \t]*(?:[#*_>-]+[ \t]*)?"
     r"(?:(?:new|next|another)[ \t]+)?"
     r"(?:question|q|problem|exercise|human|user|instruction)"
-    r"[ \t]*\d*[ \t]*[*_]*[ \t]*[:.)](?![\d/])",
+    r"[ \t]*\d*[ \t]*[*_]*[ \t]*[:.)](?![\d/])"
+    r"|^\#+[ \t]*(?:(?:new|next|another)[ \t]+)?(?:question|problem|instruction)[ \t]*\d*[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
 )
 #: What only says a question again: "Let me restate the problem first."
@@ -64,6 +65,7 @@ def plain(text: str) -> str:
     if "\\" in text or "{,}" in text:
         text = _ESCAPED_SPACE.sub(_space, text.replace("{,}", ",")).replace("\\$", "$")
         text = text.replace("\\%", "%").replace("\\times", "×").replace("\\cdot", "·")
+        text = text.replace("\\approx", "≈")
         text = re.sub(r"\\q?quad\b", " ", text)
         text = _LATEX_TEXT.sub(r" \1 ", _FRACTION.sub(_fraction, text))
     text = re.sub(r"(?<!\d)\*\*|\*\*(?!\d)", "", text).replace("__", "")
