@@ -59,7 +59,8 @@ _REFERENCE = re.compile(r"(?<=[\w.,)]) ?\[\d{1,2}\]")
 _ASKS_AT_END = re.compile(r"\?[\"')]*\s*\Z")
 #: "It is 12, right?"
 _TAG_QUESTION = re.compile(
-    r",? (?:right|correct|yes|no|okay|ok|isn't (?:it|that)|doesn't (?:it|he|she))\?\W*\Z", re.IGNORECASE
+    r",? (?:right|correct|yes|no|okay|ok|isn't (?:it|that)|doesn't (?:it|he|she))\?\W*\Z",
+    re.IGNORECASE,
 )
 _FOR_CERTAIN = re.compile(r"\b(?:if|whether|that|about|helps?|anything)\b", re.IGNORECASE)
 
@@ -189,7 +190,11 @@ def _sentence(text: str, match: re.Match) -> tuple[str, str, str]:
     before = [0, *(border for border in borders if border <= match.start())]
     end = next((border for border in borders if border > match.start()), len(text))
     start = before[-1]
-    return text[before[-2] if len(before) > 1 else 0 : start], text[start:end], text[start : match.start()]
+    return (
+        text[before[-2] if len(before) > 1 else 0 : start],
+        text[start:end],
+        text[start : match.start()],
+    )
 
 
 def _qualified(text: str) -> Decline | None:

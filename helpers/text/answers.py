@@ -74,7 +74,11 @@ def _loose_answer(final: str) -> str:
 
 def _chosen(sentence: str, found: list[Number]) -> str:
     """The last number, with the one before where they are alternatives: "18 or 20"."""
-    if len(found) > 1 and "=" not in sentence and _CHOICE.fullmatch(sentence[found[-2].end : found[-1].start]):
+    if (
+        len(found) > 1
+        and "=" not in sentence
+        and _CHOICE.fullmatch(sentence[found[-2].end : found[-1].start])
+    ):
         return sentence[found[-2].start : found[-1].end]
     return found[-1].bare
 
@@ -124,7 +128,9 @@ def _same_time(one: re.Match, other: re.Match) -> bool:
         (int(t[1]) % (12 if t[3] else 24) + 12 * ((t[3] or "").lower() == "p")) * 60 + int(t[2])
         for t in (one, other)
     ]
-    either = not (one[3] and other[3]) and min(minutes) < 720 and max(int(one[1]), int(other[1])) < 13
+    either = (
+        not (one[3] and other[3]) and min(minutes) < 720 and max(int(one[1]), int(other[1])) < 13
+    )
     return (minutes[0] - minutes[1]) % (720 if either else 1440) == 0
 
 

@@ -12,7 +12,9 @@ SEVERAL, PREMISE, ASKS = "no single answer", "premise false", "asks back"
 TASTE, OLD, UNREAD = "taste", "may be out of date", "unread"
 
 _CANNOT = r"(?:can't|cannot|can not|couldn't|could not|can never)"
-_ABOUT_IT = r"(?:information|info|data|details?|context|facts?|evidence|clues?|numbers?|values?|given)"
+_ABOUT_IT = (
+    r"(?:information|info|data|details?|context|facts?|evidence|clues?|numbers?|values?|given)"
+)
 _GIVEN = (
     r"(?:told|given|stated|mentioned|specified|provided|said|known|defined|clear|recorded|measured"
     r"|listed|included|described|disclosed|indicated|supplied|available|determined|named|shown)"
@@ -179,7 +181,8 @@ OF_STORIES = re.compile(
     re.IGNORECASE,
 )
 DATED = re.compile(
-    rf"\bas of (?:my|the) (?:last|latest|most recent|knowledge)\b|{'|'.join(PHRASES[OLD])}", re.IGNORECASE
+    rf"\bas of (?:my|the) (?:last|latest|most recent|knowledge)\b|{'|'.join(PHRASES[OLD])}",
+    re.IGNORECASE,
 )
 """Any disclaimer that an answer may be old."""
 
@@ -214,7 +217,9 @@ STATES = re.compile(
     re.IGNORECASE,
 )
 """A sentence of its own that states a value: short, or ending in one."""
-NAMES = re.compile(rf"\s(?:is|are|was|were)(?: \w+)? {_ONE_VALUE}(?: [\w']+){{0,3}}\W*\Z", re.IGNORECASE)
+NAMES = re.compile(
+    rf"\s(?:is|are|was|were)(?: \w+)? {_ONE_VALUE}(?: [\w']+){{0,3}}\W*\Z", re.IGNORECASE
+)
 """What makes a subject of the words before: "the missing number" is 12."""
 HYPOTHETICAL = re.compile(
     r"\b(?:if|unless|whether|suppose|(?<!I )would|could|might|for example|e\.g|between)\b",

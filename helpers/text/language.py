@@ -16,24 +16,27 @@ _SHARED = frozenset(
     "a as an the so to me on no in all one is are was am i he his do it or by us at die hat".split()
 )
 #: Frequent words of the larger languages in Latin letters that English does not have.
-_FOREIGN = frozenset(
-    # Spanish, Portuguese, Italian, French
-    "el la los las un una uno del al lo sé se que qué es está no por para pero porque cuántas"
-    " cuántos respuesta puedo puede pregunta sabe saber esto información suficiente historia tiene"
-    " não nao sei você isso uma os as da dos das em com mas resposta posso pergunta tem informações"
-    " non so il di che gli è sono della questo risposta posso domanda abbiamo possiamo ci"
-    " je ne sais pas le les est une dans sur qui ce cette il elle vous réponse peux"
-    " peut avec mais donc c'est n'est l'histoire désolé"
-    # German, Dutch, the north
-    " ich weiß weiss nicht das ist der die und ein eine es zu mit von auf für aber kann antwort"
-    " keine nichts leider geschichte frage wie viele hat wir daher "
-    " ik weet het niet een dat deze voor maar antwoord geen wij zijn"
-    " jag vet inte det är och ett som på svaret ikke ved jeg er av og svar"
-    # Polish, Czech, Hungarian, Romanian, Turkish, Finnish, Indonesian, Vietnamese, Swahili
-    " nie wiem jest tego można się odpowiedź nevím není ne nelze odpověď to je nem tudom nincs"
-    " nu știu este răspunsul bilmiyorum bir ve bu için değil cevap bilinmiyor tiedä ei se"
-    " tidak tahu saya itu adalah jawaban yang tôi không biết câu là sijui jibu".split()
-) - _SHARED
+_FOREIGN = (
+    frozenset(
+        # Spanish, Portuguese, Italian, French
+        "el la los las un una uno del al lo sé se que qué es está no por para pero porque cuántas"
+        " cuántos respuesta puedo puede pregunta sabe saber esto información suficiente historia tiene"
+        " não nao sei você isso uma os as da dos das em com mas resposta posso pergunta tem informações"
+        " non so il di che gli è sono della questo risposta posso domanda abbiamo possiamo ci"
+        " je ne sais pas le les est une dans sur qui ce cette il elle vous réponse peux"
+        " peut avec mais donc c'est n'est l'histoire désolé"
+        # German, Dutch, the north
+        " ich weiß weiss nicht das ist der die und ein eine es zu mit von auf für aber kann antwort"
+        " keine nichts leider geschichte frage wie viele hat wir daher "
+        " ik weet het niet een dat deze voor maar antwoord geen wij zijn"
+        " jag vet inte det är och ett som på svaret ikke ved jeg er av og svar"
+        # Polish, Czech, Hungarian, Romanian, Turkish, Finnish, Indonesian, Vietnamese, Swahili
+        " nie wiem jest tego można się odpowiedź nevím není ne nelze odpověď to je nem tudom nincs"
+        " nu știu este răspunsul bilmiyorum bir ve bu için değil cevap bilinmiyor tiedä ei se"
+        " tidak tahu saya itu adalah jawaban yang tôi không biết câu là sijui jibu".split()
+    )
+    - _SHARED
+)
 #: Words that leave no doubt even alone.
 _ALONE = frozenset(
     "desconocido desconocida desconhecido inconnu inconnue unbekannt sconosciuto sconosciuta onbekend"

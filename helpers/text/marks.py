@@ -42,7 +42,8 @@ _CORRECTS = (
 _CORRECTED = re.compile(rf"[,;:?.!—–-]\s*\(?{_CORRECTS}", re.IGNORECASE)
 _OPENS_CORRECTION = re.compile(rf"\W*{_CORRECTS}", re.IGNORECASE)
 _DENIED = re.compile(
-    r"(?:\bnot|\b(?:is|was|are|were)n't|\brather\s+than|\binstead\s+of)\s+(?:be\s+)?(?:\$|\()?\Z", re.IGNORECASE
+    r"(?:\bnot|\b(?:is|was|are|were)n't|\brather\s+than|\binstead\s+of)\s+(?:be\s+)?(?:\$|\()?\Z",
+    re.IGNORECASE,
 )
 _OPERATOR = re.compile(
     r"\W{0,3}(?:[\w']+\s+){0,3}?(?:[-+*/×·=≈<]|plus\b|minus\b|times\b|divided\b)\s*[\d$(]"
@@ -63,7 +64,9 @@ _LEAD = re.compile(
     r"|both\b|ca\b|≈|~|\\approx)*",
     re.IGNORECASE,
 )
-_UNITS = re.compile(r"\s*(?:[%°¢][CF]?)?(?:[\s-]*[^\W\d]+[.²³]?(?:/[^\W\d]+)?){0,3}\s*[.)!\]]*\s*\Z")
+_UNITS = re.compile(
+    r"\s*(?:[%°¢][CF]?)?(?:[\s-]*[^\W\d]+[.²³]?(?:/[^\W\d]+)?){0,3}\s*[.)!\]]*\s*\Z"
+)
 #: "18 cm^2", "10^15": powers that need no parser
 _MEASURED = re.compile(r"[-−$\d., /]*\d(?:\s*[a-z]{1,7})*(?:\s*\^\s*\{?\d+\}?)?", re.IGNORECASE)
 #: A marked answer that opens so is none.

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 _ONES = "one two three four five six seven eight nine".split()
-_TEENS = (
-    "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
-)
+_TEENS = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 _POWERS = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12, "quadrillion": 15}
 _SCALES = {
@@ -70,9 +68,7 @@ _MONEY_TAIL = re.compile(r"\s?([mb])(?!\w)")
 
 _ANY_ONE = "|".join(_ONES)
 _BELOW_100 = rf"(?:(?:{'|'.join(_TENS)})(?:[-\s]+(?:{_ANY_ONE})\b)?|{'|'.join(_TEENS)}|{_ANY_ONE})"
-_BELOW_1000 = (
-    rf"(?:(?:an?|{_BELOW_100})[-\s]+hundred\b(?:[-\s]+(?:and[-\s]+)?{_BELOW_100}\b)?|{_BELOW_100}\b)"
-)
+_BELOW_1000 = rf"(?:(?:an?|{_BELOW_100})[-\s]+hundred\b(?:[-\s]+(?:and[-\s]+)?{_BELOW_100}\b)?|{_BELOW_100}\b)"
 _BIG = rf"(?:an?|{_BELOW_1000})[-\s]+(?:{'|'.join(_POWERS)}|lakh|crore)\b"
 _WORDS = re.compile(
     rf"""(?P<sign>\b(?:minus|negative)\s+)?\b(?:
