@@ -48,12 +48,16 @@ _CLAUSE_END = re.compile(r"[.!?][\"')*]*\s+|[;\n]\s*")
 _ANSWER_BEFORE = re.compile(r"\w[.!]\s|\b(?:but|though|although)\b", re.IGNORECASE)
 #: A sentence that opens by counting something: "This means that 40 guests did not get one."
 _COUNTED = re.compile(
-    r"\W*(?:(?:so|this means|that means|therefore|thus|then|hence|which means|that|and|there (?:are|were)"
-    r"|in total|altogether|[A-Z]\w+ (?:has|had)|(?:he|she|it|they) \w+)[, ]+)*"
-    r"[$€£]?\d[\d,.]*(?! (?:is|was)\b)[^.,;:!?\d]*",
+    r"\W*(?:(?:so|this|that|means|therefore|thus|then|hence|which|and|there|are|were|in|at|by|the|end"
+    r"|remaining|other|rest|only|still|also|finally|now|altogether|total|all|day|leaves|leaving"
+    r"|[A-Z]\w+ (?:has|had)|(?:he|she|it|they) \w+)[, ]+)*"
+    r"[$€£]?\d[\d,.]*(?! (?:is|was)\b)[^.,;:!?]*",
     re.IGNORECASE,
 )
-_SPEAKER = re.compile(r"\b(?:I|we|you)\b", re.IGNORECASE)
+_REASON = re.compile(r"\b(?:because|since)\b", re.IGNORECASE)
+#: "Is it 12?"
+_GUESS = re.compile(r"\W*(?:(?:is|it|that|so|i|think|maybe|perhaps|be|about|the|answer) ?)*\W*", re.I)
+_NO_STORY = re.compile(r"\b(?:I|we|you|amount|price|number|quantity|information)\b", re.IGNORECASE)
 _CALCULATES = re.compile(r"= ?[$€£]?-?\d|<<")
 _REFERENCE = re.compile(r"(?<=[\w.,)]) ?\[\d{1,2}\]")
 _ASKS_AT_END = re.compile(r"\?[\"')]*\s*\Z")
@@ -178,10 +182,13 @@ def _declines(text: str, match: re.Match) -> bool:
     before, sentence, opens = _sentence(text, match)
     if _ASKS_AT_END.fullmatch(match[0]):
         worked_out = _CALCULATES.search(sentence) or _CALCULATES.search(before)
-        return not STATES.search(sentence) and not (worked_out and not HYPOTHETICAL.search(before))
-    if _COUNTED.fullmatch(opens) and not _SPEAKER.search(match[0]):
+        guessed = [n for n in numbers.find(sentence) if _GUESS.fullmatch(sentence[: n.start])]
+        return not (STATES.search(sentence) or guessed) and not (worked_out and not HYPOTHETICAL.search(before))
+    if _COUNTED.fullmatch(opens) and not _NO_STORY.search(match[0]):
         return False
-    return not (OF_STORIES.search(match[0]) and _CALCULATES.search(sentence))
+    told = OF_STORIES.search(match[0])
+    past = re.match(r"(?:could|never)\b", match[0], re.IGNORECASE) and re.search(r"\d", sentence)
+    return not (told and (_CALCULATES.search(sentence) or _REASON.search(opens) or past))
 
 
 def _sentence(text: str, match: re.Match) -> tuple[str, str, str]:

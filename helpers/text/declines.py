@@ -22,6 +22,19 @@ _GIVEN = (
 #: Ways to leave a question unanswered. Not "I didn't know": what was unknown at first may be known.
 PHRASES = {
     UNKNOWN: (
+        r"(?:^|[.!?,;:] ?|\A|\bsorry,? )(?:undefined|unspecified|undecidable|unknowable|unavailable|skip"
+        r"|no (?:data|information|info|solution|result)|none (?:given|stated)|not a clue)"
+        r"(?= ?(?:[.!,;:?)]|\Z|\n))",
+        r"\bis silent (?:on|about)\b|\bnot in a position to\b|\bwouldn't know\b|\b(?:foggiest|faintest)\b"
+        r"|\b(?:god|heaven|goodness|lord) knows\b|\banybody's guess\b|\bgot me (?:there|on)\b"
+        r"|\bmystery to (?:me|us)\b|\bonly \w+ (?:\w+ )?knows? that\b|\bneither confirm nor deny\b"
+        r"|\b(?:nobody|no one|no-one|we|I) (?:can|could) (?:foresee|predict)\b",
+        r"\b(?:and|so|but) (?:\w+ )?(?:can't|cannot|don't|couldn't) (?:\w+ )?(?:know|tell|say|determine)\b"
+        r"|\bI (?:don't|do not|didn't|can't|cannot) (?:\w+ )?(?:understand|follow|get (?:it|this|the))\b"
+        r"|\btoo (?:hard|difficult|tricky) for me\b|\A\W*sorry\W*\Z|\bif I knew\b"
+        r"|\bI (?:can't|cannot|can not|won't)(?=\W*(?:\Z|[.!] ))"
+        r"|\bbut not (?:how|what|which|who|when|where)\b"
+        r"|\ban? (?:unknown|unspecified|unstated) (?:amount|number|quantity|price|sum|count|value)\b",
         r"\b(?:I|we|you|one)(?: \w+)? (?:don't|do not|can't|cannot|can not|couldn't|could not"
         r"|(?:am|are|is|was|were) unable to|(?:am|are|is|was|were) not able to|wasn't able to"
         r"|'m not able to|'m unable to)(?: \w+){0,2}? (?:know|tell|say|determine|answer|compute"
@@ -57,7 +70,7 @@ PHRASES = {
         r" (?:\w+ )?(?:a|any|the)(?: \w+)? (?:clue|idea|notion|inkling|answer|way)\b",
         r"\b(?:I'll|I'd|I will|I|we'll|let me|let's|going|gonna) (?:\w+ )?(?:have to |need to "
         r"|must |to )?(?:pass|skip)\b(?= (?:on|this|that|here)|\W*\Z|[.!])|\bI give up\b|\bI'm stumped\b"
-        r"|\b(?:that|this|it)(?: one)? (?:is|'s) beyond (?:me|what|my)\b|\bI couldn't tell you\b"
+        r"|\b(?:that|this|it)(?: one)?(?: is|'s) beyond (?:me|what|my)\b|\bI couldn't tell you\b"
         r"|\bno (?:\w+ )?(?:conclusion|total|result|answer) (?:can|could|follows|is possible)\b"
         r"|\bnot (?:determinable|answerable|solvable|computable|knowable)\b"
         r"|\b(?:have to|can only|could only|would be|only be) guess(?:ing|work)?\b(?! \w* ?\d|:)"
@@ -67,6 +80,8 @@ PHRASES = {
         r"|\bI lack\b|\bbeyond my knowledge\b|\beludes me\b",
     ),
     REFUSES: (
+        r"\bI (?:won't|will not|shouldn't|should not|mustn't) (?:answer|say|guess|speculate|give|tell)\b"
+        r"|\bdon't feel comfortable\b",
         rf"\bI(?:'m afraid I)? (?:really )?(?:{_CANNOT}|won't|will not|am unable to|must decline to)"
         r" (?:\w+ )?(?:assist|help|comply|fulfil\w*|respond|discuss|continue|engage|do that|share"
         r"|support|complete|process|offer|generate|create|disclose|reveal|participate|accommodate)\b",
@@ -80,6 +95,11 @@ PHRASES = {
         r"|\bno comment\b|\bI won't (?:answer|say|guess|speculate|give|tell)\b",
     ),
     MISSING: (
+        r"\b(?:I|we|you|one)(?:'d| would)? (?:\w+ )?need (?:the|her|his|their|its|an?|more) (?:\w+ ){0,3}"
+        r"(?:amount|number|price|count|quantity|size|value|rate|total|cost|distance|speed|weight|length"
+        r"|date|year|name|figure|details?|information)s?\b"
+        r"|\b(?:is|are|would be) (?:\w+ )?(?:needed|required|necessary) to (?:answer|know|say|tell|solve"
+        r"|calculate|compute|determine|work)\b|\bnecessary to know\b",
         rf"\b(?:isn't|is not|aren't|are not|wasn't|weren't|was not|were not|never|not) (?:\w+ )?{_GIVEN}\b",
         r"\b(?:isn't|is not|aren't|are not|wasn't|was not|appears? nowhere) (?:\w+ )?in (?:the|this)"
         r" (?:problem|question|story|text|passage|prompt|data)\b|\bnowhere in the\b"
@@ -116,7 +136,10 @@ PHRASES = {
         r"|\b(?:without|unless) (?:knowing|being told|we know|I know|you tell|more|further|additional)\b",
     ),
     SEVERAL: (
-        r"\bambiguous\b|\b(?:two|several|multiple|many|different|more than one) (?:\w+ )?"
+        r"\bdepending on\b|\b(?:it|that|this|answers?) (?:\w+ )?var(?:y|ies)\b",
+        r"\b(?:has|is|are|have|gets?|be) (?:\d* ?[b-hj-z] ?[-+*/] ?\d+|\d+ ?[-+*/] ?\d* ?[b-hj-z])\b"
+        r"(?! ?[=\w])",
+        r"\bambiguous\b(?! \d)|\b(?:two|several|multiple|many|different|more than one) (?:\w+ )?"
         r"(?:readings|meanings|interpretations|possible answers|correct answers)\b"
         r"|\b(?:could|might|may|can) (?:be|mean|refer to) (?:either|both|\w+ or)\b",
         r"\bif\b[^.?!\n=]*\d[^.?!\n=]*(?:[,;]|\b(?:while|whereas|but))(?: (?:and|but|or|while|whereas))?"
@@ -127,6 +150,7 @@ PHRASES = {
         r"\b(?:where|with|without) [b-hj-z]\b",
     ),
     ASKS: (
+        r"\bplease be more\b",
         r"\byou (?:\w+ )?(?:mean|meant|refer|referring|asking|talking|thinking"
         r"|have in mind)\b[^.]{0,100}\?",
         r"\b(?:could|can|would|will) you (?:please )?(?:clarify|specify|tell|provide|share|be more"
@@ -139,6 +163,9 @@ PHRASES = {
         r"\A[^.!?]*\?\s+if you\b",
     ),
     TASTE: (
+        r"\b(?:opinions|tastes|views) (?:\w+ )?(?:differ|vary)\b|\beveryone has (?:their|his|her) own\b"
+        r"|\b(?:comes|boils) down to (?:\w+ )?(?:taste|preferences?|opinion)\b"
+        r"|\b(?:don't|do not) have (?:personal|feelings|a favou?rite|any personal|my own)\b",
         r"\b(?:matter|question) of (?:\w+ )?(?:taste|opinion|preference|perspective|judge?ment)\b",
         r"(?:\bno|(?:\bnot|n't) (?:a|one)) (?:\w+ )?(?:right|correct|best|better|objectively"
         r"|definitive|universal|single|true|magic|consensus)\b|\bno fact of the matter\b"
@@ -151,6 +178,8 @@ PHRASES = {
         r"\bdisagree\b",
     ),
     PREMISE: (
+        r"\btrick question\b|\b(?:that's|that is|this is|it's|it is|is|are|isn't) (?:simply |just )?"
+        r"(?:not (?:actually )?true|untrue|not the case)\b",
         r"\bimpossible\b(?! to)|\bcontradict\w*|(?:\bmakes? no|\bnot make|n't make) sense\b"
         r"|\binconsistent\b",
         r"\bpremise\b|\bmisunderstanding\b|\bmisconception\b|\bmyth\b|\bassumes something\b",
@@ -164,6 +193,7 @@ PHRASES = {
     ),
     # Ways to say that an answer may be old: they decline only when none stands before them.
     OLD: (
+        r"\b(?:can't|cannot|unable to|not able to) (?:browse|access|search|look|check|see)\b",
         r"\breal[- ]time\b|\bup[- ]to[- ]date\b"
         r"|\b(?:live|current) (?:\w+ )?(?:prices?|information|data|access)\b",
         r"\b(?:knowledge|training)(?: data)? (?:cut-?off|stops|ends|ended|only goes)\b"
@@ -227,8 +257,10 @@ HYPOTHETICAL = re.compile(
 )
 COURTESIES = re.compile(
     r"\W*(?:(?:and|but|so|also|otherwise|please|if you(?:'d| would)? (?:like|want|wish|prefer)),? )*(?:"
-    r"(?:would|do|did) you (?:like|want|prefer|need)(?: me)?(?: to| any| some| more| help| an?\b)[^.!?]*"
-    r"|want me to [^.!?]*|(?:shall|should|may|can|could) I (?:\w+ )?(?:help|explain|show|check|verify"
+    r"if (?:that|this|it|anything|something|you)\b[^.!?]*, (?:please )?(?:feel free|just ask"
+    r"|let me know(?! (?:how|wh))|don't hesitate|I(?:'m| am|'ll| can| will))[^.!?]*"
+    r"|(?:would|do|did) you (?:like|want|prefer|need)(?: me)?(?: to| any| some| more| help| an?\b)[^.!?]*"
+    r"|want (?:me to|another|more|to (?:see|try|know|check)) [^.!?]*|(?:shall|should|may|can|could) I (?:\w+ )?(?:help|explain|show|check|verify"
     r"|go|walk|assist|do|add|double|give|work|clarify|break|offer|provide|elaborate)[^.!?]*"
     r"|(?:let me know|just (?:ask|let)|feel free|don't hesitate|do not hesitate)"
     r"(?! (?:how many|how much|what\b|which|who|where|when|the ))[^.!?]*"

@@ -17,7 +17,7 @@ _HASHES = re.compile(r"(?:^|(?<=[.!?\s]))\#{4}[ \t]*\n?[ \t]*(?P<rest>[^\n#]+)",
 _HEADING = re.compile(r"\W*(?:step\b|final\b|answer\b|\d+[.)]\s+\D|[^\n]*:\s*\Z)", re.IGNORECASE)
 #: "The answer is", "Final answer:", "**Answer:**", "The answer to this is therefore"
 _MARKER = re.compile(
-    r"\b(?:answer|ans\.?(?=\s*[:=]))(?P<many>s)?[*_]*(?:\s*\([^()\n]{0,40}\)[*_]*)?"
+    r"(?<!\bof )(?<!\bof the )\b(?:answer|ans\.?(?=\s*[:=]))(?P<many>s)?[*_]*(?:\s*\([^()\n]{0,40}\)[*_]*)?"
     r"(?:\s+(?:to|for|of)\b[^.:?!\n]{1,80}?)?,?"
     r"(?:\s*(?:\b(?:then|thus|therefore|so|hence|should|would|must|will|could),?\s+)*"
     r"(?:'s\b|\b(?:isn't|is|are|be|comes\s+to|equals)\b)|[*_]*\s*[:=])[\s:*_]*"
