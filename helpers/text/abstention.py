@@ -26,6 +26,7 @@ from helpers.text.declines import (
     OF_STORIES,
     OLD,
     PREMISE,
+    SAYS_NOTHING,
     SEVERAL,
     STATES,
     TURNS,
@@ -58,6 +59,7 @@ _REASON = re.compile(r"\b(?:because|since)\b", re.IGNORECASE)
 #: "Is it 12?"
 _GUESS = re.compile(r"\W*(?:(?:is|it|that|so|i|think|maybe|perhaps|be|about|the|answer) ?)*\W*", re.I)
 _NO_STORY = re.compile(r"\b(?:I|we|you|amount|price|number|quantity|information)\b", re.IGNORECASE)
+_IS = re.compile(r"\b(?:is|are|was|makes|leaves) [$€£]?\d[\d,.]*\W*\Z", re.IGNORECASE)
 _CALCULATES = re.compile(r"= ?[$€£]?-?\d|<<")
 _REFERENCE = re.compile(r"(?<=[\w.,)]) ?\[\d{1,2}\]")
 _ASKS_AT_END = re.compile(r"\?[\"')]*\s*\Z")
@@ -165,13 +167,26 @@ def _of_text(text: str) -> Decline | None:
         caveats = BY_KIND[OLD].finditer(text)
         found = [(m, OLD) for m in caveats if not _ANSWER_BEFORE.search(text[: m.start()])]
     if not found:
-        return None
+        return _says_nothing(text)
     last, kind = max(found, key=lambda one: one[0].end())
     same, *later = _CLAUSE_END.split(text[last.end() :])
     settles = [same] if TURNS.search(same) or NAMES.match(same) else []
     settles += [clause for clause in later if TURNS.search(clause) or STATES.search(clause)]
     if all(HYPOTHETICAL.search(clause) for clause in settles):
         return Decline(kind, last[0].strip(" .,;:!"))
+    return None
+
+
+def _says_nothing(text: str) -> Decline | None:
+    """A last sentence in which a speaker, or what is asked, is denied something, where the whole
+    text holds no number.
+    """
+    last = text[max([0, *(end.end() for end in _SENTENCE_END.finditer(text))]) :]
+    if numbers.find(text) or TURNS.search(last) or DATED.search(text):
+        return None
+    for kind, phrase in SAYS_NOTHING.items():
+        if match := phrase.search(last):
+            return Decline(kind, match[0].strip(" .,;:!"))
     return None
 
 
@@ -188,7 +203,8 @@ def _declines(text: str, match: re.Match) -> bool:
         return False
     told = OF_STORIES.search(match[0])
     past = re.match(r"(?:could|never)\b", match[0], re.IGNORECASE) and re.search(r"\d", sentence)
-    return not (told and (_CALCULATES.search(sentence) or _REASON.search(opens) or past))
+    answers = past or _CALCULATES.search(sentence) or _REASON.search(opens) or _IS.search(sentence)
+    return not (told and answers)
 
 
 def _sentence(text: str, match: re.Match) -> tuple[str, str, str]:

@@ -22,6 +22,19 @@ _GIVEN = (
 #: Ways to leave a question unanswered. Not "I didn't know": what was unknown at first may be known.
 PHRASES = {
     UNKNOWN: (
+        r"\b(?:would|could|can) (?:only |just )?be (?:\w+ )?(?:a guess|guess(?:ing|work)|speculation|made up"
+        r"|making|speculating)\b|\b(?:can|could) only speculate\b|\bspeculative\b|\bmystery\b"
+        r"|\boutside (?:of )?(?:what I know|my|the scope)\b|\bnothing to (?:go on|work with|base)\b"
+        r"|\b(?:have|'d have|need) to ask\b|\bask \w+[.!]|\bonly (?:the )?\w+ (?:know|knows|can say)\b"
+        r"|\b(?:nobody|scientists|historians|experts|scholars|people|they)(?: still)? don't(?: yet)? know\b"
+        r"|\bno (?:\w+ )?records? (?:survive|exist|remain)\b|\b(?:little|nothing|not much) is known\b"
+        r"|\b(?:have|has)(?:n't| not) (?:yet )?been (?:established|determined|settled|found|decided)\b"
+        r"|\b(?:yet )?to be determined\b|\btbd\b|\btime will tell\b|\bwait and see\b|\bup in the air\b"
+        r"|\bit (?:escapes|eludes|beats) me\b|\bI (?:forget|have forgotten|forgot)(?=[.!])|\bout of ideas\b"
+        r"|\bdraw(?:ing)? a blank\b|\bat a loss\b|\bI'm lost\b|\bno can do\b|\bcannot compute\b|\bis blank\b",
+        r"(?:^|[.!?,;:] ?|\A)(?:idk|no idea|no clue|dunno|beats me|not sure|not known)"
+        r"(?: (?:man|lol|sorry|really|yet|honestly|at all|here|tbh|mate|i'm afraid))?(?=[.!,;:?)]|\Z|\n)"
+        r"|(?:\A|[.!?:] )\w+ unknown(?=[.!]|\Z)",
         r"(?:^|[.!?,;:] ?|\A|\bsorry,? )(?:undefined|unspecified|undecidable|unknowable|unavailable|skip"
         r"|no (?:data|information|info|solution|result)|none (?:given|stated)|not a clue)"
         r"(?= ?(?:[.!,;:?)]|\Z|\n))",
@@ -32,7 +45,7 @@ PHRASES = {
         r"\b(?:and|so|but) (?:\w+ )?(?:can't|cannot|don't|couldn't) (?:\w+ )?(?:know|tell|say|determine)\b"
         r"|\bI (?:don't|do not|didn't|can't|cannot) (?:\w+ )?(?:understand|follow|get (?:it|this|the))\b"
         r"|\btoo (?:hard|difficult|tricky) for me\b|\A\W*sorry\W*\Z|\bif I knew\b"
-        r"|\bI (?:can't|cannot|can not|won't)(?=\W*(?:\Z|[.!] ))"
+        r"|\bI (?:can't|cannot|can not|won't)(?=[.!](?: |\Z))"
         r"|\bbut not (?:how|what|which|who|when|where)\b"
         r"|\ban? (?:unknown|unspecified|unstated) (?:amount|number|quantity|price|sum|count|value)\b",
         r"\b(?:I|we|you|one)(?: \w+)? (?:don't|do not|can't|cannot|can not|couldn't|could not"
@@ -80,6 +93,7 @@ PHRASES = {
         r"|\bI lack\b|\bbeyond my knowledge\b|\beludes me\b",
     ),
     REFUSES: (
+        r"\bin good conscience\b|\bgoing to have to (?:decline|pass)\b|\bthat's (?:private|confidential)\b",
         r"\bI (?:won't|will not|shouldn't|should not|mustn't) (?:answer|say|guess|speculate|give|tell)\b"
         r"|\bdon't feel comfortable\b",
         rf"\bI(?:'m afraid I)? (?:really )?(?:{_CANNOT}|won't|will not|am unable to|must decline to)"
@@ -95,6 +109,12 @@ PHRASES = {
         r"|\bno comment\b|\bI won't (?:answer|say|guess|speculate|give|tell)\b",
     ),
     MISSING: (
+        r"\b(?:question|message|prompt|problem|input|part of \w+ \w+) (?:\w+ ){0,4}(?:is|was|were|been) "
+        r"(?:\w+ )?(?:cut off|too vague|vague|garbled|incomplete)\b"
+        r"|\b(?:question|message|prompt) (?:seems|appears|looks) (?:to be )?(?:cut off|incomplete|vague)\b"
+        r"|\btoo vague\b|\b(?:question|problem) (?:unclear|incomplete)\b|\bunclear (?:question|problem)\b"
+        r"|\bkeeps? quiet\b|\b(?:I'm|we're|we are|I am) missing\b|\b(?:isn't|is not) part of\b"
+        r"|\bneed (?:a (?:bit|little) )?more (?:context|information|details?|data)\b|\bneed one more\b",
         r"\b(?:I|we|you|one)(?:'d| would)? (?:\w+ )?need (?:the|her|his|their|its|an?|more) (?:\w+ ){0,3}"
         r"(?:amount|number|price|count|quantity|size|value|rate|total|cost|distance|speed|weight|length"
         r"|date|year|name|figure|details?|information)s?\b"
@@ -136,6 +156,9 @@ PHRASES = {
         r"|\b(?:without|unless) (?:knowing|being told|we know|I know|you tell|more|further|additional)\b",
     ),
     SEVERAL: (
+        r"\bmore than one (?:\w+ )?(?:answer|reading|meaning|solution|value)\b"
+        r"|\b(?:two|several|both|many) (?:\w+ )?(?:are|would be|seem) possible\b"
+        r"|\bboth (?:\w+ and \w+ )?(?:fit|work|are possible)\b",
         r"\bdepending on\b|\b(?:it|that|this|answers?) (?:\w+ )?var(?:y|ies)\b",
         r"\b(?:has|is|are|have|gets?|be) (?:\d* ?[b-hj-z] ?[-+*/] ?\d+|\d+ ?[-+*/] ?\d* ?[b-hj-z])\b"
         r"(?! ?[=\w])",
@@ -163,6 +186,9 @@ PHRASES = {
         r"\A[^.!?]*\?\s+if you\b",
     ),
     TASTE: (
+        r"\bmatter of debate\b|\bdebatable\b|\bup for debate\b|\bto each (?:their|his|her) own\b"
+        r"|\ball relative\b|\bboth equally\b|\bhave their (?:\w+ )?(?:merits|strengths|charms?)\b"
+        r"|\bdifferent for every(?:one|body)\b",
         r"\b(?:opinions|tastes|views) (?:\w+ )?(?:differ|vary)\b|\beveryone has (?:their|his|her) own\b"
         r"|\b(?:comes|boils) down to (?:\w+ )?(?:taste|preferences?|opinion)\b"
         r"|\b(?:don't|do not) have (?:personal|feelings|a favou?rite|any personal|my own)\b",
@@ -178,6 +204,8 @@ PHRASES = {
         r"\bdisagree\b",
     ),
     PREMISE: (
+        r"\b(?:there is|there's) nobody\b|\bnobody (?:named|called|by that name)\b"
+        r"|\b(?:doesn't|does not) have (?:that|so|as) many\b|\btoo few\b(?! for)",
         r"\btrick question\b|\b(?:that's|that is|this is|it's|it is|is|are|isn't) (?:simply |just )?"
         r"(?:not (?:actually )?true|untrue|not the case)\b",
         r"\bimpossible\b(?! to)|\bcontradict\w*|(?:\bmakes? no|\bnot make|n't make) sense\b"
@@ -193,6 +221,8 @@ PHRASES = {
     ),
     # Ways to say that an answer may be old: they decline only when none stands before them.
     OLD: (
+        r"\b(?:check|checking|consult|see) (?:\w+ )?(?:current|recent|live|official) \w+|\blook that up\b"
+        r"|\bin the future[.!]|\bonly have (?:data|information) (?:up )?(?:to|until)\b",
         r"\b(?:can't|cannot|unable to|not able to) (?:browse|access|search|look|check|see)\b",
         r"\breal[- ]time\b|\bup[- ]to[- ]date\b"
         r"|\b(?:live|current) (?:\w+ )?(?:prices?|information|data|access)\b",
@@ -243,7 +273,9 @@ STATES = re.compile(
     rf"\A\W*(?:[\w']+ ){{0,5}}(?:has|have|had|owns|makes|gets|is|are|with) (?:now "
     rf"|got )?{_ONE_VALUE}(?: [\w']+){{0,4}}\W*\Z"
     rf"|\b(?:is|are|gives|makes) {_ONE_VALUE}(?: [\w']+){{0,2}}\W*\Z"
-    rf"|\A\W*{_ONE_VALUE}(?: [\w']+){{0,4}}\W*\Z",
+    rf"|\A\W*{_ONE_VALUE}(?: [\w']+){{0,4}}\W*\Z"
+    rf"|\A\W*{_ONE_VALUE}(?: [\w']+){{0,2}} (?:is|seems|sounds|looks) (?:about right|right|likely"
+    r"|plausible|my best|(?:the|a) (?:usual|best|good|most|accepted|likely|common|official))",
     re.IGNORECASE,
 )
 """A sentence of its own that states a value: short, or ending in one."""
@@ -251,8 +283,25 @@ NAMES = re.compile(
     rf"\s(?:is|are|was|were)(?: \w+)? {_ONE_VALUE}(?: [\w']+){{0,3}}\W*\Z", re.IGNORECASE
 )
 """What makes a subject of the words before: "the missing number" is 12."""
+SAYS_NOTHING = {
+    UNKNOWN: re.compile(
+        r"\b(?:I|we|one|nobody|no one)\b[^.!?;:]{0,40}(?:n't|\bnot|\bnever|\bunable|\bno|\bhardly)\b"
+        r"[^?]*[.!]\W*\Z",
+        re.IGNORECASE,
+    ),
+    MISSING: re.compile(
+        r"\b(?:question|problem|story|text|passage|information|info|data|details?|context|facts?"
+        r"|answer|number|amount|count|quantity|total|price|statement|puzzle|input)s?\b[^.!?;:]{0,50}"
+        r"(?:n't|\bnot|\bnever|\bno|\bwithout|\blacks?|\bmissing|\babsent|\bunavailable|\bneither"
+        r"|\bnothing|\bnowhere|\bimpossible)\b[^?]*[.!]\W*\Z",
+        re.IGNORECASE,
+    ),
+}
+"""What declines in the last sentence of a text that holds no number: a speaker, or what is asked,
+with a negation.
+"""
 HYPOTHETICAL = re.compile(
-    r"\b(?:if|unless|whether|suppose|(?<!I )would|could|might|for example|e\.g|between)\b",
+    r"\b(?:if|unless|whether|(?<!I )suppose|(?<!I )would|could|might|for example|e\.g|between)\b",
     re.IGNORECASE,
 )
 COURTESIES = re.compile(
