@@ -49,7 +49,8 @@ _CLAUSE_END = re.compile(r"[.!?][\"')*]*\s+|[;\n]\s*")
 _ANSWER_BEFORE = re.compile(r"\w[.!]\s|\b(?:but|though|although)\b", re.IGNORECASE)
 #: A sentence that opens by counting something: "This means that 40 guests did not get one."
 _COUNTED = re.compile(
-    r"\W*(?:(?:so|this|that|means|therefore|thus|then|hence|which|and|there|are|were|in|at|by|the|end"
+    r"\W*(?:(?:so|this|that|means|therefore|thus|then|hence|which|and|there|are|were|in|at|by"
+    r"|the|end"
     r"|remaining|other|rest|only|still|also|finally|now|altogether|total|all|day|leaves|leaving"
     r"|[A-Z]\w+ (?:has|had)|(?:he|she|it|they) \w+)[, ]+)*"
     r"[$€£]?\d[\d,.]*(?! (?:is|was)\b)[^.,;:!?]*",
@@ -57,7 +58,9 @@ _COUNTED = re.compile(
 )
 _REASON = re.compile(r"\b(?:because|since)\b", re.IGNORECASE)
 #: "Is it 12?"
-_GUESS = re.compile(r"\W*(?:(?:is|it|that|so|i|think|maybe|perhaps|be|about|the|answer) ?)*\W*", re.I)
+_GUESS = re.compile(
+    r"\W*(?:(?:is|it|that|so|i|think|maybe|perhaps|be|about|the|answer) ?)*\W*", re.I
+)
 _NO_STORY = re.compile(r"\b(?:I|we|you|amount|price|number|quantity|information)\b", re.IGNORECASE)
 _IS = re.compile(r"\b(?:is|are|was|makes|leaves) [$€£]?\d[\d,.]*\W*\Z", re.IGNORECASE)
 _CALCULATES = re.compile(r"= ?[$€£]?-?\d|<<")
@@ -156,13 +159,11 @@ def _retracted(after: str) -> Decline | None:
 
 def _of_text(text: str) -> Decline | None:
     """The last decline of a text without a marked answer, unless an answer follows it."""
-    found = [
-        (match, kind)
-        for kind in KINDS
-        if kind != OLD
-        for match in BY_KIND[kind].finditer(text)
-        if _declines(text, match)
-    ]
+    found = []
+    for kind in KINDS:
+        matches = [] if kind == OLD else [*BY_KIND[kind].finditer(text)]
+        last = next((match for match in reversed(matches) if _declines(text, match)), None)
+        found += [(last, kind)] if last else []
     if not found:
         caveats = BY_KIND[OLD].finditer(text)
         found = [(m, OLD) for m in caveats if not _ANSWER_BEFORE.search(text[: m.start()])]
@@ -198,7 +199,9 @@ def _declines(text: str, match: re.Match) -> bool:
     if _ASKS_AT_END.fullmatch(match[0]):
         worked_out = _CALCULATES.search(sentence) or _CALCULATES.search(before)
         guessed = [n for n in numbers.find(sentence) if _GUESS.fullmatch(sentence[: n.start])]
-        return not (STATES.search(sentence) or guessed) and not (worked_out and not HYPOTHETICAL.search(before))
+        return not (STATES.search(sentence) or guessed) and not (
+            worked_out and not HYPOTHETICAL.search(before)
+        )
     if _COUNTED.fullmatch(opens) and not _NO_STORY.search(match[0]):
         return False
     told = OF_STORIES.search(match[0])

@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from helpers.lab.items import Item
 
 _LEAD = re.compile(
-    rf"[\s(\"']*(?:(?:about|approximately|around|roughly|exactly|only|just)\s+|[~≈]\s*)?(?:{CURRENCY})?",
+    rf"[\s(\"']*(?:(?:about|approximately|around|roughly|exactly|only|just)\s+"
+    rf"|[~≈]\s*)?(?:{CURRENCY})?",
     re.IGNORECASE,
 )
 #: "[1]" behind a word is a reference, no number
 _REFERENCE = re.compile(r"(?<=[\w.,)]) ?\[\d{1,2}\]")
 _CONCLUDES = re.compile(
-    r"\W*(?:so|therefore|thus|hence|altogether|in\s+(?:total|all|the\s+end)|that\s+(?:is|leaves|makes"
+    r"\W*(?:so|therefore|thus|hence|altogether|in\s+(?:total|all|the\s+end)|that\s+(?:is|leaves"
+    r"|makes"
     r"|means|gives))\b",
     re.IGNORECASE,
 )

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 
 _ENGLISH = frozenset(
-    "the of and to is are was were be been it that this these those i you he she they we his her its"
+    "the of and to is are was were be been it that this these those i you he she they we his her"
+    " its"
     " their my your not don't can't cannot what which who how many much there here has have had do"
-    " does did for with from by as at if or but so then than about will would could should may might"
+    " does did for with from by as at if or but so then than about will would could should may"
+    " might"
     " must know tell answer question story sure idea unknown enough information given said says no"
-    " yes a an in on all each more one sorry please me us them him because since when where why".split()
+    " yes a an in on all each more one sorry please me us them him because since when where"
+    " why".split()
 )
 #: Words of English and of another language: they tell nothing.
 _SHARED = frozenset(
@@ -20,8 +23,10 @@ _FOREIGN = (
     frozenset(
         # Spanish, Portuguese, Italian, French
         "el la los las un una uno del al lo sé se que qué es está no por para pero porque cuántas"
-        " cuántos respuesta puedo puede pregunta sabe saber esto información suficiente historia tiene"
-        " não nao sei você isso uma os as da dos das em com mas resposta posso pergunta tem informações"
+        " cuántos respuesta puedo puede pregunta sabe saber esto información suficiente historia"
+        " tiene"
+        " não nao sei você isso uma os as da dos das em com mas resposta posso pergunta tem"
+        " informações"
         " non so il di che gli è sono della questo risposta posso domanda abbiamo possiamo ci"
         " je ne sais pas le les est une dans sur qui ce cette il elle vous réponse peux"
         " peut avec mais donc c'est n'est l'histoire désolé"
@@ -39,7 +44,8 @@ _FOREIGN = (
 )
 #: Words that leave no doubt even alone.
 _ALONE = frozenset(
-    "desconocido desconocida desconhecido inconnu inconnue unbekannt sconosciuto sconosciuta onbekend"
+    "desconocido desconocida desconhecido inconnu inconnue unbekannt sconosciuto sconosciuta"
+    " onbekend"
     " okänt ukjent ukendt nieznane nevím bilmiyorum bilinmiyor nieznana necunoscut tuntematon keine"
     " weißnicht sijui неизвестно".split()
 )

@@ -17,7 +17,8 @@ _HASHES = re.compile(r"(?:^|(?<=[.!?\s]))\#{4}[ \t]*\n?[ \t]*(?P<rest>[^\n#]+)",
 _HEADING = re.compile(r"\W*(?:step\b|final\b|answer\b|\d+[.)]\s+\D|[^\n]*:\s*\Z)", re.IGNORECASE)
 #: "The answer is", "Final answer:", "**Answer:**", "The answer to this is therefore"
 _MARKER = re.compile(
-    r"(?<!\bof )(?<!\bof the )\b(?:answer|ans\.?(?=\s*[:=]))(?P<many>s)?[*_]*(?:\s*\([^()\n]{0,40}\)[*_]*)?"
+    r"(?<!\bof )(?<!\bof the )\b(?:answer"
+    r"|ans\.?(?=\s*[:=]))(?P<many>s)?[*_]*(?:\s*\([^()\n]{0,40}\)[*_]*)?"
     r"(?:\s+(?:to|for|of)\b[^.:?!\n]{1,80}?)?,?"
     r"(?:\s*(?:\b(?:then|thus|therefore|so|hence|should|would|must|will|could),?\s+)*"
     r"(?:'s\b|\b(?:isn't|is|are|be|comes\s+to|equals)\b)|[*_]*\s*[:=])[\s:*_]*"
@@ -74,7 +75,8 @@ DECLINES_AT_ONCE = re.compile(
     r"\W*(?:(?:that|simply|currently|still|just|probably|likely)\s+)*(?:unknown|unclear|uncertain"
     r"|undetermin\w+|indetermin\w+|undefined|unspecified|unsolvable|unanswerable|ambiguous"
     r"|impossible|inconclusive|insufficient|missing|n/a\b|idk\b|not\s+(?!\$?\d)\w+"
-    r"|(?:can't|cannot|couldn't|can\s+not|isn't|hasn't)\b|depend\w*\b|there\s+(?:is|are)\s+(?:no|not)\b"
+    r"|(?:can't|cannot|couldn't|can\s+not|isn't|hasn't)\b|depend\w*\b|there\s+(?:is|are)\s+(?:no"
+    r"|not)\b"
     r"|there\s+isn't\b|no\s+(?:idea|clue|answer|solution)\b"
     r"|(?:i|we|you|one|it)\s+(?:\w+\s+)?(?:don't|do\s+not|can't|cannot|depends|couldn't|need)\b)",
     re.IGNORECASE,

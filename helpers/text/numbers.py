@@ -42,13 +42,15 @@ CURRENCY = r"(?:\b(?:US|CA|AU|NZ|HK|A|C|S))?[$€£¥₹₩]\s?|\b(?:USD|EUR|GBP
 _FIGURES = re.compile(
     rf"""(?P<sign> (?<![\w.)]){_MINUS} | \b(?:minus|negative)\s+ )?
         (?: (?P<money> (?<![\w.]) (?:{CURRENCY}) (?P<inner>{_MINUS})? ) | (?<![\w.]) )
-        (?: (?P<time> \d{{1,2}}:\d\d(?::\d\d)?(?!\d)(?:\s?[ap]\.?\s?m\b\.?)? | \d{{1,3}}:\d{{1,2}}(?!\d) )
+        (?: (?P<time> \d{{1,2}}:\d\d(?::\d\d)?(?!\d)(?:\s?[ap]\.?\s?m\b\.?)?
+              | \d{{1,3}}:\d{{1,2}}(?!\d) )
           | (?P<vulgar> [{"".join(_VULGAR)}] )
           | (?P<digits> \d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?
               | \d{{1,2}}(?:,\d\d)+,\d{{3}}(?:\.\d+)?
               | \d{{1,3}}(?:{_SPACE}\d{{3}})+(?![\d/])(?:\.\d+)?
               | \d{{1,3}}(?:['’]\d{{3}})+(?:\.\d+)?
-              | (?P<dotted> \d{{1,3}}(?:\.\d{{3}}){{2,}}(?:,\d+)? | \d{{1,3}}(?:\.\d{{3}})+,\d{{1,2}} )
+              | (?P<dotted> \d{{1,3}}(?:\.\d{{3}}){{2,}}(?:,\d+)?
+                | \d{{1,3}}(?:\.\d{{3}})+,\d{{1,2}} )
               | \d+(?:\.\d+)? | \.\d+ )
             (?: \s?/\s?(?P<below>[1-9]\d*) )?
             (?![\d]|[.,]\d) )""",
@@ -68,14 +70,18 @@ _MONEY_TAIL = re.compile(r"\s?([mb])(?!\w)")
 
 _ANY_ONE = "|".join(_ONES)
 _BELOW_100 = rf"(?:(?:{'|'.join(_TENS)})(?:[-\s]+(?:{_ANY_ONE})\b)?|{'|'.join(_TEENS)}|{_ANY_ONE})"
-_BELOW_1000 = rf"(?:(?:an?|{_BELOW_100})[-\s]+hundred\b(?:[-\s]+(?:and[-\s]+)?{_BELOW_100}\b)?|{_BELOW_100}\b)"
+_BELOW_1000 = (
+    rf"(?:(?:an?|{_BELOW_100})[-\s]+hundred\b(?:[-\s]+(?:and[-\s]+)?{_BELOW_100}\b)?"
+    rf"|{_BELOW_100}\b)"
+)
 _BIG = rf"(?:an?|{_BELOW_1000})[-\s]+(?:{'|'.join(_POWERS)}|lakh|crore)\b"
 _WORDS = re.compile(
     rf"""(?P<sign>\b(?:minus|negative)\s+)?\b(?:
         (?P<halfdozen>half\s+a\s+dozen\b)
       | (?:an?|(?P<dozens>{_BELOW_1000}))\s+(?P<dozen>dozen\b)
       | (?P<above>an?|{_ANY_ONE})[-\s]+(?P<part>{"|".join(_PARTS)})\b
-      | (?P<whole>{_BIG}(?:,?\s+(?:and\s+)?{_BIG})*(?:,?\s+(?:and\s+)?{_BELOW_1000})? | {_BELOW_1000}
+      | (?P<whole>{_BIG}(?:,?\s+(?:and\s+)?{_BIG})*(?:,?\s+(?:and\s+)?{_BELOW_1000})?
+          | {_BELOW_1000}
           | zero\b)
         (?:\s+and\s+(?:(?:an?|(?P<plus>{_ANY_ONE}))[-\s]+(?P<plus_part>{"|".join(_PARTS)})\b)
           (?:\s+(?P<plus_scale>{"|".join(_POWERS)})\b)?

@@ -77,6 +77,7 @@ I'll have to pass on this one.
 The answer is indeterminate.
 Answer: unknown
 I was unable to locate that number
+As no starting amount [1] was listed, no total follows [2]
 \\boxed{I \\text{ don't know.}}
 \\boxed{\\text{Unsolvable}}
 I don`t know.
@@ -118,7 +119,6 @@ I won't answer that.
     declines.MISSING: """
 The starting amount isn't included in the problem.
 We'd need the starting count first
-As no starting amount [1] was listed, no total follows [2]
 Not enough information.
 The final answer is: not enough information.
 The problem fails to mention how many she started with.
@@ -243,7 +243,16 @@ def test_another_language_is_unread(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["Los Angeles", "São Paulo", "Les Misérables", "Côte d'Ivoire", "12", "½", "Ann 5 + 3 = 8.", ""],
+    [
+        "Los Angeles",
+        "São Paulo",
+        "Les Misérables",
+        "Côte d'Ivoire",
+        "12",
+        "½",
+        "Ann 5 + 3 = 8.",
+        "",
+    ],
 )
 def test_names_and_numbers_are_read(text):
     assert decline(text) is None
