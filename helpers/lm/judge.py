@@ -51,7 +51,7 @@ def abstained(lm: LM, question: str, response: str, max_new_tokens: int = 16) ->
 
 
 def verdict(said: str) -> bool | None:
-    """The last verdict in what a judge says, True for yes; None for neither, and for both at once."""
+    """The last verdict in what a judge says, True for yes; None for neither or both."""
     if _BOTH.search(said):
         return None
     words = _VERDICT.findall(_CHOICE.sub("", said))
