@@ -42,9 +42,10 @@ def final_answer(text: str) -> str:
     r"""The final answer of a reply: a bare number such as "1200" or "-2.5", else a short text.
 
     Read after </think>, up to a new question: the last \boxed{...}; else <answer>; else "####";
-    else "answer is"; else, in the last sentence with a number, the result of its sum or its last number;
-    else a number in words; else a last line of at most eight words. "" when there is none, as when
-    the chain was cut off before it closed, or where the text is not English and nothing is marked.
+    else "answer is"; else, in the last sentence with a number, the result of its sum or its last
+    number; else a number in words; else a last line of at most eight words. "" when there is none,
+    as when the chain was cut off before it closed, or where the text is not English and nothing is
+    marked.
     """
     final = final_part(text)
     told, in_any_language, _ = marked(final)
