@@ -1,153 +1,236 @@
-"""Whether a reply leaves its question unanswered: phrase rules, and the replies that test them."""
+"""Whether a reply leaves its question unanswered, in stages, and the replies that test this.
+
+1. Closing courtesies and offers are set aside.
+2. Where an answer is marked, the reply declines only if what it marks is a decline.
+3. Else the last sentences decide: the last decline counts unless an answer follows it.
+4. A final part that is not English is unread: neither an answer nor a decline.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from functools import lru_cache
 
 import pandas as pd
 
 from helpers import ROOT
-from helpers.text.trace import NUMBER_WORDS, plain, split_trace
+from helpers.text import numbers
+from helpers.text.declines import (
+    BY_KIND,
+    COURTESIES,
+    DATED,
+    HYPOTHETICAL,
+    KINDS,
+    NAMES,
+    OF_STORIES,
+    OLD,
+    PREMISE,
+    SAYS_NOTHING,
+    SEVERAL,
+    STATES,
+    TURNS,
+    UNKNOWN,
+    UNREAD,
+)
+from helpers.text.language import is_english
+from helpers.text.marks import DECLINES_AT_ONCE, EMPTY_BOX, marked
+from helpers.text.trace import final_part, flat
 
 LABELLED = ROOT / "data" / "questions" / "abstention_responses.jsonl"
+READINGS = ("strict", "abstentionbench")
+"""strict: no answer is given. abstentionbench: also a corrected premise with an answer, a dated
+disclaimer, and an answer for each reading, as Kirichenko et al. (arXiv 2506.09038) count.
+"""
 
-#: Ways to leave a question unanswered. Not "I didn't know": what was unknown at first may be known.
-_DECLINES = (
-    # not knowing, not telling
-    r"\b(?:I|we|you|one)(?: \w+)? (?:don't|do not|can't|cannot|can not|couldn't|could not|(?:am|are"
-    r"|is) unable to"
-    r"|(?:am|are|is) not able to|'m not able to|'m unable to)(?: \w+){0,2}? (?:know|tell|say"
-    r"|determine|answer|compute"
-    r"|calculate|work|figure|find|conclude|solve|decide|give|put|predict|infer|verify|provide|learn"
-    r"|look up|be sure)\b",
-    r"\bI'm (?:not able|unable) to\b",
-    r"(?:^|[.!?:;,]\s+)(?:can't|cannot|can not|couldn't) (?:\w+ )?(?:tell|say|know|determine"
-    r"|answer)\b",
-    r"\bno (?:way|means) (?:to|of|that)\b|\bno telling\b|\bno (?:\w+ ){0,2}(?:answer|number|figure"
-    r"|basis)\b",
-    r"\b(?:have|has|with) no (?:\w+ )?(?:idea|clue|information|data|record|knowledge|way|access)\b",
-    r"\b(?:nobody|no one|no-one) (?:can |could )?(?:\w+ )?(?:knows?|says?|tells?)\b(?! better)",
-    r"\b(?:can't|cannot|can not|couldn't|could not) (?:\w+ )?be (?:\w+ )?(?:determined|answered"
-    r"|known|calculated|computed"
-    r"|solved|found|told|worked out|said|established|inferred|decided|settled|predicted)\b",
-    r"\b(?:impossible|not possible|hard|difficult) to (?:say|tell|know|determine|answer|calculate"
-    r"|compute|work|give|decide)\b",
-    r"\b(?:is|are|remains?|stays?) (?:\w+ )?(?:unknown|undetermined|unclear|uncertain|unspecified"
-    r"|undefined|open)\b",
-    r"\b(?:isn't|is not|aren't|are not|wasn't|never|not) (?:\w+ )?(?:told|given|stated|mentioned"
-    r"|specified|provided|said"
-    r"|known|defined|clear|recorded|measured)\b",
-    r"\bunanswerable\b|\banyone's guess\b|\blost to history\b|\brather not\b|\b(?:don't"
-    r"|do not) want to (?:say|state|give|guess)\b",
-    # what is missing
-    r"(?:\bnot|n't) (?:enough|sufficient)\b|\b(?:insufficient|too little|lacks?|lacking|missing"
-    r"|incomplete)\b",
-    r"\b(?:doesn't|does not|don't|do not|didn't|did not|never) (?:\w+ )?(?:says?|tells?|mentions?"
-    r"|states?|specify|specifies"
-    r"|gives?|provides?|includes?|contains?|indicates?|appears?|settle)\b",
-    r"\bsays nothing about\b|\b(?:there is|there's) nothing\b|\bnothing (?:\w+ ){0,3}(?:favours"
-    r"|favors|settles|says|tells)\b",
-    r"\b(?:need|needs|have|has) to know\b(?<!n't need to know)|\bneed (?:\w+ )?more (?:information"
-    r"|context|details?)\b",
-    r"\b(?:story|text|problem|question|passage) (?:has|contains) no\b",
-    # several readings
-    r"\bambiguous\b|\btwo (?:readings|meanings)\b|\b(?:could|might|may|can) (?:be|mean"
-    r"|refer to) (?:either|both|\w+ or)\b",
-    r"\bif\b[^.?!\n=]*\d[^.?!\n=]*\bif\b[^.?!\n=]*\d",
-    r"\bdepends\b",
-    r"\b(?:where|with|without) [b-hj-z]\b",
-    # asking back
-    r"\byou (?:\w+ )?(?:mean|meant|refer|referring|asking|talking|thinking"
-    r"|have in mind)\b[^.]{0,100}\?",
-    r"\b(?:could|can|would|will) you (?:please )?(?:clarify|specify|tell|provide|share|be more|give"
-    r"|say|check)\b",
-    r"\bplease (?:clarify|specify|provide|share|tell|give|let me know)\b",
-    r"\?[\"')]*\s*\Z",
-    r"\A[^.!?]*\?\s+if you\b",
-    # taste
-    r"\b(?:matter|question) of (?:\w+ )?(?:taste|opinion|preference|perspective|judge?ment)\b",
-    r"(?:\bno|(?:\bnot|n't) (?:a|one)) (?:\w+ )?(?:right|correct|best|better|objectively|definitive"
-    r"|universal|single"
-    r"|true|magic|consensus)\b|\bno fact of the matter\b|\bneither is better\b",
-    r"\b(?:is|are|it's|that's) (?:\w+ ){0,2}(?:subjective|personal)\b|\beye of the beholder\b",
-    r"\b(?:up to|for) \w+ to (?:decide|say|judge)\b|\b(?:up to|as you|as (?:he|she|they)) (?:you"
-    r"|likes?)\b",
-    r"\b(?:no|don't have|do not have|none of) (?:\w+ ){0,2}(?:preferences?|opinions?|my own)\b"
-    r"|\bpeople (?:\w+ )?differ\b",
-    r"\bdisagree\b",
-    # an untrue or impossible premise
-    r"\bimpossible\b(?! to)|\bcontradict\w*|(?:\bmakes? no|\bnot make|n't make) sense\b"
-    r"|\binconsistent\b",
-    r"\bpremise\b|\bmisunderstanding\b|\bmisconception\b|\bmyth\b|\bassumes something\b",
-    r"\b(?:can't|cannot|can not|couldn't|could not|isn't possible|is not possible)"
-    r" (?:\w+ )?(?:have|happen|lose|lost|sell|sold|give|given|spend|spent|eat|eaten|be)\b",
-    r"\b(?:there is|there's|there was|there were|there are) (?:no|never)\b"
-    r"(?! (?:trick|need|doubt|problem|question|issue|change|difference|more)\b)",
-    r"\bnever (?!mind\b|ending\b)\w+|\b(?:did not|didn't)(?! (?:know|matter|change|grow|count)\b)",
-    r"\bonly (?:ever )?(?:received|won|got|had) (?:a single|one)\b|\bjust the one\b",
-)
-#: Ways to say that an answer may be old: they decline only when none stands before them.
-_CAVEATS = (
-    r"\breal[- ]time\b|\bup[- ]to[- ]date\b|\b(?:live|current) (?:\w+ )?(?:prices?|information|data"
-    r"|access)\b",
-    r"\b(?:knowledge|training)(?: data)? (?:cut-?off|stops|ends|ended|only goes)\b"
-    r"|\bmy training ended\b",
-    r"\b(?:may|might|could) (?:well )?(?:have changed|be (?:out of date|outdated|old))\b"
-    r"|\bout of date\b",
-)
-_DECLINE = re.compile("|".join(_DECLINES), re.IGNORECASE)
-_CAVEAT = re.compile("|".join(_CAVEATS), re.IGNORECASE)
-
-_ONE_VALUE = rf"[$€£]?(?:-?\d[\d,.]*|\b(?:{'|'.join(NUMBER_WORDS)})\b)"
-#: A turn back to an answer, anywhere after a decline: a word that announces a value, or a choice.
-_TURNS = re.compile(
-    r"\b(?:but|however|still|so|therefore|thus|hence|probably|likely|presumably|guess|guessing"
-    r"|estimates?|estimated|say"
-    r"|go with|think|believe|suppose|assume|assuming|about|around|roughly|approximately|somewhere"
-    r"|answer)\b"
-    rf"[^?]{{0,100}}{_ONE_VALUE}"
-    r"|\b(?:I'd|I would|I'll|I will) (?:say|guess|recommend|choose|pick|go|take)\b|\bI (?:lean"
-    r"|choose|pick|vote|believe)\b"
-    r"|\bmy (?:vote|choice|pick|best guess|guess)\b|\bforce me\b|\bassuming\b|\b(?:most"
-    r"|more) likely\b|\bI take it\b"
-    rf"|= ?{_ONE_VALUE}|: {_ONE_VALUE}(?: [\w']+){{0,2}}\W*\Z",
-    re.IGNORECASE,
-)
-#: A sentence of its own that states a value: short, or ending in one.
-_STATES = re.compile(
-    rf"\A\W*(?:[\w']+ ){{0,5}}(?:has|have|had|owns|makes|gets|is|are|with) (?:now "
-    rf"|got )?{_ONE_VALUE}(?: [\w']+){{0,4}}\W*\Z"
-    rf"|\b(?:is|are|gives|makes) {_ONE_VALUE}(?: [\w']+){{0,2}}\W*\Z"
-    rf"|\A\W*{_ONE_VALUE}(?: [\w']+){{0,4}}\W*\Z",
-    re.IGNORECASE,
-)
-_HYPOTHETICAL = re.compile(
-    r"\b(?:if|unless|whether|suppose|(?<!I )would|could|might|for example|e\.g|between)\b",
-    re.IGNORECASE,
-)
+_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')*]*\s+|\n+")
 _CLAUSE_END = re.compile(r"[.!?][\"')*]*\s+|[;\n]\s*")
 #: An answer has been given already when a caveat opens a new sentence or turns on one.
 _ANSWER_BEFORE = re.compile(r"\w[.!]\s|\b(?:but|though|although)\b", re.IGNORECASE)
+#: A sentence that opens by counting something: "This means that 40 guests did not get one."
+_COUNTED = re.compile(
+    r"\W*(?:(?:so|this|that|means|therefore|thus|then|hence|which|and|there|are|were|in|at|by"
+    r"|the|end"
+    r"|remaining|other|rest|only|still|also|finally|now|altogether|total|all|day|leaves|leaving"
+    r"|[A-Z]\w+ (?:has|had)|(?:he|she|it|they) \w+)[, ]+)*"
+    r"[$€£]?\d[\d,.]*(?! (?:is|was)\b)[^.,;:!?]*",
+    re.IGNORECASE,
+)
+_REASON = re.compile(r"\b(?:because|since)\b", re.IGNORECASE)
+#: "Is it 12?"
+_GUESS = re.compile(
+    r"\W*(?:(?:is|it|that|so|i|think|maybe|perhaps|be|about|the|answer) ?)*\W*", re.I
+)
+_NO_STORY = re.compile(r"\b(?:I|we|you|amount|price|number|quantity|information)\b", re.IGNORECASE)
+_IS = re.compile(r"\b(?:is|are|was|makes|leaves) [$€£]?\d[\d,.]*\W*\Z", re.IGNORECASE)
+_CALCULATES = re.compile(r"= ?[$€£]?-?\d|<<")
+_REFERENCE = re.compile(r"(?<=[\w.,)]) ?\[\d{1,2}\]")
+_ASKS_AT_END = re.compile(r"\?[\"')]*\s*\Z")
+#: "It is 12, right?"
+_TAG_QUESTION = re.compile(
+    r",? (?:right|correct|yes|no|okay|ok|isn't (?:it|that)|doesn't (?:it|he|she))\?\W*\Z",
+    re.IGNORECASE,
+)
+_FOR_CERTAIN = re.compile(r"\b(?:if|whether|that|about|helps?|anything)\b", re.IGNORECASE)
 
 
-def abstained(text: str) -> bool:
+@dataclass(frozen=True)
+class Decline:
+    """How a reply declines, one of `declines.KINDS` or "unread", and the words that say so."""
+
+    kind: str
+    words: str
+
+
+def abstained(text: str, reading: str = "strict") -> bool:
     """Whether a reply leaves the question unanswered, by rules on its final part (after </think>).
 
-    It declines, asks back or corrects a premise, and does not settle on an answer after that. The
-    rules are for English; how often they agree with a person is measured on `labelled_responses()`.
-    An empty final part is no abstention: it is no answer.
+    reading: one of `READINGS`. The rules are for English; how often they agree with a person is
+    measured on `labelled_responses()`. What is unread is no abstention, nor is an empty final part:
+    it is no answer.
     """
-    final = plain(split_trace(text)[1]).replace("’", "'")
-    declines = list(_DECLINE.finditer(final))
-    if not declines:
-        caveats = _CAVEAT.finditer(final)
-        declines = [m for m in caveats if not _ANSWER_BEFORE.search(final[: m.start()])]
-    if not declines:
+    found = decline(text, reading)
+    return found is not None and found.kind != UNREAD
+
+
+def decline(text: str, reading: str = "strict") -> Decline | None:
+    """How a reply declines, by which words; None for an answer or an empty final part.
+
+    Raises ValueError for an unknown reading.
+    """
+    if reading not in READINGS:
+        raise ValueError(f"Unknown reading '{reading}'; known are: {', '.join(READINGS)}.")
+    found = _strict(final_part(text))
+    if found or reading == "strict":
+        return found
+    return _qualified(_own_words(final_part(text)))
+
+
+def is_unread(final: str) -> bool:
+    """Whether a final part is in another language than English."""
+    return not is_english(final)
+
+
+@lru_cache(maxsize=4096)
+def _strict(final: str) -> Decline | None:
+    """The strict reading of a final part."""
+    told, in_any_language, after = marked(final)
+    if not in_any_language and is_unread(final):
+        return Decline(UNREAD, final[:60])
+    if told:
+        return _of_marked(flat(told)) or _retracted(_own_words(after))
+    return _of_text(_own_words(final))
+
+
+def _own_words(final: str) -> str:
+    """A final part as it is read, without references and closing courtesies."""
+    text = EMPTY_BOX.sub("", _REFERENCE.sub("", flat(final)))
+    text = _TAG_QUESTION.sub(".", text)
+    sentences = [*_SENTENCE_END.finditer(text)]
+    ends = [0, *(match.end() for match in sentences)]
+    end = len(text)
+    for start in reversed(ends):
+        if start and not (text[start:end].strip() and not COURTESIES.fullmatch(text[start:end])):
+            end = start
+        else:
+            break
+    return text[:end].strip()
+
+
+def _of_marked(told: str) -> Decline | None:
+    """The decline that a marked answer is, if it is one."""
+    at_once = DECLINES_AT_ONCE.match(told)
+    if numbers.find(told) and not at_once:
+        return None
+    for kind in KINDS:
+        if match := BY_KIND[kind].search(told):
+            return Decline(kind, match[0].strip(" .,;:!"))
+    return Decline(UNKNOWN, at_once[0].strip()) if at_once else None
+
+
+def _retracted(after: str) -> Decline | None:
+    """A short sentence behind a marked answer that takes it back: "I don't know."."""
+    for sentence in _SENTENCE_END.split(after):
+        match = BY_KIND[UNKNOWN].search(sentence)
+        if match and len(sentence.split()) < 10 and not _FOR_CERTAIN.search(sentence):
+            return _of_text(after)
+    return None
+
+
+def _of_text(text: str) -> Decline | None:
+    """The last decline of a text without a marked answer, unless an answer follows it."""
+    found = []
+    for kind in KINDS:
+        matches = [] if kind == OLD else [*BY_KIND[kind].finditer(text)]
+        last = next((match for match in reversed(matches) if _declines(text, match)), None)
+        found += [(last, kind)] if last else []
+    if not found:
+        caveats = BY_KIND[OLD].finditer(text)
+        found = [(m, OLD) for m in caveats if not _ANSWER_BEFORE.search(text[: m.start()])]
+    if not found:
+        return _says_nothing(text)
+    last, kind = max(found, key=lambda one: one[0].end())
+    same, *later = _CLAUSE_END.split(text[last.end() :])
+    settles = [same] if TURNS.search(same) or NAMES.match(same) else []
+    settles += [clause for clause in later if TURNS.search(clause) or STATES.search(clause)]
+    if all(HYPOTHETICAL.search(clause) for clause in settles):
+        return Decline(kind, last[0].strip(" .,;:!"))
+    return None
+
+
+def _says_nothing(text: str) -> Decline | None:
+    """A last sentence in which a speaker, or what is asked, is denied something, where the whole
+    text holds no number.
+    """
+    last = text[max([0, *(end.end() for end in _SENTENCE_END.finditer(text))]) :]
+    if numbers.find(text) or TURNS.search(last) or DATED.search(text):
+        return None
+    for kind, phrase in SAYS_NOTHING.items():
+        if match := phrase.search(last):
+            return Decline(kind, match[0].strip(" .,;:!"))
+    return None
+
+
+def _declines(text: str, match: re.Match) -> bool:
+    """Whether words decline where they stand: not a story's own words in a sentence that counts or
+    calculates something, nor the question mark behind a bare value ("42?") or a calculation.
+    """
+    before, sentence, opens = _sentence(text, match)
+    if _ASKS_AT_END.fullmatch(match[0]):
+        worked_out = _CALCULATES.search(sentence) or _CALCULATES.search(before)
+        guessed = [n for n in numbers.find(sentence) if _GUESS.fullmatch(sentence[: n.start])]
+        return not (STATES.search(sentence) or guessed) and not (
+            worked_out and not HYPOTHETICAL.search(before)
+        )
+    if _COUNTED.fullmatch(opens) and not _NO_STORY.search(match[0]):
         return False
-    same, *later = _CLAUSE_END.split(final[declines[-1].end() :])
-    settles = [same] if _TURNS.search(same) else []
-    settles += [clause for clause in later if _TURNS.search(clause) or _STATES.search(clause)]
-    return all(_HYPOTHETICAL.search(clause) for clause in settles)
+    told = OF_STORIES.search(match[0])
+    past = re.match(r"(?:could|never)\b", match[0], re.IGNORECASE) and re.search(r"\d", sentence)
+    answers = past or _CALCULATES.search(sentence) or _REASON.search(opens) or _IS.search(sentence)
+    return not (told and answers)
+
+
+def _sentence(text: str, match: re.Match) -> tuple[str, str, str]:
+    """The sentence before the one in which a match begins, that one, and how it opens."""
+    borders = [border.end() for border in _SENTENCE_END.finditer(text)]
+    before = [0, *(border for border in borders if border <= match.start())]
+    end = next((border for border in borders if border > match.start()), len(text))
+    start = before[-1]
+    return (
+        text[before[-2] if len(before) > 1 else 0 : start],
+        text[start:end],
+        text[start : match.start()],
+    )
+
+
+def _qualified(text: str) -> Decline | None:
+    """What AbstentionBench counts beside the strict reading, anywhere in a text."""
+    for kind in (PREMISE, OLD, SEVERAL):
+        for match in (DATED if kind == OLD else BY_KIND[kind]).finditer(text):
+            values = len(numbers.find(text)) > 1 or kind != SEVERAL
+            if values and _declines(text, match):
+                return Decline(kind, match[0].strip(" .,;:!"))
+    return None
 
 
 def labelled_responses() -> pd.DataFrame:

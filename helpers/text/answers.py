@@ -6,30 +6,29 @@ import re
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
-from helpers.text.abstention import abstained
-from helpers.text.trace import NUMBER_WORDS, plain, split_trace
+from helpers.text import abstention, latex, numbers
+from helpers.text.marks import EMPTY_BOX, SENTENCE_END, marked, said, several, stated
+from helpers.text.numbers import CURRENCY, Number
+from helpers.text.trace import final_part, plain, split_trace
 
 if TYPE_CHECKING:
     from helpers.lab.items import Item
 
-#: A number with sign, currency, commas, decimals or as a fraction. A minus after a digit, a letter
-#: or before a space is an operator or a dash, not a sign.
-_NUMBER = re.compile(
-    r"""(?<![\w.])
-        (?P<sign> (?<![\w)])(?:[-−] | minus\s )? [$€£]? (?:(?<=[$€£])[-−])? )
-        (?P<digits> \d{1,3}(?:,\d{3})+(?:\.\d+)? | \d+(?:\.\d+)? | \.\d+ )
-        (?: \s?/\s?(?P<below>[1-9]\d*) )?
-        (?![\d]|[.,]\d)""",
-    re.VERBOSE | re.IGNORECASE,
+_LEAD = re.compile(
+    rf"[\s(\"']*(?:(?:about|approximately|around|roughly|exactly|only|just)\s+"
+    rf"|[~≈]\s*)?(?:{CURRENCY})?",
+    re.IGNORECASE,
 )
-#: "The answer is", "Final answer:", "**Answer:**", "#### 12"
-_MARKER = re.compile(
-    r"\banswer[*_]*\s*(?:is\b|would\s+be\b|must\s+be\b|should\s+be\b|comes\s+to\b|[:=])[\s:*_]*"
-    r"|^\s*\#{4}\s*",
-    re.VERBOSE | re.IGNORECASE | re.MULTILINE,
+#: "[1]" behind a word is a reference, no number
+_REFERENCE = re.compile(r"(?<=[\w.,)]) ?\[\d{1,2}\]")
+_CONCLUDES = re.compile(
+    r"\W*(?:so|therefore|thus|hence|altogether|in\s+(?:total|all|the\s+end)|that\s+(?:is|leaves"
+    r"|makes"
+    r"|means|gives))\b",
+    re.IGNORECASE,
 )
-_BOXED = re.compile(r"\\boxed\s*\{")
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)*]*\s+|\n+")
+_CHOICE = re.compile(r"\s*(?:,\s*)?\bor\s+(?:[$€£]\s?)?\Z", re.IGNORECASE)
+_TIME = re.compile(r"\W*(\d{1,2}):(\d\d)\s*(?:([ap])\.?\s?m\b\.?)?\W*", re.IGNORECASE)
 
 
 class Reply(Protocol):
@@ -42,93 +41,64 @@ class Reply(Protocol):
 def final_answer(text: str) -> str:
     r"""The final answer of a reply: a bare number such as "1200" or "-2.5", else a short text.
 
-    Read after </think>: the last \boxed{...}; else what follows the last "####" or "answer is";
-    else, in the last sentence with a number, the result of its sum or its last number; else a
-    number word; else a last line of at most eight words. "" when there is none, as when the chain
-    was cut off before it closed.
+    Read after </think>, up to a new question: the last \boxed{...}; else <answer>; else "####";
+    else "answer is"; else, in the last sentence with a number, the result of its sum or its last
+    number; else a number in words; else a last line of at most eight words. "" when there is none,
+    as when the chain was cut off before it closed, or where the text is not English and nothing is
+    marked.
     """
-    return _stated_answer(text) or _loose_answer(text)
+    final = final_part(text)
+    told, in_any_language, _ = marked(final)
+    if told and in_any_language:
+        return told
+    if abstention.is_unread(final):
+        return ""
+    return told or _loose_answer(final)
 
 
-def _stated_answer(text: str) -> str:
-    r"""The answer that a \boxed{...}, "####" or "answer is" marks, or ""."""
-    final = plain(split_trace(text)[1])
-    boxes = list(_BOXED.finditer(final))
-    if boxes:
-        return _value(_braced(final, boxes[-1].end()))
-    for marker in reversed(list(_MARKER.finditer(final))):
-        rest = _SENTENCE_END.split(final[marker.end() :], maxsplit=1)[0]
-        if rest.strip(" .*"):
-            return _value(rest)
-    return ""
-
-
-def _loose_answer(text: str) -> str:
-    """The last sum's result or last number, a number word or a short last line, or ""."""
-    final = plain(split_trace(text)[1])
-    for sentence in reversed(_SENTENCE_END.split(final)):
-        *_, result = sentence.rpartition("=")
-        first = _NUMBER.search(result) if result != sentence else None
-        numbers = [first] if first else list(_NUMBER.finditer(sentence))
-        if numbers:
-            return _digits(numbers[-1])
-    words = [word for word in re.findall(r"[a-z]+", final.lower()) if word in NUMBER_WORDS]
-    if words:
-        return NUMBER_WORDS[words[-1]]
-    lines = final.splitlines()
+def _loose_answer(final: str) -> str:
+    """The last sum's result or last number, a number in words or a short last line, or ""."""
+    text = plain(final)
+    sentences = [_REFERENCE.sub("", one) for one in SENTENCE_END.split(text)]
+    for sentence in reversed(sentences):
+        if _CONCLUDES.match(sentence) and not numbers.in_figures(sentence):
+            if words := said(sentence, numbers.in_words(sentence)):
+                return words[-1].bare
+        found = said(sentence, numbers.in_figures(sentence))
+        if results := [one for one in found if one.start > sentence.rfind("=") >= 0]:
+            return results[0].bare
+        if found:
+            return _chosen(sentence, found)
+    if words := numbers.in_words(text):
+        return words[-1].bare
+    lines = EMPTY_BOX.sub("", text).splitlines()
     return lines[-1].strip(" .*") if lines and len(lines[-1].split()) <= 8 else ""
 
 
-def _braced(text: str, start: int) -> str:
-    """What stands between the brace before `start` and the one that closes it."""
-    depth = 1
-    for i in range(start, len(text)):
-        depth += {"{": 1, "}": -1}.get(text[i], 0)
-        if not depth:
-            return text[start:i]
-    return ""
-
-
-def _value(text: str) -> str:
-    """The number that a marked answer gives, after "=" where it is a sum; else its text."""
-    result = text.rpartition("=")[2]
-    number = _NUMBER.search(result) or _NUMBER.search(text)
-    if number:
-        return _digits(number)
-    first = re.match(r"\W*([a-z]+)", text.lower())
-    return NUMBER_WORDS.get(first[1] if first else "", text.strip(" .*:"))
-
-
-def _digits(match: re.Match) -> str:
-    sign = "-" if re.search(r"[-−]|minus", match["sign"], re.IGNORECASE) else ""
-    below = f"/{match['below']}" if match["below"] else ""
-    return sign + match["digits"].replace(",", "") + below
+def _chosen(sentence: str, found: list[Number]) -> str:
+    """The last number, with the one before where they are alternatives: "18 or 20"."""
+    if (
+        len(found) > 1
+        and "=" not in sentence
+        and _CHOICE.fullmatch(sentence[found[-2].end : found[-1].start])
+    ):
+        return sentence[found[-2].start : found[-1].end]
+    return found[-1].bare
 
 
 def number(text: str) -> Fraction | None:
     """The value of a text that is one number, with currency before and units behind; else None."""
     text = plain(text).strip()
-    numbers = list(_NUMBER.finditer(text))
-    if len(numbers) != 1 or numbers[0].start() > 0:
-        return _word_number(text)
-    digits = _digits(numbers[0])
-    return Fraction(digits) if "/" not in digits else Fraction(*_parts(digits))
-
-
-def _parts(digits: str) -> tuple[Fraction, int]:
-    above, _, below = digits.partition("/")
-    return Fraction(above), int(below)
-
-
-def _word_number(text: str) -> Fraction | None:
-    first = text.lower().split()[:1]
-    word = NUMBER_WORDS.get(first[0].strip(".,")) if first else None
-    return Fraction(word) if word else None
-
-
-def _normalised(text: str) -> str:
-    words = re.findall(r"\w+", text.lower())
-    return " ".join(word for word in words if word not in ("a", "an", "the"))
+    found = numbers.find(text)
+    if latex.is_latex(text):
+        bare = latex.rational(text)
+        return Fraction(bare) if bare else None
+    if several(text) or not found or found[0].start > _LEAD.match(text).end():
+        return None
+    figures = [one for one in found if not one.in_words]
+    if len(figures) > 1 or (figures and found[0].in_words):
+        return None
+    return found[0].value
 
 
 def accepted(item: Item, answer: str) -> bool:
@@ -137,39 +107,65 @@ def accepted(item: Item, answer: str) -> bool:
 
 
 def equal(a: str, b: str) -> bool:
-    """Whether two answers agree: as numbers (commas, currency and units aside), else as texts.
+    """Whether two answers agree: as numbers (commas, currency and units aside), as times of day, as
+    LaTeX, else as texts.
 
     Texts are compared without case, punctuation and articles. Nothing equals an empty answer.
     """
     x, y = number(a), number(b)
     if x is not None and y is not None:
         return abs(x - y) <= abs(y) / 10**6
-    return _normalised(a) == _normalised(b) != ""
+    for time, value in ((a, y), (b, x)):
+        if value is not None and (whole := _TIME.fullmatch(time)):
+            return whole[2] == "00" and int(whole[1]) == value
+    if (one := _TIME.fullmatch(a)) and (other := _TIME.fullmatch(b)):
+        return _same_time(one, other)
+    if _normalised(a) == _normalised(b) != "" and x is y:
+        return True
+    return (latex.is_latex(a) or latex.is_latex(b)) and latex.same(a, b)
+
+
+def _same_time(one: re.Match, other: re.Match) -> bool:
+    """Whether two times of day agree; one without am or pm is either."""
+    minutes = [
+        (int(t[1]) % (12 if t[3] else 24) + 12 * ((t[3] or "").lower() == "p")) * 60 + int(t[2])
+        for t in (one, other)
+    ]
+    either = (
+        not (one[3] and other[3]) and min(minutes) < 720 and max(int(one[1]), int(other[1])) < 13
+    )
+    return (minutes[0] - minutes[1]) % (720 if either else 1440) == 0
+
+
+def _normalised(text: str) -> str:
+    words = re.findall(r"\w+", text.lower())
+    return " ".join(word for word in words if word not in ("a", "an", "the"))
 
 
 def grade(item: Item, reply: Reply) -> dict[str, str | bool]:
     """One graded reply: trace, final, answer, abstained, correct, outcome.
 
-    outcome: "right", "wrong" (any answer to an unanswerable item is), "abstained" or "no_answer"
-    (nothing after the chain, no answer found, or cut off before one was stated). correct: right, or
-    abstained where the item should be.
+    outcome: "right", "wrong" (any answer to an unanswerable item is), "abstained", "cut_off" (by
+    the token limit, before an answer was stated) or "no_answer" (nothing after the chain, no answer
+    found, or not in English). correct: right, or abstained where the item should be.
     """
     trace, final = split_trace(reply.text)
-    declined = abstained(reply.text)
+    declined = abstention.abstained(reply.text)
     text = reply.text
     if reply.truncated:
         # A number in an unfinished text may be a step, and its last word may be cut.
-        answer = _stated_answer(text.rpartition(" ")[0])
+        answer = stated(text.rpartition(" ")[0])
     else:
         answer = final_answer(text)
     right = accepted(item, answer)
-    if not right and not reply.truncated and not _stated_answer(text):
-        right = any(_names(final, text) for text in item.answers)
+    if not right and not reply.truncated and not stated(text):
+        own = final_part(text)
+        right = not abstention.is_unread(own) and any(_names(own, one) for one in item.answers)
         answer = answer or (final if right else "")
     if declined:
         outcome = "abstained"
     elif not answer:
-        outcome = "no_answer"
+        outcome = "cut_off" if reply.truncated else "no_answer"
     else:
         outcome = "right" if right else "wrong"
     return {
