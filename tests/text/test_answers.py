@@ -382,4 +382,4 @@ def test_every_reply_of_the_pocket_world_is_graded_as_it_was_built():
                     short = text.rpartition(" ")[0]
                     if "The answer is" not in short and outcome != "abstained":
                         cut = grade(item, Completion(short, 9, True))
-                        assert cut["outcome"] == "no_answer", short
+                        assert cut["outcome"] == "cut_off", short
