@@ -318,6 +318,14 @@ finding.ruler(lab).round(3)
 finding.leaning_judge(pd.concat([before, after_sft])).round(3)
 
 # %% [markdown]
+# And what *is* a decline? `recall` counts a reply that settles on no answer. AbstentionBench's
+# judge also counts a corrected premise with an answer, a disclaimer about a date, and an answer
+# for each reading (`recall_broad`). The contrast of the claim under both:
+
+# %%
+lab.table(["reasoning_sft"], ["recall", "recall_broad"], since="before").round(3)
+
+# %% [markdown]
 # All gates, and then the effect with what is left of it beyond the rival that could sink it, the
 # published direction to the right. The last lines only tell which ingredient does it. (A finished
 # `after` model comes without the rival's arm: then that contrast stays open, and no verdict of

@@ -57,6 +57,7 @@ def planted(lab, arm, recall, dose=None, accuracy=0.9, silent=0.0, **settings):
                     "seed": 0,
                     "dose": lab.dose(arm) if dose is None else dose,
                     "abstained": declines,
+                    "abstained_broadly": declines,
                     "correct": right,
                     "outcome": "no_answer" if mute else outcome,
                     "no_answer": mute,

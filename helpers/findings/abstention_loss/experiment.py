@@ -38,6 +38,7 @@ from helpers.show.look import PALETTE
 from helpers.stats import intervals
 from helpers.stats.intervals import Interval
 from helpers.stats.statistics import Statistic, mean
+from helpers.text import abstention
 from helpers.text.chains import CLOSE
 from helpers.train.recipes import RECIPES, Recipe
 
@@ -179,6 +180,14 @@ class AbstentionLoss(finding.Finding):
         macro, sd = self.has_pairs, {"unit": "standard deviations", "limits": (-inf, inf)}
         return [
             of_replies("recall", "abstention recall", better=1, macro=macro),
+            of_replies(
+                "recall_broad",
+                "abstention recall, read broadly",
+                of="recall",
+                better=1,
+                macro=macro,
+                rows=lambda frame: frame.assign(abstained=frame.abstained_broadly),
+            ),
             of_replies("precision", "precision of declining", better=1),
             of_replies("f1", "F1 of declining", better=1),
             of_replies("false_declines", "false declines", better=-1, macro=macro),
@@ -268,11 +277,19 @@ class AbstentionLoss(finding.Finding):
         decoding = (self.p.max_new_tokens, self.p.temperature, self.p.top_p, cell.stream)
         return rows(self.items, generate(lm, prompts, *decoding), prefix)
 
-    @table(GRADED | {"no_answer": "neither an answer nor a decline"}, of="replies")
+    @table(
+        GRADED
+        | {
+            "abstained_broadly": "the reply declines as AbstentionBench's judge reads it",
+            "no_answer": "neither an answer nor a decline",
+        },
+        of="replies",
+    )
     def graded(self, cell: Cell, replies: pd.DataFrame, prefix: str = "") -> pd.DataFrame:
         """What the replies amount to."""
         found = graded(self.items, replies)
-        return found.assign(no_answer=found.outcome.isin(SILENT))
+        broadly = [abstention.abstained(text, "abstentionbench") for text in found.text]
+        return found.assign(abstained_broadly=broadly, no_answer=found.outcome.isin(SILENT))
 
     @table(
         {
