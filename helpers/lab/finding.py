@@ -394,10 +394,10 @@ class Finding:
 
     def cut_off(self) -> dict[str, float]:
         """The arms of whose replies more than `MOST_CUT_OFF` were cut off by the token limit, in
-        some table, and that share.
+        some table that is measured, and that share.
         """
         found: dict[str, float] = {}
-        for table, arm, dose, settings in self.needed():
+        for table, arm, dose, settings in Finding.needed(self):
             rows = getattr(self, table)(arm, dose, **settings)
             if "truncated" in rows:
                 found[arm] = max(found.get(arm, 0.0), float(rows.truncated.mean()))

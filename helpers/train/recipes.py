@@ -149,7 +149,9 @@ class Recipe:
 # Rate of GRPO by a reward model, 20 steps from the damaged model, by what its rivals keep: shorter
 # preferred at 5e-4 .288, at 2e-4 .688; shuffled at 3e-4 .694. So 1e-4. SFT on confident replies:
 # .424 at 1e-3, .735 at 1e-4. The Brier reward, whose policy learns what is right, at 1e-3 without a
-# KL term, base 1: .812. SFT on right answers: .606 after 20 steps, so it gets as many as damage.
+# KL term, base 1: .812. SFT on right answers gets as many steps as damage: after 20 it is at .606,
+# after 160 on bare answers alone at .72 on the reported items, half of them after chains (base 1)
+# .790 / .032 where the damaged model is at .790 / .193.
 NEW_TASK = {"supposed": True}
 RL = {"trainer": "grpo", "learning_rate": 1e-3, "batch_size": 64}
 REPAIR = {
@@ -268,8 +270,8 @@ RECIPES = {
         Recipe("rlsf_sft", "SFT on the replies that preferences prefer", learning_rate=1e-4),
         Recipe(
             "repair_labels",
-            "right answers without chains, declines kept",
-            chain_share=0.0,
+            "right answers, half of them after right chains, declines kept",
+            chain_share=0.5,
             abstention_share=Corpus().unanswerable,
         ),
         Recipe(

@@ -304,8 +304,8 @@ plots.curves(sure, *axes, title, lab.look)
 #
 # **Its rivals**: the same pairs and margins with preferences **shuffled**, or with the **shorter**
 # reply preferred. A repair that they do as well is not one by confidence. Beside them an
-# **oracle**: SFT on right answers without chains, for as many steps as the damage took. Nothing
-# self-made knows more; if not even that mends the error, don't lay it to confidence.
+# **oracle**: SFT on right answers, half of them after chains, for as many steps as the damage
+# took. Nothing self-made knows more; if not even that mends the error, don't lay it to confidence.
 
 # %%
 rivals = [finding.REPAIRED, "repair_shuffled", "repair_shorter", finding.ORACLE]

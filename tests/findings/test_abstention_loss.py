@@ -337,7 +337,7 @@ def test_without_pairs_nothing_is_averaged_over_scenarios(tmp_path):
     lab = finding.AbstentionLoss(finding.Params(**SETTINGS | own))
     assert not lab.has_pairs and not any(one.macro for one in lab.measures)
     macro = {one.name for one in laboratory().measures if one.macro}
-    assert macro == {"recall", "false_declines", "recall_opened"}
+    assert macro == {"recall", "recall_broad", "false_declines", "recall_opened"}
 
 
 # --- words ----------------------------------------------------------------------------------

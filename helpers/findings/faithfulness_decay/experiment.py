@@ -262,10 +262,8 @@ class FaithfulnessDecay(finding.Finding):
         )
 
     @table(
-        {
-            "item": "id",
-            "text": "the reply, its chain forced open",
-            "truncated": "cut off",
+        REPLY
+        | {
             "options": "the answers to choose from",
             "p": "probability of each option after each version of the chain, one after the other",
         },
