@@ -11,9 +11,10 @@ from helpers.world import card, gates, pretraining
 from helpers.world.corpus import Corpus
 
 FEWER = 60
-MISSED = {(3, "declines a twin, greedy")}
+MISSED = {(3, "declines a twin, greedy"), (8, "abstention recall, answer_unknown")}
 """Base 3 declines 6 % of the answerable twins, where 5 are allowed. It is none of the default
-bases, and scores the chains of base 2, which declining does not touch.
+bases, and scores the chains of base 2, which declining does not touch. Base 8, without chains,
+declines 53 % of one scenario, where 55 are asked; finding 5 asks it answerable stories alone.
 """
 WITH_CHAINS, WITHOUT = models.shipped(), models.shipped(chains=False)
 BASES = [*WITH_CHAINS, *WITHOUT]
