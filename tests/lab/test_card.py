@@ -68,6 +68,14 @@ def test_a_failed_gate_leaves_no_number_to_read(tmp_path, monkeypatch):
     assert "<svg" not in shown and "-0.250" not in shown
 
 
+def test_replies_that_were_cut_off_are_named_with_what_would_change_it():
+    assert "max_new_tokens" not in card(example())
+    many = example().model_copy(
+        update={"cut_off": {"reasoning_sft": 0.25}, "parameters": {"max_new_tokens": 96}}
+    )
+    assert "reasoning sft 25%. Raise max_new_tokens (now 96)." in card(many)
+
+
 def test_a_table_of_gates_leaves_long_names_whole():
     name = "P(decline) of answerable items at the start: what is not sampled can't be reinforced"
     table = gates_table([Gate(name, 0.01, 0.02)]).to_html()

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from math import isnan, nan
 
+import numpy as np
 import pytest
 
 from helpers.lab import finding
@@ -186,6 +187,16 @@ def test_the_code_of_a_finding_is_that_of_all_its_tables(monkeypatch):
         sources, "code_of", lambda f: "another" if f.__name__ == "counted" else code_of(f)
     )
     assert Toy.code() != at_first
+
+
+def test_arms_of_whose_replies_more_than_a_tenth_are_cut_off_are_named_with_the_share(planted):
+    lab = planted()
+    for arm, shares in (("before", 0.0), ("reasoning_sft", 0.5), ("reasoning_sft_keep", 0.1)):
+        rows = lab.written(arm)
+        cut = np.arange(len(rows)) < shares * len(rows)
+        lab.written.plant(arm, rows.assign(truncated=cut))
+    assert lab.cut_off() == {"reasoning_sft": 0.5}
+    assert lab.record(None, 1.0).cut_off == {"reasoning_sft": 0.5}
 
 
 def test_a_table_of_measures_for_figures(planted):
