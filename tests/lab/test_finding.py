@@ -191,7 +191,7 @@ def test_the_code_of_a_finding_is_that_of_all_its_tables(monkeypatch):
 
 def test_arms_of_whose_replies_more_than_a_tenth_are_cut_off_are_named_with_the_share(planted):
     lab = planted()
-    for arm, shares in (("before", 0.0), ("reasoning_sft", 0.5), ("reasoning_sft_keep", 0.1)):
+    for arm, shares in (("before", 0.0), ("reasoning_sft", 0.5), ("reasoning_sft_keep", 0.09)):
         rows = lab.written(arm)
         cut = np.arange(len(rows)) < shares * len(rows)
         lab.written.plant(arm, rows.assign(truncated=cut))
