@@ -309,7 +309,7 @@ shown = (table.measure == "chain") & (table.arm == finding.KINDS[-1])
 *elicited, taught = table[shown].estimate.tolist() or [0.0]
 title = "What each mechanism brings on bases with chains in their corpus"
 if elicited:
-    title = f"Where no chain was seen, none is elicited in more than {max(elicited):.0%}; "
+    title = f"Where no chain was seen, at most {max(elicited):.0%} open one; "
     title += f"SFT on chains writes them in {taught:.0%}"
 look = lab.look.stamped(lab.stamp(bases=[*p.bases, *p.bases_without_chains]))
 plots.compare_measures(table, "method", title, look)
