@@ -131,13 +131,14 @@ def report(
     from data/results/.
     """
     from helpers.findings.reward_dial import scoreboard
+    from helpers.lab import record
     from helpers.run import process
     from helpers.run import readme as page
     from helpers.run.report import report as write_report
 
     try:
         if readme:
-            console.print(f"written: {page.renew()}, {scoreboard.write(page.RESULTS)}")
+            console.print(f"written: {page.renew()}, {scoreboard.write(record.RESULTS)}")
             return
         there = sorted(p.parent for p in process.RUNS.glob("[0-9]*/*.ipynb"))
         if not folder and not there:

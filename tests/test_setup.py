@@ -166,7 +166,7 @@ def test_every_import_is_a_declared_requirement():
 
 
 def test_the_pocket_records_were_made_with_the_notebooks_own_defaults():
-    for path in readme.RESULTS.glob("*-pocket.json"):
+    for path in record.RESULTS.glob("*-pocket.json"):
         made = record.read(path)
         (notebook,) = plan.find([path.name[:2]])
         now = plan.declared(notebook)[0] | plan.usual(notebook.stem, "pocket")

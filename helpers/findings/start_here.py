@@ -14,7 +14,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers import ROOT
 from helpers.lab import params, record, verdicts
 from helpers.lab.card import COLOURS
 from helpers.lab.claims import Claim, claims
@@ -26,8 +25,6 @@ from helpers.show.look import GREY, PALETTE, Look
 from helpers.stats.intervals import Interval, over_bases
 from helpers.world import scene
 from helpers.world.grammar import Story
-
-RESULTS = ROOT / "data" / "results"
 
 
 class Params(params.Params):
@@ -311,7 +308,7 @@ def _curves(ax: Axes, xs: Sequence[float], shares: dict[str, list[float]], title
 # --- the records ------------------------------------------------------------------------------
 
 
-def known_records(folder: Path = RESULTS) -> str:
+def known_records(folder: Path = record.RESULTS) -> str:
     """The deviation between bases of every record with a verdict, over the smallest effect of
     interest, as an HTML table. Records of an older format are passed over.
     """

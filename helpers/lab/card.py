@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 from math import isfinite
+from pathlib import Path
 
 import pandas as pd
 from pandas.io.formats.style import Styler
 
 from helpers.lab.claims import Claim, published
-from helpers.lab.record import Checked, Record, sentence
+from helpers.lab.record import RESULTS, Checked, Record, more_bases, sentence
 from helpers.lab.verdicts import Gate
 from helpers.stats.intervals import Interval
 
 WIDTH, LABEL, ROW = 760, 270, 26
 """Of the drawing, in pixels: all of it, what labels take, and a line."""
+NO_INTERVAL = "no interval, as a gate failed"
 COLOURS = {
     "replicates": "#029e73",
     "does not replicate": "#d55e00",
@@ -31,14 +33,15 @@ font-family:sans-serif;break-inside:avoid">
 <p style="margin:.3em 0">{why}</p>
 <p style="margin:.3em 0">Published: {headline}. Forecast: {forecast}. Measured, {primary_label}: \
 {measured}.{deviation}</p>
+{reference}
 {drawing}
 {cut_off}
 <div style="color:#555">{checks}</div>
 </div>"""
 
 
-def card(record: Record) -> str:
-    """The card as HTML."""
+def card(record: Record, results: Path = RESULTS) -> str:
+    """The card as HTML; results: the folder of the reference that stands beside it."""
     claim, primary, verdict = published(record.finding), record.primary, record.verdict
     spread = verdict.deviation
     deviation = (
@@ -46,7 +49,7 @@ def card(record: Record) -> str:
         if isfinite(spread)
         else ""
     )
-    failed = any(not gate["passed"] for gate in record.gates)
+    more = more_bases(record, results)
     why = sentence(verdict.reason) + (f" {sentence(verdict.remedy)}" if verdict.remedy else "")
     return CARD.format(
         title=escape(f"{claim.number} · {claim.title}"),
@@ -61,9 +64,10 @@ def card(record: Record) -> str:
         headline=escape(claim.headline),
         forecast="none" if record.forecast is None else f"{record.forecast:+.3f}",
         primary_label=escape(claim.primary_label),
-        measured="no interval, as a gate failed" if failed else escape(str(primary)),
+        measured=escape(str(primary)) if record.passed else NO_INTERVAL,
         deviation=deviation,
-        drawing="" if failed else drawing(record, claim),
+        reference=beside(more) if more else "",
+        drawing=drawing(record, claim, more) if record.passed else "",
         cut_off=cut_off(record),
         checks="<br>".join(escape(line) for line in map(gate_line, record.gates)),
     )
@@ -83,13 +87,26 @@ def cut_off(record: Record) -> str:
     )
 
 
-def drawing(record: Record, claim: Claim) -> str:
+def beside(more: Record) -> str:
+    """The reference in a sentence: what more bases and seeds measured, and the verdict on them."""
+    measured = str(more.primary) if more.passed else NO_INTERVAL
+    return (
+        f"<p style='margin:.3em 0'>Reference, {len(more.bases)} bases by {len(more.seeds)} "
+        f"seed{'s'[: len(more.seeds) - 1]}: {escape(measured)}. Its verdict: "
+        f"<b>{escape(more.label)}</b>. {escape(sentence(more.verdict.reason))}</p>"
+    )
+
+
+def drawing(record: Record, claim: Claim, more: Record | None = None) -> str:
     """The effect with its interval, the bases as dots, the smallest effect of interest and the
-    published size on one line, and every contrast on a line below; the published direction is to
-    the right. As SVG.
+    published size on one line, the reference and every contrast on lines below; the published
+    direction is to the right. As SVG.
     """
     sign = claim.direction or 1
     rows = [(claim.primary_label, record.primary.interval.oriented(sign), True)]
+    if more and more.passed:
+        named = f"reference: {len(more.bases)} bases"
+        rows.append((named, more.primary.interval.oriented(sign), True))
     rows += [(told(one), one.value.interval, True) for one in record.contrasts]
     rows += [(told(one), one.value.interval, False) for one in record.attribution]
     marks = [0.0, record.delta] + ([-record.delta] if claim.direction == 0 else [])

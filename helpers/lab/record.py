@@ -16,6 +16,8 @@ from helpers import ROOT
 from helpers.lm.cache import write_atomically
 from helpers.stats.intervals import Interval
 
+RESULTS = ROOT / "data" / "results"
+"""The records that the project keeps: of each finding the one of most bases is its reference."""
 PACKAGES = ("torch", "transformers", "trl", "peft", "numpy", "pandas", "scipy")
 
 
@@ -178,13 +180,18 @@ class Record(Strict):
             return f"{counted} of {len(self.parts)} replicate"
         return self.verdict.label if self.verdict else ""
 
+    @property
+    def passed(self) -> bool:
+        """Whether every gate passed, so that there is something to read."""
+        return all(gate["passed"] for gate in self.gates)
+
     def in_words(self, said: str) -> str:
         """A finding's own words on the result, between what casts doubt on it and the verdict."""
         failed = [gate["name"] for gate in self.gates if not gate["passed"]]
         doubt = f"**A gate failed ({'; '.join(failed)}): read nothing into the rest.** "
         remedy = f" {sentence(self.verdict.remedy)}" if self.verdict.remedy else ""
         verdict = f"**Verdict: {self.label}.** {sentence(self.verdict.reason)}{remedy}"
-        return f"{doubt * bool(failed)}{said}\n\n{verdict}"
+        return f"{doubt * (not self.passed)}{said}\n\n{verdict}"
 
 
 def sentence(clause: str) -> str:
@@ -230,6 +237,28 @@ def read(path: Path) -> Record:
 def records(folder: Path) -> list[Record]:
     """The complete records of a folder, by name."""
     return [read(path) for path in sorted(folder.glob("*.json"))]
+
+
+def reference(finding: str, folder: Path = RESULTS) -> Record | None:
+    """The record of a finding on the pockets, with our own questions, that has the most bases and
+    seeds; None where a folder has none.
+    """
+    found = [
+        one
+        for one in records(folder)
+        if one.finding == finding and one.tier == "pocket" and not one.parameters.get("questions")
+    ]
+    return max(found, key=lambda one: (len(one.bases), len(one.seeds)), default=None)
+
+
+def more_bases(one: Record, folder: Path = RESULTS) -> Record | None:
+    """The reference of a record's finding, where that is the same experiment on more trainings."""
+    found = reference(one.finding, folder)
+    if found is None or len(found.bases) * len(found.seeds) <= len(one.bases) * len(one.seeds):
+        return None
+    own = {"bases", "seeds", "forecast"}
+    asked = [{n: v for n, v in r.parameters.items() if n not in own} for r in (one, found)]
+    return found if asked[0] == asked[1] else None
 
 
 def command_line() -> str:

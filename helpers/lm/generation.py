@@ -14,7 +14,8 @@ import pandas as pd
 import torch
 from transformers import DynamicCache
 
-from helpers.lm.models import LM, end_tokens
+from helpers.lm.ends import end_tokens
+from helpers.lm.models import LM
 from helpers.lm.prompts import opens_chain
 from helpers.show.widgets import progress
 from helpers.text.chains import CLOSE, OPEN, with_opening

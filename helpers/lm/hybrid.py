@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from scipy.cluster.vq import kmeans2
 from transformers import DynamicCache
 
+from helpers.lm.ends import end_tokens
 from helpers.lm.generation import (
     Completion,
     branched,
@@ -20,7 +21,7 @@ from helpers.lm.generation import (
     reply_text,
     uniform_draws,
 )
-from helpers.lm.models import LM, end_tokens
+from helpers.lm.models import LM
 from helpers.lm.steering import hooked
 
 N_CATEGORIES, N_WORDS = 8, 6

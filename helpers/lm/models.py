@@ -25,9 +25,7 @@ from helpers import ROOT
 from helpers.lm import prompts
 from helpers.lm.cache import MANIFEST, cache_dir, cached_folder, digest, manifest
 from helpers.lm.ends import end_at_the_turn, pad
-from helpers.lm.ends import end_tokens as end_tokens
 from helpers.lm.prompts import SWITCH, joined, tame
-from helpers.lm.prompts import opens_chain as opens_chain
 from helpers.text.chains import OPEN
 
 transformers_logging.disable_progress_bar()  # one bar per loaded file says nothing here

@@ -18,7 +18,6 @@ from helpers.run.plan import finding_in
 from helpers.show import plots
 from helpers.show.look import GREY, PALETTE
 
-RESULTS = ROOT / "data" / "results"
 PICTURE = "findings.png"
 MARKS = ("<!-- findings: written by `workbook report --readme` -->", "<!-- end -->")
 REACH = (-3.0, 9.0)
@@ -80,18 +79,9 @@ class Row:
         return parts + record.sentence(verdict.reason) + remedy
 
 
-def rows(folder: Path | None = None) -> list[Row]:
-    """Every finding in order with its record on the pocket; of several the one of most bases."""
-    found = record.records(folder or RESULTS)
-    own = {
-        name: max(
-            (r for r in found if r.finding == name and not r.parameters.get("questions")),
-            key=lambda r: (len(r.bases), len(r.seeds)),
-            default=None,
-        )
-        for name in claims()
-    }
-    return [Row(claim, own[name]) for name, claim in claims().items()]
+def rows(folder: Path = record.RESULTS) -> list[Row]:
+    """Every finding in order with its reference."""
+    return [Row(claim, record.reference(name, folder)) for name, claim in claims().items()]
 
 
 def code_now(finding: str) -> str:
@@ -163,9 +153,8 @@ def drawn(ax, row: Row, y: float, shade) -> None:
     ax.plot(dots, [y - 0.2] * len(dots), "o", mfc="white", mec=shade, ms=5)
 
 
-def renew(folder: Path | None = None) -> Path:
+def renew(folder: Path = record.RESULTS) -> Path:
     """Write the picture beside the records and the table into the README; returns the picture."""
-    folder = folder or RESULTS
     found = rows(folder)
     path = folder / PICTURE
     picture(found).savefig(path, dpi=100, metadata={"Software": None})

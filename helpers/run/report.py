@@ -32,9 +32,8 @@ def verdict_row(one: Record) -> list[str]:
     why = record.sentence(one.verdict.reason)
     if one.verdict.remedy:
         why += f" {record.sentence(one.verdict.remedy)}"
-    failed = any(not gate["passed"] for gate in one.gates)
     what = claim.primary_label if claim else one.primary.measure
-    measured = "" if failed else f"{what} {one.primary}, n = {one.primary.n}"
+    measured = f"{what} {one.primary}, n = {one.primary.n}" if one.passed else ""
     return [title, one.label, why, measured, f"{one.model} ({one.tier})"]
 
 

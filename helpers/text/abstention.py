@@ -34,7 +34,7 @@ from helpers.text.declines import (
     UNREAD,
 )
 from helpers.text.language import is_english
-from helpers.text.marks import DECLINES_AT_ONCE, EMPTY_BOX, marked
+from helpers.text.marks import DECLINES_AT_ONCE, EMPTY_BOX, REFERENCE, SENTENCE_END, marked
 from helpers.text.trace import final_part, flat
 
 LABELLED = ROOT / "data" / "questions" / "abstention_responses.jsonl"
@@ -43,7 +43,6 @@ READINGS = ("strict", "abstentionbench")
 disclaimer, and an answer for each reading, as Kirichenko et al. (arXiv 2506.09038) count.
 """
 
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')*]*\s+|\n+")
 _CLAUSE_END = re.compile(r"[.!?][\"')*]*\s+|[;\n]\s*")
 #: An answer has been given already when a caveat opens a new sentence or turns on one.
 _ANSWER_BEFORE = re.compile(r"\w[.!]\s|\b(?:but|though|although)\b", re.IGNORECASE)
@@ -64,7 +63,6 @@ _GUESS = re.compile(
 _NO_STORY = re.compile(r"\b(?:I|we|you|amount|price|number|quantity|information)\b", re.IGNORECASE)
 _IS = re.compile(r"\b(?:is|are|was|makes|leaves) [$€£]?\d[\d,.]*\W*\Z", re.IGNORECASE)
 _CALCULATES = re.compile(r"= ?[$€£]?-?\d|<<")
-_REFERENCE = re.compile(r"(?<=[\w.,)]) ?\[\d{1,2}\]")
 _ASKS_AT_END = re.compile(r"\?[\"')]*\s*\Z")
 #: "It is 12, right?"
 _TAG_QUESTION = re.compile(
@@ -124,9 +122,9 @@ def _strict(final: str) -> Decline | None:
 
 def _own_words(final: str) -> str:
     """A final part as it is read, without references and closing courtesies."""
-    text = EMPTY_BOX.sub("", _REFERENCE.sub("", flat(final)))
+    text = EMPTY_BOX.sub("", REFERENCE.sub("", flat(final)))
     text = _TAG_QUESTION.sub(".", text)
-    sentences = [*_SENTENCE_END.finditer(text)]
+    sentences = [*SENTENCE_END.finditer(text)]
     ends = [0, *(match.end() for match in sentences)]
     end = len(text)
     for start in reversed(ends):
@@ -150,7 +148,7 @@ def _of_marked(told: str) -> Decline | None:
 
 def _retracted(after: str) -> Decline | None:
     """A short sentence behind a marked answer that takes it back: "I don't know."."""
-    for sentence in _SENTENCE_END.split(after):
+    for sentence in SENTENCE_END.split(after):
         match = BY_KIND[UNKNOWN].search(sentence)
         if match and len(sentence.split()) < 10 and not _FOR_CERTAIN.search(sentence):
             return _of_text(after)
@@ -182,7 +180,7 @@ def _says_nothing(text: str) -> Decline | None:
     """A last sentence in which a speaker, or what is asked, is denied something, where the whole
     text holds no number.
     """
-    last = text[max([0, *(end.end() for end in _SENTENCE_END.finditer(text))]) :]
+    last = text[max([0, *(end.end() for end in SENTENCE_END.finditer(text))]) :]
     if numbers.find(text) or TURNS.search(last) or DATED.search(text):
         return None
     for kind, phrase in SAYS_NOTHING.items():
@@ -212,7 +210,7 @@ def _declines(text: str, match: re.Match) -> bool:
 
 def _sentence(text: str, match: re.Match) -> tuple[str, str, str]:
     """The sentence before the one in which a match begins, that one, and how it opens."""
-    borders = [border.end() for border in _SENTENCE_END.finditer(text)]
+    borders = [border.end() for border in SENTENCE_END.finditer(text)]
     before = [0, *(border for border in borders if border <= match.start())]
     end = next((border for border in borders if border > match.start()), len(text))
     start = before[-1]

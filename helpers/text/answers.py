@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
 from helpers.text import abstention, latex, numbers
-from helpers.text.marks import EMPTY_BOX, SENTENCE_END, marked, said, several, stated
+from helpers.text.marks import EMPTY_BOX, REFERENCE, SENTENCE_END, marked, said, several, stated
 from helpers.text.numbers import CURRENCY, Number
 from helpers.text.trace import final_part, plain, split_trace
 
@@ -19,8 +19,6 @@ _LEAD = re.compile(
     rf"|[~≈]\s*)?(?:{CURRENCY})?",
     re.IGNORECASE,
 )
-#: "[1]" behind a word is a reference, no number
-_REFERENCE = re.compile(r"(?<=[\w.,)]) ?\[\d{1,2}\]")
 _CONCLUDES = re.compile(
     r"\W*(?:so|therefore|thus|hence|altogether|in\s+(?:total|all|the\s+end)|that\s+(?:is|leaves"
     r"|makes"
@@ -59,7 +57,7 @@ def final_answer(text: str) -> str:
 def _loose_answer(final: str) -> str:
     """The last sum's result or last number, a number in words or a short last line, or ""."""
     text = plain(final)
-    sentences = [_REFERENCE.sub("", one) for one in SENTENCE_END.split(text)]
+    sentences = [REFERENCE.sub("", one) for one in SENTENCE_END.split(text)]
     for sentence in reversed(sentences):
         if _CONCLUDES.match(sentence) and not numbers.in_figures(sentence):
             if words := said(sentence, numbers.in_words(sentence)):

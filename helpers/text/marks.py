@@ -34,7 +34,9 @@ _ABOUT = re.compile(
     re.IGNORECASE,
 )
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)*]*\s+|\n+")
-"""Where a sentence ends, for the reading of answers."""
+REFERENCE = re.compile(r"(?<=[\w.,)]) ?\[\d{1,2}\]")
+"""A number in brackets behind a word, "[1]": no value."""
+_SPACED_SIGN = re.compile(r"\A([-−–])\s+(?=\d)")
 _ABBREVIATION = re.compile(r"\b(approx|ca|vs|mr|mrs|dr|st|rs)\.(?=\s)", re.IGNORECASE)
 _CORRECTS = (
     r"(?:no\s*[,.;:!—–-]|no,?\s+wait\b|wait\b|sorry\b|oops\b|actually\b|i\s+mean\b|or\s+rather\b"
@@ -137,7 +139,7 @@ def boxed_value(inside: str) -> str:
     """The answer in a box, which may be LaTeX that only math-verify reads."""
     text = plain(inside).strip().strip("$").strip()
     text = re.sub(r"^\\[(\[]|\\[)\]]$|\\(?:left|right|displaystyle)\b|\^\s*\{?\\circ\}?", "", text)
-    text = re.sub(r"\A([-−–])\s+(?=\d)", r"\1", text)
+    text = _SPACED_SIGN.sub(r"\1", text)
     if latex.is_latex(text) and not _MEASURED.fullmatch(text):
         found = latex.rational(text.rpartition("=")[2])
         return found or (text if latex.parsed(text) else value(text))
@@ -171,7 +173,7 @@ def value(text: str) -> str:
     text = text.strip()
     if parts := _CORRECTED.split(text):
         text = next((part for part in reversed(parts) if numbers.find(part)), text)
-    text = re.sub(r"\A([-−–])\s+(?=\d)", r"\1", text)
+    text = _SPACED_SIGN.sub(r"\1", text)
     if DECLINES_AT_ONCE.match(text.replace("’", "'")):
         return text.strip(" .*:")
     if several(text):

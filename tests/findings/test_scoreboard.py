@@ -3,13 +3,10 @@
 import pandas as pd
 import pytest
 
-from helpers import ROOT
 from helpers.findings.reward_dial import scoreboard
 from helpers.findings.reward_dial.arms import LADDER
 from helpers.lab import claims, record
 from helpers.lab.record import Record, Value
-
-RESULTS = ROOT / "data" / "results"
 
 
 def put(folder, finding, values, tier="pocket", **parameters):
@@ -142,8 +139,8 @@ def test_writing_it_leaves_picture_and_numbers(results):
 
 
 def test_the_shipped_scoreboard_shows_the_shipped_records():
-    path = RESULTS / "scoreboard.csv"
+    path = record.RESULTS / "scoreboard.csv"
     if not path.is_file():
         pytest.skip("no scoreboard is shipped yet; it comes with: workbook report --readme")
-    renewed = scoreboard.as_text(scoreboard.frame(RESULTS)) + "\n"
+    renewed = scoreboard.as_text(scoreboard.frame(record.RESULTS)) + "\n"
     assert path.read_text() == renewed, "the scoreboard is old; run: workbook report --readme"

@@ -45,6 +45,15 @@ def test_an_open_verdict_shows_what_would_decide_it():
     assert "Deviation between bases" not in shown and "nan" not in shown
 
 
+def test_the_reference_stands_beside_a_run_of_fewer_bases(tmp_path):
+    more = example(bases=[0, 1, 2, 3], primary=change(estimate=-0.11, low=-0.2, high=-0.02))
+    (tmp_path / "1.json").write_text(more.model_copy(update={"complete": True}).model_dump_json())
+    shown = card(example(), tmp_path)
+    assert "Reference, 4 bases by 2 seeds: -0.110 [-0.200, -0.020]. Its verdict: <b>repl" in shown
+    assert "reference: 4 bases" in drawing(example(), CLAIM, more)
+    assert "Reference" not in card(more, tmp_path)
+
+
 def test_the_card_escapes_all_that_a_model_could_have_written():
     evil = "<script>alert(1)</script>"
     ruled = {"label": evil, "reason": evil, "remedy": evil, "rival": evil}

@@ -168,3 +168,19 @@ def test_what_is_no_field_of_a_record_is_refused():
         Record(finding="x", tier="pocket", model="pocket", controls=[])
     with pytest.raises(ValueError, match="seed"):
         Value(measure="a", arm="b", estimate=0, low=0, high=0, n=1, seed=3)
+
+
+def test_the_reference_of_a_finding_is_its_record_of_most_bases_on_our_own_questions(tmp_path):
+    few, many = example(complete=True), example(complete=True, bases=[0, 1, 2], seeds=[0, 1])
+    own = many.model_copy(update={"bases": [0, 1, 2, 3], "parameters": {"questions": "mine.jsonl"}})
+    real = many.model_copy(update={"bases": [0, 1, 2, 3], "tier": "small"})
+    for name, one in {"a": few, "b": many, "c": own, "d": real}.items():
+        (tmp_path / f"{name}.json").write_text(one.model_dump_json())
+    assert record.reference("abstention_loss", tmp_path) == many
+    assert record.reference("sycophancy", tmp_path) is None
+    assert record.more_bases(few, tmp_path) == many
+    assert record.more_bases(many, tmp_path) is None
+    other = few.model_copy(update={"parameters": {"n_items": 7}})
+    assert record.more_bases(other, tmp_path) is None, "another experiment is no reference"
+    shown = few.model_copy(update={"parameters": {"forecast": -0.2, "bases": [0, 1]}})
+    assert record.more_bases(shown, tmp_path) == many

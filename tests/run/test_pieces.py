@@ -59,8 +59,13 @@ def piece(given, base, minutes=1.0):
 def test_the_longest_pieces_begin_first_and_a_run_crosses_bases_and_seeds(cache):
     runs = plan.plan(plan.find(["01", "05", "00"]), bases=[0, 2], seeds=[0, 1])
     found = pieces.pieces_of(runs)
-    assert [p.notebook[:2] for p in found] == ["05"] * 4 + ["01"] * 4
-    assert {(p.base, p.seed) for p in found} == {(0, 0), (0, 1), (2, 0), (2, 1)}
+    control = plan.whole(runs[1])["bases_without_chains"]
+    crossed = {
+        name: {(p.base, p.seed) for p in found if p.notebook[:2] == name} for name in ("01", "05")
+    }
+    assert [p.notebook[:2] for p in found] == ["05"] * (4 + 2 * len(control)) + ["01"] * 4
+    assert crossed["01"] == {(0, 0), (0, 1), (2, 0), (2, 1)}
+    assert crossed["05"] == crossed["01"] | {(base, seed) for base in control for seed in (0, 1)}
 
 
 def test_a_piece_that_is_marked_is_not_begun_until_a_parameter_or_the_code_changes(

@@ -230,6 +230,7 @@ def test_a_real_model_is_one_base_whatever_its_tier(tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "config.json").write_text("{}")
+    (folder / "chat_template.jinja").write_text("{{ messages[0].content }}")
     books = plan.find(["02"])
     assert plan.plan(books, model=str(folder))[0].parameters["bases"] == [0]
     assert plan.plan(books, tier="small")[0].parameters["bases"] == [0]
