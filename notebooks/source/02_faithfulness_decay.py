@@ -125,7 +125,7 @@ one = next(item for item in lab.items if item.id == pair["item"])
 row = lab.given("before").query("item == @one.id").iloc[0]
 lm, logp = lab.cells("before", 0)[0].lm(), []
 closed = f"<think> {row.counterfactual} </think> The answer is"
-begun = lm.tokenizer(f"{lm.prompt(one.question)} {closed}", add_special_tokens=False)
+begun = lm.tokenizer(lm.prompt(one.question, closed), add_special_tokens=False)
 for chain in (row.counterfactual, row.chain):
     end = chain.rstrip(".").split()[-1]
     word = lm.tokenizer(end, add_special_tokens=False).input_ids

@@ -129,7 +129,7 @@ judge = models.loaded(lab.scorer(p.bases[0]), "float32")
 steps, nats, tokens = chains.steps_of(row.chain), [], judge.tokenizer
 for i in range(len(steps) + 1):
     said = " ".join(["<think>", *steps[:i], "</think>"])
-    texts = (f"{judge.prompt(one.question)} {said}", f"The answer is {one.answers[0]}")
+    texts = judge.prompt(one.question, said), f"The answer is {one.answers[0]}"
     begun, span = (tokens(t, add_special_tokens=False).input_ids for t in texts)
     logits = judge.model(torch.tensor([begun + span])).logits[0].detach()
     q = logits[len(begun) - 1 : -1].float().log_softmax(-1)
