@@ -44,18 +44,18 @@ def findings() -> list[Callable[[], Finding]]:
 
 def dealt(frame: pd.DataFrame, kinds: dict[str, tuple], rng: np.random.Generator) -> pd.DataFrame:
     """The rows of a table with each item's replaced by those of one of its kind, base by base."""
-    parts = []
+    frame = frame.reset_index(drop=True)
+    places, names = [], []
     for _, own in frame.groupby("base", sort=False):
-        of_item = dict(list(own.groupby("item", sort=False)))
+        of_item = {item: own.index[rows] for item, rows in own.groupby("item").indices.items()}
         alike: dict[tuple | None, list[str]] = {}
         for item in of_item:
             alike.setdefault(kinds.get(item), []).append(item)
         for some in alike.values():
-            donors = rng.choice(some, len(some))
-            parts += [
-                of_item[donor].assign(item=item) for item, donor in zip(some, donors, strict=True)
-            ]
-    return pd.concat(parts, ignore_index=True)
+            for item, donor in zip(some, rng.choice(some, len(some)), strict=True):
+                places.append(of_item[donor])
+                names += [item] * len(of_item[donor])
+    return frame.loc[np.concatenate(places)].assign(item=names).reset_index(drop=True)
 
 
 def nothing(lab: Finding, seed: int) -> None:
