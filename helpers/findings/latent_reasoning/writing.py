@@ -99,8 +99,8 @@ class Writing(finding.Finding):
         return replace(RECIPES[ONE_PROBLEM.get(arm, arm)], name=arm)
 
     def asked(self, arm: str) -> list[int]:
-        """RL, and what takes part of its model, has a dose of its own; so has RL on one problem, and
-        long SFT.
+        """RL, and what takes part of its model, has a dose of its own; RL on one problem and long
+        SFT have others.
         """
         if arm == LONG:
             return [self.p.long_dose]
