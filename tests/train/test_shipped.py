@@ -4,13 +4,15 @@ import math
 
 import pytest
 
+from helpers.findings.reward_dial.arms import dial, recipe_of
 from helpers.lm import cache, models
 from helpers.train import health
 from helpers.train.arms import SHIPPED, checkpoints
-from helpers.train.recipes import RECIPES
 
 FOLDERS = sorted(SHIPPED.glob("*/"))
-ANEW = {"reasoning_sft": "own accord, 3", "rlvr": "own accord, 4"}
+# of GRPO an arm that is far from its start in 48 steps; with RL on right answers chains take over
+# at another step on another machine
+ANEW = {"reasoning_sft": "own accord, 3", dial(0.9): "own accord, 3"}
 pytestmark = pytest.mark.skipif(not FOLDERS, reason="no arm is shipped yet: workbook arms --ship")
 
 
@@ -30,10 +32,11 @@ def test_the_card_is_made_of_what_was_measured_of_each():
 @pytest.mark.parametrize("name", ANEW)
 def test_an_arm_trained_anew_measures_like_the_shipped_one(name, cache, monkeypatch):
     monkeypatch.setenv("WORKBOOK_FRESH", "1")
-    arms = [models.find(str(folder)) for folder in FOLDERS if folder.name.startswith(f"{name}-")]
-    shipped = max(arms, key=lambda arm: (arm.base.name == models.pocket(0), arm.about["dose"]))
+    recipe = recipe_of(name, restore=0.0)
+    arms = [models.find(str(one)) for one in FOLDERS if one.name.startswith(f"{recipe.name}-")]
+    shipped = max(arms, key=lambda arm: (health.root(arm) == models.pocket(0), arm.about["dose"]))
     seed, dose = shipped.about["seed"], shipped.about["dose"]
-    again = checkpoints(shipped.base, RECIPES[name], seed, [dose])[dose]
+    again = checkpoints(shipped.base, recipe, seed, [dose])[dose]
     assert again.folder.parent != SHIPPED
     n = 60
     one, other = (health.measured(arm, n) for arm in (shipped, again))
