@@ -19,8 +19,8 @@ test: test-setup  ## all tests on two cores, and that the code is formatted and 
 	$(BIN)/ruff format --check .
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-lab: $(READY)  ## open JupyterLab on notebook 0
-	$(BIN)/workbook lab
+lab: $(READY)  ## open JupyterLab on notebook 0; as root: make lab ALLOW_ROOT=1
+	$(BIN)/workbook lab $(if $(ALLOW_ROOT),--allow-root)
 
 doctor: $(READY)  ## what this machine can run
 	$(BIN)/workbook doctor

@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Run the reasoning workbook's notebooks and report what they found.",
 )
-console = Console(soft_wrap=True, highlight=False, markup=False)
+console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 def refuse(error: Exception) -> typer.Exit:
@@ -34,7 +34,12 @@ def pairs(texts: list[str]) -> dict[str, str]:
     for text in texts:
         if "=" not in text or not text.partition("=")[0].isidentifier():
             raise ValueError(f"'-p {text}' is not of the form -p name=value.")
-    return dict(text.split("=", 1) for text in texts)
+    found: dict[str, str] = {}
+    for name, value in (text.split("=", 1) for text in texts):
+        if name in found:
+            raise ValueError(f"'-p {name}' is given twice, as {found[name]} and {value}: give one.")
+        found[name] = value
+    return found
 
 
 def numbers(name: str, text: str) -> list[int] | None:
@@ -89,7 +94,8 @@ def run(
     except (ValueError, FileNotFoundError, ConnectionError) as error:
         raise refuse(error) from None
     except OSError as error:
-        console.print(f"failed: {error.strerror or error}")
+        place = f": {error.filename}" if error.filename else ""
+        console.print(f"failed: {error.strerror or error}{place}")
         raise typer.Exit(1) from None
     done = [one for one in todo if one.state == "complete"]
     where = str(folder)
@@ -109,13 +115,15 @@ def run(
 
 def show(folder: Path) -> None:
     """Print the table of verdicts of a run."""
-    from helpers.lab import record
-    from helpers.run.report import HEADS, verdict_row
+    from helpers.run.report import HEADS, read_all, verdict_row
 
     table = Table(*HEADS, title="Verdicts")
-    for one in record.records(folder):
+    found, unread = read_all(folder)
+    for one in found.values():
         table.add_row(*verdict_row(one))
     console.print(table, soft_wrap=False)
+    for sentence in unread:
+        console.print(f"not read: {sentence}")
 
 
 @app.command()
@@ -140,7 +148,8 @@ def report(
         if readme:
             console.print(f"written: {page.renew()}, {scoreboard.write(record.RESULTS)}")
             return
-        there = sorted(p.parent for p in process.RUNS.glob("[0-9]*/*.ipynb"))
+        books = process.RUNS.glob("[0-9]*/*.ipynb")
+        there = [book.parent for book in sorted(books, key=lambda book: book.stat().st_mtime)]
         if not folder and not there:
             raise ValueError(f"No run in {process.RUNS} yet; start with: workbook run")
         folder = folder or there[-1]
@@ -208,9 +217,20 @@ def warmup() -> None:
 
 
 @app.command()
-def lab() -> None:
+def lab(
+    allow_root: Annotated[bool, typer.Option("--allow-root", help="Also as root.")] = False,
+) -> None:
     """Open JupyterLab on notebook 0."""
     command = [sys.executable, "-m", "jupyter", "lab", "notebooks/00_start_here.ipynb"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        if not allow_root:
+            raise refuse(
+                ValueError(
+                    "you are root, as in most containers, and Jupyter then asks to be told so; "
+                    "where that is meant: make lab ALLOW_ROOT=1, or workbook lab --allow-root"
+                )
+            )
+        command.append("--allow-root")
     raise typer.Exit(subprocess.call(command, cwd=ROOT))
 
 

@@ -1,5 +1,8 @@
 """The command line: exit codes, last lines, refusals in one sentence."""
 
+import os
+
+import nbformat
 import pytest
 from typer.testing import CliRunner
 
@@ -48,6 +51,7 @@ def test_exit_code_and_last_line_say_what_happened(ended):
     [
         (["-p", "n"], "'-p n' is not of the form -p name=value"),
         (["-p", "n;x=1"], "'-p n;x=1' is not of the form"),
+        (["-p", "n=1", "-p", "n=2"], "'-p n' is given twice, as 1 and 2: give one"),
         (["--seeds", "0,one"], "'--seeds 0,one': give whole numbers such as 0,1,2"),
         (["--bases", "0-"], "'--bases 0-': give whole numbers such as 0,1,2 or 0-2"),
         (["99"], "No notebook '99'; there are: "),
@@ -60,10 +64,31 @@ def test_a_bad_command_is_refused_with_exit_code_2(arguments, words):
 
 def test_a_full_disk_is_named(monkeypatch):
     def full(*_, **__):
-        raise OSError(28, "No space left on device")
+        raise OSError(28, "No space left on device", "/runs/:x:")
 
     monkeypatch.setattr(process, "run", full)
-    assert invoke("run") == (1, ["failed: No space left on device"])
+    assert invoke("run") == (1, ["failed: No space left on device: /runs/:x:"])
+
+
+def test_the_lab_as_root_says_what_to_do_and_does_it_when_asked(monkeypatch):
+    called = []
+    monkeypatch.setattr(cli.subprocess, "call", lambda command, **_: called.append(command) or 0)
+    monkeypatch.setattr(cli.os, "geteuid", lambda: 0)
+    code, lines = invoke("lab")
+    assert code == 2 and "make lab ALLOW_ROOT=1" in lines[-1] and not called
+    assert invoke("lab", "--allow-root")[0] == 0 and called[-1][-1] == "--allow-root"
+    monkeypatch.setattr(cli.os, "geteuid", lambda: 1000)
+    assert invoke("lab")[0] == 0 and "--allow-root" not in called[-1]
+
+
+def test_the_newest_run_is_told_by_its_time_and_not_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "RUNS", tmp_path)
+    for name, when in (("2026-01-02_00-00-00", 1), ("2026-01-01_00-00-00", 2)):
+        (tmp_path / name).mkdir()
+        book = tmp_path / name / "01_small.ipynb"
+        nbformat.write(nbformat.v4.new_notebook(), book)
+        os.utime(book, (when, when))
+    assert "2026-01-01_00-00-00" in invoke("report")[1][-1]
 
 
 def test_report_without_a_run_says_what_to_do(tmp_path, monkeypatch):

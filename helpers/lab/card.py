@@ -11,7 +11,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from helpers.lab.claims import Claim, published
-from helpers.lab.record import RESULTS, Checked, Record, more_bases, sentence
+from helpers.lab.record import RESULTS, Checked, Gated, Record, more_bases, sentence
 from helpers.lab.verdicts import Gate
 from helpers.stats.intervals import Interval
 
@@ -202,8 +202,7 @@ def gates_table(found: Sequence[Gate]) -> Styler:
     return rows.style.format(precision=3).hide(axis="index")
 
 
-def gate_line(gate: dict) -> str:
+def gate_line(gate: Gated) -> str:
     """A gate in a line."""
-    outcome = "passed" if gate["passed"] else "failed"
-    value, minimum = float(gate["value"]), float(gate["minimum"])
-    return f"Gate, {gate['name']}: {value:.3f}, at least {minimum:.3g} asked: {outcome}"
+    outcome = "passed" if gate.passed else "failed"
+    return f"Gate, {gate.name}: {gate.value:.3f}, at least {gate.minimum:.3g} asked: {outcome}"

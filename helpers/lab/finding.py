@@ -47,7 +47,7 @@ answers .48 of those with one step, .15 of those with two.
 class Params(params.Params):
     """Parameters that every finding has."""
 
-    model: str
+    model: Annotated[str, Field(min_length=1)]
     tier: str
     bases: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]

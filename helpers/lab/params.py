@@ -6,6 +6,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+MOST = 100_000
+"""No count of items, steps, tokens or samples is larger: what is asked for must end."""
 KINDS = {
     "bool_type": "true or false",
     "int_type": "a whole number",
@@ -13,6 +15,8 @@ KINDS = {
     "float_type": "a number",
     "string_type": "text",
     "list_type": "a list such as [0, 1, 2]",
+    "too_short": "a list with something in it",
+    "string_too_short": "a text that says something",
     "missing": "set in the parameters cell",
     "extra_forbidden": "left out: there is no such parameter",
 }
@@ -41,7 +45,18 @@ class Params(BaseModel):
         except ValidationError as error:
             raise ValueError(sentence(error)) from None
         agree(given)
+        for name, value in given.items():
+            if too_many := [n for n in [value, *listed(value)] if type(n) is int and n > MOST]:
+                raise ValueError(
+                    f"Parameter '{name}' is {too_many[0]}: it must be at most {MOST}, as more "
+                    "would not end."
+                )
         return found
+
+
+def listed(value: Any) -> list[Any]:
+    """The members of a list; none of anything else."""
+    return value if isinstance(value, list) else []
 
 
 def agree(given: Mapping[str, Any]) -> None:

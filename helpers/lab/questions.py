@@ -184,6 +184,8 @@ def _objects(path: str | Path) -> Iterator[tuple[int, dict]]:
     path = Path(path).expanduser()
     if path.is_dir():
         raise ValueError(f"{path} is a folder: give the path of a JSONL file.")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is a pipe or a device: give the path of a JSONL file.")
     if not path.is_file():
         raise FileNotFoundError(
             f"No file {path}: give the path of a JSONL file, one JSON object a line."
@@ -201,7 +203,9 @@ def _objects(path: str | Path) -> Iterator[tuple[int, dict]]:
                 continue
             empty = False
             try:
-                value = json.loads(line)
+                value = json.loads(line, object_pairs_hook=_once)
+            except RecursionError:
+                raise ValueError(f"{where}: nested too deeply: expected flat JSON.") from None
             except ValueError as error:
                 raise ValueError(
                     f"{where}: not JSON ({error}): expected one whole JSON object a line,"
@@ -215,6 +219,25 @@ def _objects(path: str | Path) -> Iterator[tuple[int, dict]]:
             yield number, value
     if empty:
         raise ValueError(f"{path} is empty: expected one JSON object a line.")
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict:
+    """A JSON object's members as a dict. Raises ValueError where a key comes twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} comes twice")
+    return found
+
+
+def _is_whole(text: str) -> bool:
+    """Whether it is text that a file can hold: JSON's escapes can make half a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_gsm8k(value: dict) -> bool:
@@ -246,6 +269,10 @@ def _item(value: dict, where: str) -> Item:
         if not isinstance(value.get(name, ""), str):
             raise ValueError(f"{where}: {name} is {_kind(value[name])}: expected text.")
     for name in ("id", "question"):
+        if not _is_whole(value[name]):
+            raise ValueError(
+                f"{where}: {name} holds half a character, such as \\ud800: leave it out."
+            )
         if not value[name].strip():
             raise ValueError(f"{where}: {name} is empty: expected text.")
     abstain, answers, steps = value["should_abstain"], value["answers"], value.get("steps", 0)
@@ -258,11 +285,13 @@ def _item(value: dict, where: str) -> Item:
             f'{where}: answers is {_kind(answers)}: expected a list of texts, such as ["12"].'
         )
     wrong = [answer for answer in answers if not isinstance(answer, str) or not answer.strip()]
+    if not wrong and not all(map(_is_whole, answers)):
+        raise ValueError(f"{where}: answers holds half a character, such as \\ud800: leave it out.")
     if wrong:
         what = "an empty text" if isinstance(wrong[0], str) else _kind(wrong[0])
         raise ValueError(f'{where}: answers holds {what}: expected texts only, such as ["12"].')
     claim = value.get("claim", "")
-    if claim and (not claim.isdigit() or claim in answers):
+    if claim and (not (claim.isascii() and claim.isdigit()) or claim in answers):
         raise ValueError(
             f'{where}: claim is {claim!r}: expected a wrong answer, a whole number such as "12".'
         )

@@ -98,6 +98,15 @@ class Checked(Strict):
     value: Value
 
 
+class Gated(Strict):
+    """A gate as `verdicts.Gate` has it."""
+
+    name: str
+    value: float
+    minimum: float
+    passed: bool
+
+
 class Ruled(Strict):
     """A verdict as `verdicts.Verdict` has it."""
 
@@ -126,7 +135,7 @@ class Record(Strict):
     values: list[Value] = []
     primary: Value | None = None
     delta: float = float("nan")
-    gates: Annotated[list[dict[str, Any]], BeforeValidator(plain)] = []
+    gates: Annotated[list[Gated], BeforeValidator(plain)] = []
     contrasts: list[Checked] = []
     attribution: list[Checked] = []
     verdict: Annotated[Ruled | None, BeforeValidator(plain)] = None
@@ -183,11 +192,11 @@ class Record(Strict):
     @property
     def passed(self) -> bool:
         """Whether every gate passed, so that there is something to read."""
-        return all(gate["passed"] for gate in self.gates)
+        return all(gate.passed for gate in self.gates)
 
     def in_words(self, said: str) -> str:
         """A finding's own words on the result, between what casts doubt on it and the verdict."""
-        failed = [gate["name"] for gate in self.gates if not gate["passed"]]
+        failed = [gate.name for gate in self.gates if not gate.passed]
         doubt = f"**A gate failed ({'; '.join(failed)}): read nothing into the rest.** "
         remedy = f" {sentence(self.verdict.remedy)}" if self.verdict.remedy else ""
         verdict = f"**Verdict: {self.label}.** {sentence(self.verdict.reason)}{remedy}"

@@ -59,6 +59,10 @@ def find(names: list[str], folder: Path | None = None) -> list[Path]:
         path = there.get(name) or by_number.get(name.zfill(2)) or Path(name)
         if not path.is_file():
             raise ValueError(f"No notebook '{name}'; there are: {', '.join(there) or 'none'}.")
+        try:
+            nbformat.read(path, as_version=4)
+        except Exception:  # whatever nbformat makes of what is no notebook
+            raise ValueError(f"{path} is no notebook: give the path of a .ipynb file.") from None
         found.append(path.resolve())
     return list(dict.fromkeys(found))
 
@@ -103,13 +107,25 @@ def finding_in(module: str) -> type[Finding] | None:
 
 
 def literal(text: str, is_text: bool) -> Any:
-    """The value of `-p name=text`: true, 3, 1e-4, [0, 1], or the text itself."""
+    """The value of `-p name=text`: true, 3, 1e-4, [0, 1], or the text itself.
+
+    Raises ValueError for a text that no file could hold, and for one that is nested too deeply.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"The value {text!r} is no text: it holds half a character.") from None
     if not is_text:
         for parse in (json.loads, ast.literal_eval):
             try:
                 return parse(text)
             except (ValueError, SyntaxError):
                 continue
+            except (RecursionError, MemoryError):
+                raise ValueError(
+                    f"The value {text[:12]}... is nested too deeply: give a number, a text or a "
+                    "list such as [0, 1]."
+                ) from None
     return text
 
 
@@ -134,8 +150,8 @@ def plan(
     if tier not in [*tiers, "custom"]:
         raise ValueError(f"Unknown tier '{tier}'; known are: {', '.join(tiers)}.")
     asked = {"model": model, "questions": questions, "bases": bases, "seeds": seeds}
-    asked |= params or {}
     asked = {name: value for name, value in asked.items() if value not in ("", None)}
+    asked |= params or {}
     cells = {notebook: declared(notebook) for notebook in notebooks}
     known = list(dict.fromkeys(name for defaults, _ in cells.values() for name in defaults))
     bad = [name for name in asked if name not in known or not name.isidentifier()]
@@ -160,7 +176,13 @@ def plan(
         for name in MODELS:
             if whole.get(name) and whole[name] != "pocket":
                 found = models.find(whole[name])
-                refuse_unless_it_chats(whole[name], (found.base or found).folder)
+                folder = (found.base or found).folder
+                refuse_unless_it_chats(whole[name], folder)
+                if not next(folder.glob("*.safetensors"), None):
+                    raise ValueError(
+                        f"Model '{whole[name]}' has no weights in safetensors, the only ones that "
+                        "are loaded: save it again with transformers' save_pretrained."
+                    )
         runs.append(Run(notebook, given, key(notebook, whole)))
     return runs
 

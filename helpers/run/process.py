@@ -12,28 +12,55 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+import nbformat
 import yaml
 
 from helpers import ROOT
 from helpers.lab import record
+from helpers.lm.cache import cache_dir
 from helpers.run import kept, plan
 from helpers.run.pieces import Piece, pieces_of, prepare
 from helpers.run.plan import Run
 
-RUNS = ROOT / "runs"
+RUNS = Path(os.environ.get("WORKBOOK_RUNS") or ROOT / "runs").expanduser()
+UNFINISHED = "unfinished"
+"""Of a run's folder, what papermill is still writing."""
+FULL = 1e6
+"""Bytes: a disk with less room than this is full."""
 
 
 def new_folder(runs: Path) -> Path:
-    """runs/<time>/, and a second one for a second start within a second."""
+    """runs/<time>/, and a second one for a second start within a second.
+
+    Raises OSError in one sentence where it can't be made.
+    """
     while True:
         folder = runs / time.strftime("%Y-%m-%d_%H-%M-%S")
         try:
-            folder.mkdir(parents=True)
+            (folder / UNFINISHED).mkdir(parents=True)
             return folder
         except FileExistsError:
             time.sleep(0.2)
+        except OSError as error:
+            raise OSError(
+                f"{runs} can't be written ({error.strerror}): set WORKBOOK_RUNS to a folder "
+                "elsewhere"
+            ) from None
+
+
+def check_cache() -> None:
+    """Raises OSError in one sentence where there is no cache folder and none can be made."""
+    try:
+        cache_dir()
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+        asked = os.environ.get("WORKBOOK_CACHE") or "in your home"
+        why = getattr(error, "strerror", None) or error
+        raise OSError(
+            f"the cache {asked} can't be used ({why}): set WORKBOOK_CACHE to a folder elsewhere"
+        ) from None
 
 
 def start(run: Run, folder: Path, jobs: int) -> subprocess.Popen:
@@ -51,7 +78,7 @@ def start(run: Run, folder: Path, jobs: int) -> subprocess.Popen:
     }
     values = base64.b64encode(yaml.safe_dump(run.parameters).encode()).decode()
     command = [sys.executable, "-m", "papermill", str(run.notebook)]
-    command += [str(folder / f"{run.name}.ipynb"), "-b", values, "-k", "python3"]
+    command += [str(folder / UNFINISHED / f"{run.name}.ipynb"), "-b", values, "-k", "python3"]
     command += ["--cwd", os.getcwd(), "--no-progress-bar", "--log-output"]
     run.state, run.started = "running", time.monotonic()
     with log_path(run, folder).open("w") as log:
@@ -76,8 +103,31 @@ def log_path(run: Run, folder: Path) -> Path:
     return folder / f"{run.name}.log"
 
 
+def take_over(run: Run, folder: Path) -> None:
+    """Move what papermill wrote beside its record, where it is whole."""
+    written = folder / UNFINISHED / f"{run.name}.ipynb"
+    try:
+        nbformat.read(written, as_version=4)
+    except (OSError, ValueError, nbformat.reader.NotJSONError):
+        return
+    written.replace(folder / written.name)
+
+
+def full_disk(folder: Path) -> str:
+    """Which disk is full, in words: that of the runs or that of the cache; "" for neither."""
+    places = {"the runs": (folder, "WORKBOOK_RUNS"), "the cache": (cache_dir(), "WORKBOOK_CACHE")}
+    for name, (place, variable) in places.items():
+        if shutil.disk_usage(place).free < FULL:
+            return (
+                f"the disk of {name} is full ({place}): make room, or set {variable} to a folder "
+                "on another disk"
+            )
+    return ""
+
+
 def judge(run: Run, folder: Path, code: int) -> None:
     """Set state and reason of an ended notebook; only its record counts: exit codes lie."""
+    take_over(run, folder)
     try:
         if record.read(folder / f"{run.name}.json").key == run.key:
             run.state = "complete"
@@ -87,15 +137,21 @@ def judge(run: Run, folder: Path, code: int) -> None:
     log = log_path(run, folder).read_text("utf-8", errors="replace")
     log = re.sub(r"\x1b\[[0-9;]*m", "", log)
     run.state = "failed"
-    if "No space left on device" in log or "disk is full" in log:
-        free = shutil.disk_usage(folder).free / 1e9
-        run.reason = f"the disk is full ({free:.1f} GB free where the runs are)"
+    if full := full_disk(folder):
+        run.reason = full
+    elif "No space left on device" in log or "disk is full" in log:
+        run.reason = f"the disk is full: {last_line(log)}"
     elif "Kernel died" in log or "DeadKernel" in log or code in (137, 138) or code < 0:
         run.reason = "its kernel was killed (out of memory is the usual reason)"
     elif code == 0:
         run.reason = "it ended without a complete record"
     else:
-        run.reason = next((line for line in reversed(log.splitlines()) if line.strip()), "")[:400]
+        run.reason = last_line(log)
+
+
+def last_line(log: str) -> str:
+    """The last line of a log that says something."""
+    return next((line for line in reversed(log.splitlines()) if line.strip()), "")[:400]
 
 
 def run(
@@ -111,6 +167,7 @@ def run(
     executed notebook and a log for each) and the runs with their states. Ctrl-C and SIGTERM end
     what is running and return.
     """
+    check_cache()
     todo = plan.plan(plan.find(notebooks), **asked)
     folder = new_folder(runs or RUNS)
     previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -126,6 +183,8 @@ def run(
                 one.state, one.reason = "interrupted", "the same command again resumes"
     finally:
         signal.signal(signal.SIGTERM, previous)
+        with suppress(OSError):  # what papermill was killed over stays there
+            (folder / UNFINISHED).rmdir()
     return folder, todo
 
 

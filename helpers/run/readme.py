@@ -46,11 +46,7 @@ class Row:
     def failed(self) -> list[str]:
         """Gates that failed, in words."""
         gates = self.record.gates if self.record else []
-        return [
-            f"{g['name']} is {float(g['value']):.3g}, below {float(g['minimum']):.3g}"
-            for g in gates
-            if not g["passed"]
-        ]
+        return [f"{g.name} is {g.value:.3g}, below {g.minimum:.3g}" for g in gates if not g.passed]
 
     @property
     def label(self) -> str:

@@ -42,10 +42,11 @@ def report(folder: Path) -> Path:
     notebooks = sorted(folder.glob("*.ipynb"))
     if not notebooks:
         raise ValueError(f"{folder} holds no executed notebook: nothing to report.")
-    found = {path.stem: record.read(path) for path in sorted(folder.glob("*.json"))}
+    found, unread = read_all(folder)
     parts = [
         f"<h1>Reasoning workbook: report of {escape(folder.name)}</h1>",
         table(HEADS, [verdict_row(one) for one in found.values()]),
+        *[f"<p><b>Not read: {escape(sentence)}</b></p>" for sentence in unread],
         "<p class=small>Verdicts are about this model family at this scale; intervals 95 %.</p>",
     ]
     for path in notebooks:
@@ -58,6 +59,17 @@ def report(folder: Path) -> Path:
     return folder / "report.html"
 
 
+def read_all(folder: Path) -> tuple[dict[str, Record], list[str]]:
+    """The records of a folder by notebook, and a sentence for each that can't be read."""
+    found, unread = {}, []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found[path.stem] = record.read(path)
+        except ValueError as error:
+            unread.append(str(error))
+    return found, unread
+
+
 def chapter(notebook: Path, one: Record | None) -> list[str]:
     """A notebook's part of the report: its card, its figures, and every value of its record."""
     parts = [f"<h2>{escape(notebook.stem)}</h2>"]
@@ -65,7 +77,10 @@ def chapter(notebook: Path, one: Record | None) -> list[str]:
         parts.append("<p><b>No complete record: this notebook did not finish.</b></p>")
     elif one.finding in claims():
         parts.append(card(one))
-    parts += figures(notebook)
+    try:
+        parts += figures(notebook)
+    except nbformat.reader.NotJSONError:
+        parts.append(f"<p><b>{escape(str(notebook))} is not whole: run it again.</b></p>")
     if one and one.values:
         heads = ["measure", "arm", "minus", "items", "dose", "estimate", "bases", "n"]
         rows = [

@@ -205,7 +205,7 @@ def test_beside_a_finished_model_a_loss_stays_open_and_names_the_rival():
     lab = finished()
     assert lab.doses(REASONING) == [0] and not lab.rivals
     record = lab.record(-0.2, 1.0)
-    assert all(gate["passed"] for gate in record.gates)
+    assert all(gate.passed for gate in record.gates)
     assert record.primary.high < -0.08
     assert record.verdict.label == "inconclusive"
     assert "open is whether the missing abstentions do it" in record.verdict.reason

@@ -251,7 +251,7 @@ def test_without_what_a_repair_needs_there_is_no_verdict(changes, gate):
 
 def test_one_base_is_judged_by_its_estimates_and_gets_no_verdict():
     record = laboratory([0], repair_grpo=answers_of(0.61)).record(0.0, 1.0)
-    assert all(gate["passed"] for gate in record.gates)
+    assert all(gate.passed for gate in record.gates)
     assert record.verdict.label == "inconclusive" and "one base" in record.verdict.reason
     assert "One base says nothing" in finding.what_happened(record)
 

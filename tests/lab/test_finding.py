@@ -171,7 +171,7 @@ def test_the_record_has_every_value_gate_and_contrast_and_the_verdict(planted):
     assert [one.name for one in record.contrasts] == ["reasoning_sft_keep"]
     assert record.contrasts[0].told == lab.claim.contrasts["reasoning_sft_keep"].rival
     assert record.attribution[0].told == lab.claim.attribution["opened"]
-    assert [gate["passed"] for gate in record.gates] == [True] * 4
+    assert [gate.passed for gate in record.gates] == [True] * 4
     assert (record.delta, record.forecast, record.seconds) == (0.08, -0.1, 3.0)
     assert (record.bases, record.seeds, record.code) == ([0, 1, 2, 3], [0], lab.code())
     keys = [(v.measure, v.arm, v.minus, v.scenario, v.where, v.dose) for v in record.values]

@@ -82,6 +82,11 @@ def without(name):
         ({**GOOD, "id": "q2", "steps": 1.5}, "steps is 1.5"),
         ({**GOOD, "id": "q2", "steps": True}, "steps is true"),
         ({**GOOD, "id": "q2", "steps": -1}, "steps is -1"),
+        ('{"id": "q2", "id": "q3"}', "the key 'id' comes twice"),
+        ("[" * 100_000, "nested too deeply"),
+        ({**GOOD, "id": "q2", "question": "\ud800?"}, "question holds half a character"),
+        ({**GOOD, "id": "q2", "answers": ["\ud800"]}, "answers holds half a character"),
+        ({**GOOD, "id": "q2", "claim": "²"}, "claim is '²': expected a wrong answer"),
         ({**GOOD, "id": "q2", "claim": "many"}, "claim is 'many': expected a wrong answer"),
         ({**GOOD, "id": "q2", "claim": GOOD["answers"][0]}, "expected a wrong answer"),
         (GOOD, "id 'q1' was used in line 1"),
@@ -104,6 +109,9 @@ def test_files_that_are_no_question_files(tmp_path):
         read_jsonl(tmp_path / "nowhere.jsonl")
     with pytest.raises(ValueError, match="is a folder"):
         read_jsonl(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="pipe is a pipe or a device"):
+        read_jsonl(tmp_path / "pipe")
     with pytest.raises(ValueError, match="is empty"):
         read_jsonl(write(tmp_path / "empty.jsonl", "", " "))
     latin = tmp_path / "latin.jsonl"

@@ -52,7 +52,11 @@ def test_numpy_dataclasses_and_undefined_numbers_survive(folder):
         values=[undefined], gates=[gate], parameters={"doses": np.array([0, 10])}, verdict=ruled
     )
     again = record.read(record.write(written))
-    assert again.gates == [{"name": "accuracy", "value": 0.5, "minimum": 0.4, "passed": True}]
+    assert again.gates == [record.Gated(name="accuracy", value=0.5, minimum=0.4, passed=True)]
+    broken = again.model_dump_json().replace('"name":"accuracy"', '"a":"accuracy"')
+    (folder / "broken.json").write_text(broken)
+    with pytest.raises(ValueError, match=r"broken.json can't be read \(at 'gates.0.name'"):
+        record.read(folder / "broken.json")
     assert again.parameters == {"doses": [0, 10]}
     value = again.values[0]
     assert math.isnan(value.estimate) and value.low == -math.inf and math.isnan(value.by_base[0])

@@ -33,6 +33,10 @@ def test_a_tier_may_say_something_of_one_notebook_and_whoever_asks_comes_first(
         ({"params": {"m": "3"}}, ["Unknown parameter 'm'", "known are: n, rate, fast, seeds"]),
         ({"params": {"n": "1.5"}}, ["01_small", "'n'", "1.5", "a whole number"]),
         ({"params": {"n": "many"}}, ["'n'", "'many'", "a whole number"]),
+        ({"params": {"n": ""}}, ["'n'", "''", "a whole number"]),
+        ({"params": {"n": "1" + "0" * 20}}, ["'n'", "at most 100000", "not end"]),
+        ({"params": {"seeds": "[" * 100_000}}, ["nested too deeply"]),
+        ({"params": {"questions": "\ud800"}}, ["half a character"]),
         ({"params": {"fast": "no"}}, ["'fast'", "'no'", "true or false"]),
         ({"params": {"seeds": "[0, true]"}}, ["'seeds'", "position 1", "True"]),
         ({"params": {"n=1;import os": "1"}}, ["Unknown parameter"]),
@@ -49,6 +53,55 @@ def test_what_is_wrong_is_refused_before_a_kernel_starts(tmp_path, monkeypatch, 
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("text", ["[1, 2]", "no notebook", ""])
+def test_a_file_that_is_no_notebook_is_named(tmp_path, text):
+    (tmp_path / "mine.ipynb").write_text(text)
+    with pytest.raises(ValueError, match=r"mine.ipynb is no notebook: give the path of a .ipynb"):
+        plan.find([str(tmp_path / "mine.ipynb")])
+
+
+def test_a_place_that_cannot_hold_runs_or_cache_is_named_with_the_variable(tmp_path, monkeypatch):
+    book = notebook(tmp_path, "01_small")
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"file can't be written \(.*\): set WORKBOOK_RUNS"):
+        process.run([book], runs=tmp_path / "file")
+    monkeypatch.setenv("WORKBOOK_CACHE", str(tmp_path / "file"))
+    with pytest.raises(OSError, match=r"the cache .*file can't be used .*: set WORKBOOK_CACHE"):
+        process.run([book], runs=tmp_path / "runs")
+    monkeypatch.delenv("WORKBOOK_CACHE")
+    monkeypatch.setattr(
+        process, "cache_dir", lambda: (_ for _ in ()).throw(RuntimeError("no home"))
+    )
+    with pytest.raises(OSError, match=r"\(no home\): set WORKBOOK_CACHE"):
+        process.run([book], runs=tmp_path / "runs")
+
+
+def test_the_disk_that_is_full_is_named(tmp_path, monkeypatch, cache):
+    room = {}
+    usage = lambda place: type("Usage", (), {"free": room[str(place)]})  # noqa: E731
+    monkeypatch.setattr(process.shutil, "disk_usage", usage)
+    room.update({str(tmp_path): 0, str(cache): 10**9})
+    assert f"disk of the runs is full ({tmp_path})" in process.full_disk(tmp_path)
+    room.update({str(tmp_path): 10**9, str(cache): 0})
+    assert f"disk of the cache is full ({cache})" in process.full_disk(tmp_path)
+    room[str(cache)] = 10**9
+    assert process.full_disk(tmp_path) == ""
+
+
+def test_a_half_written_notebook_never_takes_its_place_and_a_broken_one_is_named(tmp_path, cache):
+    folder, (one,) = run([notebook(tmp_path, "01_small", DRAW)], tmp_path)
+    assert one.state == "complete" and not (folder / process.UNFINISHED).exists()
+    whole = (folder / "01_small.ipynb").read_text()
+    (folder / process.UNFINISHED).mkdir()
+    (folder / process.UNFINISHED / "01_small.ipynb").write_text(whole[:500])
+    process.take_over(one, folder)
+    assert (folder / "01_small.ipynb").read_text() == whole
+    (folder / "01_small.ipynb").write_text(whole[:500])
+    (folder / "02_other.json").write_text("{")
+    page = report.report(folder).read_text()
+    assert "01_small.ipynb is not whole: run it again" in page and "Not read: The record" in page
+
+
 def test_a_bad_line_of_questions_is_refused_with_its_number(tmp_path):
     good = dict(id="a", question="How many?", answers=["3"], should_abstain=False, scenario="plain")
     file = tmp_path / "mine.jsonl"
@@ -61,6 +114,7 @@ def test_values_on_the_command_line_take_the_type_of_their_parameter(tmp_path):
     given = {"n": "3", "rate": "1e-4", "fast": "false", "seeds": "[1, 2]", "questions": ""}
     (one,) = plan.plan(plan.find([notebook(tmp_path, "01_small")]), params=given)
     expected = {"tier": "pocket", "n": 3, "rate": 1e-4, "fast": False, "seeds": [1, 2]}
+    expected["questions"] = ""
     assert one.parameters == expected
 
 
@@ -231,6 +285,9 @@ def test_a_real_model_is_one_base_whatever_its_tier(tmp_path):
     folder.mkdir()
     (folder / "config.json").write_text("{}")
     (folder / "chat_template.jinja").write_text("{{ messages[0].content }}")
+    with pytest.raises(ValueError, match="no weights in safetensors"):
+        plan.plan(plan.find(["02"]), model=str(folder))
+    (folder / "model.safetensors").touch()
     books = plan.find(["02"])
     assert plan.plan(books, model=str(folder))[0].parameters["bases"] == [0]
     assert plan.plan(books, tier="small")[0].parameters["bases"] == [0]
