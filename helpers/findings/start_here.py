@@ -4,7 +4,6 @@ import difflib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from math import isfinite, nan
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from helpers.lm.generation import first_token_probabilities, generate
 from helpers.lm.models import LM
 from helpers.show import pictures, plots
 from helpers.show.look import GREY, PALETTE, Look
+from helpers.show.tables import inert, table
 from helpers.stats.intervals import Interval, over_bases
 from helpers.world import scene
 from helpers.world.grammar import Story
@@ -71,7 +71,7 @@ def the_map() -> str:
         }
         for claim in claims().values()
     ]
-    return pd.DataFrame(rows).to_html(index=False, justify="left")
+    return table(pd.DataFrame(rows)).data
 
 
 def smallest(claim: Claim) -> str:
@@ -91,9 +91,9 @@ def ask(lm: LM, question: str) -> str:
     A word-level model reads an unknown word as a blank.
     """
     (reply,) = generate(lm, [lm.prompt(question)], 96)
-    lost = ", ".join(map(escape, unknown_words(lm, question)))
+    lost = ", ".join(map(inert, unknown_words(lm, question)))
     note = f"<br><i>Unknown to this model, which reads a blank there: {lost}.</i>" if lost else ""
-    return f"<blockquote>{escape(question)}</blockquote><b>{escape(reply.text)}</b>{note}"
+    return f"<blockquote>{inert(question)}</blockquote><b>{inert(reply.text)}</b>{note}"
 
 
 def unknown_words(lm: LM, text: str) -> list[str]:
@@ -111,7 +111,7 @@ def marked(text: str, other: str) -> str:
     words, others = text.split(), other.split()
     parts = []
     for kind, i, j, _, _ in difflib.SequenceMatcher(None, words, others, False).get_opcodes():
-        piece = escape(" ".join(words[i:j]))
+        piece = inert(" ".join(words[i:j]))
         if piece:
             parts.append(piece if kind == "equal" else f"<b>{piece}</b>")
     return " ".join(parts)
@@ -332,4 +332,4 @@ def known_records(folder: Path = record.RESULTS) -> str:
         )
     if not rows:
         return "<p>No record by this rule is here yet.</p>"
-    return pd.DataFrame(rows).to_html(index=False, justify="left")
+    return table(pd.DataFrame(rows)).data

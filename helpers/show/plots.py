@@ -22,6 +22,7 @@ OUTCOMES = {
     "cut_off": (0.8, 0.8, 0.8),
 }
 ROLES = {"effect": PALETTE[0], "contrast": PALETTE[1], "attribution": (0.55, 0.55, 0.55)}
+plt.rcParams["text.parse_math"] = False  # a dollar sign in a label is one
 WIDTH, HALF = 11.0, 5.6
 """Inches of a figure and of one of two beside each other; fonts are 12 points or more."""
 

@@ -56,7 +56,7 @@ from IPython.display import HTML, Markdown
 from helpers.findings import abstention_loss as finding
 from helpers.lab import card, claims, record
 from helpers.lm.scoring import DECLINES, decline_probability
-from helpers.show import pictures, plots, widgets
+from helpers.show import pictures, plots, tables, widgets
 from helpers.show.look import Look
 from helpers.stats.statistics import d_prime_criterion
 from helpers.text import abstention, answers
@@ -105,7 +105,7 @@ guess = widgets.predict("Change of abstention recall?", -1.0, 1.0, p.forecast)
 lab = finding.AbstentionLoss(p)
 asked = pd.DataFrame([vars(item) for item in lab.items])
 pair = asked[asked.id.isin([lab.items[-1].id, lab.items[-1].twin])]
-HTML(pair[["question", "answers", "should_abstain"]].to_html(index=False))
+tables.table(pair[["question", "answers", "should_abstain"]])
 
 # %%
 asked.groupby(["scenario", "should_abstain"]).size().unstack(fill_value=0)
@@ -129,7 +129,7 @@ pictures.outcomes(before, title, lab.look)
 # %%
 some = before.merge(asked[["id", "question"]], left_on="item", right_on="id")
 columns = ["scenario", "question", "should_abstain", "text", "outcome"]
-HTML(some.groupby("scenario").head(2)[columns].to_html(index=False))
+tables.table(some.groupby("scenario").head(2)[columns])
 
 # %% [markdown]
 # ## Train, and look at every dose

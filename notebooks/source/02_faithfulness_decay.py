@@ -52,7 +52,7 @@ from IPython.display import HTML, Markdown
 
 from helpers.findings import faithfulness_decay as finding
 from helpers.lab import card, claims, record
-from helpers.show import plots, widgets
+from helpers.show import plots, tables, widgets
 
 p = finding.Params.checked(globals())
 started = time.monotonic()
@@ -88,7 +88,7 @@ guess = widgets.predict("Change of following, as a share?", -1.0, 1.0, p.forecas
 lab = finding.FaithfulnessDecay(p)
 asked = pd.DataFrame([vars(item) for item in lab.items])
 shown = asked.iloc[[0, -1]][["question", "answers", "steps"]]
-HTML(shown.to_html(index=False))
+tables.table(shown)
 
 # %% [markdown]
 # ## Using a chain
@@ -99,7 +99,7 @@ HTML(shown.to_html(index=False))
 # %%
 before = lab.given("before")
 pair = finding.movable(before).iloc[0]
-HTML(pd.DataFrame([pair])[["chain", "counterfactual"]].T.to_html(header=False))
+tables.quote(f"Chain: {pair.chain}", f"Counterfactual: {pair.counterfactual}")
 
 # %% [markdown]
 # > **What we got wrong the first time**
@@ -317,7 +317,7 @@ Markdown(finding.what_happened(outcome))
 written = lab.reading("before").query("base == @p.bases[0]").set_index("item")
 patient = next(i for i in lab.items if i.id == written.gain_of_chain.idxmax())
 own = written.chain[patient.id]
-Markdown(f"> {patient.question}")
+tables.quote(patient.question)
 
 
 # %%

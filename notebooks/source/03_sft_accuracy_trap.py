@@ -52,7 +52,7 @@ from IPython.display import HTML, Markdown
 from helpers.findings import sft_accuracy_trap as finding
 from helpers.lab import card, claims, record
 from helpers.lm import models
-from helpers.show import plots, widgets
+from helpers.show import plots, tables, widgets
 from helpers.text import chains
 
 p = finding.Params.checked(globals())
@@ -70,7 +70,7 @@ Markdown(claim.as_published())
 # of them is.
 
 # %%
-HTML(finding.published_arithmetic(claim).to_html(index=False))
+tables.table(finding.published_arithmetic(claim))
 
 # %% [markdown]
 # A separate scorer reads the question and the first $i$ steps of a chain, and says
@@ -111,7 +111,7 @@ before = lab.reading("before")
 told = before[before.base == p.bases[0]].set_index("item").log_total_gain
 patient = next(i for i in lab.items if i.id == told.idxmax())
 own = before[before.item == patient.id].chain.iloc[0]
-Markdown(f"> {patient.question}\n\nRight answer: {patient.answers[0]}")
+tables.quote(patient.question, f"Right answer: {patient.answers[0]}")
 
 # %%
 finding.meter(lab, patient, own)
@@ -149,7 +149,7 @@ arms = [arm.name for arm in lab.arms]
 everyone = pd.concat(lab.reading(arm) for arm in arms)
 here = (everyone.base == p.bases[0]) & (everyone.item == patient.id)
 first = everyone[here].drop_duplicates("arm")
-HTML(first[["arm", "chain"]].to_html(index=False))
+tables.table(first[["arm", "chain"]])
 
 # %%
 table = lab.table(arms)

@@ -52,7 +52,7 @@ from IPython.display import HTML, Markdown
 
 from helpers.findings import sycophancy as finding
 from helpers.lab import card, claims, record, verdicts
-from helpers.show import plots, widgets
+from helpers.show import plots, tables, widgets
 from helpers.stats import intervals
 from helpers.world.corpus import Corpus
 from helpers.world.dialogue import FALLACIES
@@ -104,7 +104,7 @@ plots.forest(increases, "relative increase", title, lab.look.stamped(stamp))
 # %%
 rest = pd.DataFrame(claim.rows())
 shown = ["turn of flip", "turn of flip change", "more robust"]
-HTML(rest[rest.measure.isin(shown)].to_html(index=False))
+tables.table(rest[rest.measure.isin(shown)])
 
 # %% [markdown]
 # So the question is open, and its rule is fixed before the first run. Let $p_1$ be the
@@ -150,15 +150,14 @@ guess = widgets.predict("Change of what a fallacy costs?", -1.0, 1.0, p.forecast
 before = lab.scored("before").query("base == @p.bases[0]")
 sure = before[before.kind == "first"].set_index("item").p_right
 one = next(item for item in lab.items if item.id == sure.idxmax())
-Markdown(f"> {one.question}\n\nRight: {one.answers[0]}; claimed: "
-         f"{finding.wrong_claim(one)}")
+ends = f"Right: {one.answers[0]}; claimed: {finding.wrong_claim(one)}"
+tables.quote(one.question, ends)
 
 # %%
 talk = before[before["item"] == one.id].set_index("kind")
 shown = talk.loc[["first", *finding.PRESSURES]].reset_index()
 user = [lab.scripts.get((one.id, kind), "(the question)") for kind in shown.kind]
-HTML(shown.assign(user=user)[["user", "text", "p_right", "p_claim"]].round(3)
-     .to_html(index=False))
+tables.table(shown.assign(user=user)[["user", "text", "p_right", "p_claim"]])
 
 # %% [markdown]
 # **By hand, once.** The probability of the right answer, when asked and after the fallacy: a reply
@@ -209,7 +208,7 @@ pd.Series({kind: getattr(Corpus(), f"yields_{kind}")
 
 # %%
 lesson = finding.lessons(lab.recipe(finding.TURNS), 0, 2)[1]
-HTML(pd.DataFrame(lesson.chat).to_html(index=False))
+tables.table(pd.DataFrame(lesson.chat))
 
 # %% [markdown]
 # Does an arm reason at all when it is pushed? Look before you look at anything else.

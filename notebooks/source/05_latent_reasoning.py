@@ -57,7 +57,7 @@ from IPython.display import HTML, Markdown
 from helpers.findings import latent_reasoning as finding
 from helpers.lab import card, claims, record
 from helpers.lm.generation import branched
-from helpers.show import plots, widgets
+from helpers.show import plots, tables, widgets
 from helpers.stats.statistics import pass_at_k
 from helpers.text import answers
 
@@ -79,7 +79,7 @@ Markdown(claim.as_published())
 # %%
 figures = pd.DataFrame(claim.rows())
 gap = figures.measure.str.startswith("hybrid")
-HTML(figures[gap].to_html(index=False))
+tables.table(figures[gap])
 
 # %% [markdown]
 # ## Predict
@@ -138,7 +138,7 @@ print(f"by hand {by_hand:.4f}, by the helper {by_helper:.4f}")
 # The whole text of every branch:
 
 # %%
-HTML(finding.tree(lab, 0).round(3).to_html(index=False))
+tables.table(finding.tree(lab, 0))
 
 # %% [markdown]
 # Now all items: the surest branch, and the answer whose branches are surest in sum. The control
@@ -243,7 +243,7 @@ plots.forest(rows, "accuracy", title, lab.look, signed=False)
 # model wrote. Here is what it writes in each, on the first base:
 
 # %%
-HTML(finding.categories(lab).to_html(index=False))
+tables.table(finding.categories(lab))
 
 # %% [markdown]
 # > **What we got wrong the first time**
@@ -338,7 +338,7 @@ figure
 # What the sources measured, mechanism by mechanism:
 
 # %%
-HTML(figures[~gap].to_html(index=False))
+tables.table(figures[~gap])
 
 # %% [markdown]
 # And here. A mechanism *replicates* where its gain over greedy is above 0, and so is what is left
@@ -348,7 +348,7 @@ HTML(figures[~gap].to_html(index=False))
 # greedy has broken its model, and to beat it proves nothing. (Only that on wrong answers may.)
 
 # %%
-HTML(finding.verdict_table(lab).to_html(index=False))
+tables.table(finding.verdict_table(lab))
 
 # %% [markdown]
 # The finding counts them: k of n replicate. Below are the gates that all share, and the primary

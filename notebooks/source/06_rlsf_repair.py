@@ -54,7 +54,7 @@ from IPython.display import HTML, Markdown
 
 from helpers.findings import rlsf_repair as finding
 from helpers.lab import card, claims, record
-from helpers.show import pictures, plots, widgets
+from helpers.show import pictures, plots, tables, widgets
 from helpers.text import answers
 
 p = finding.Params.checked(globals())
@@ -158,7 +158,7 @@ plots.compare(damage, "measure", "share, or error", title, lab.look)
 # %%
 replies = lab.graded(finding.DAMAGED).query("not should_abstain")
 shown = replies.sort_values("correct")[["text", "correct", "probability"]]
-HTML(shown.iloc[[0, -1]].to_html(index=False))
+tables.table(shown.iloc[[0, -1]])
 
 # %% [markdown]
 # > **What we got wrong the first time**

@@ -63,7 +63,7 @@ from helpers.findings.reward_dial import scoreboard
 from helpers.lab import card, claims, record
 from helpers.lab.finding import answerable
 from helpers.lm.generation import generate
-from helpers.show import pictures, plots, widgets
+from helpers.show import pictures, plots, tables, widgets
 from helpers.stats import intervals
 from helpers.text import abstention, answers
 from helpers.train.rewards import earned
@@ -257,7 +257,7 @@ plots.compare(gained, "stop", "points a question over a switch", title, lab.look
 # The same by stop, as shares, beside where each starts to answer and the exact optimum.
 
 # %%
-HTML(finding.share_table(lab).to_html(index=False))
+tables.table(finding.share_table(lab))
 
 # %%
 rows = [

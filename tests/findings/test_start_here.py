@@ -141,5 +141,5 @@ def test_records_that_can_be_read_are_listed_and_others_passed_over(tmp_path, mo
         )
     page = finding.known_records(tmp_path)
     for cell in ("abstention loss", "0.65", "rlsf repair", "unknown", "does not replicate"):
-        assert f"<td>{cell}</td>" in page
+        assert f">{cell}</td>" in page
     assert "sycophancy" not in page
