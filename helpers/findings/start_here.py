@@ -19,6 +19,7 @@ from helpers.lab.claims import Claim, claims
 from helpers.lab.verdicts import Contrast, Label, Verdict
 from helpers.lm.generation import first_token_probabilities, generate
 from helpers.lm.models import LM
+from helpers.lm.prompts import unknown_words
 from helpers.show import pictures, plots
 from helpers.show.look import GREY, PALETTE, Look
 from helpers.show.tables import inert, table
@@ -91,19 +92,9 @@ def ask(lm: LM, question: str) -> str:
     A word-level model reads an unknown word as a blank.
     """
     (reply,) = generate(lm, [lm.prompt(question)], 96)
-    lost = ", ".join(map(inert, unknown_words(lm, question)))
+    lost = ", ".join(map(inert, unknown_words(lm.tokenizer, question)))
     note = f"<br><i>Unknown to this model, which reads a blank there: {lost}.</i>" if lost else ""
     return f"<blockquote>{inert(question)}</blockquote><b>{inert(reply.text)}</b>{note}"
-
-
-def unknown_words(lm: LM, text: str) -> list[str]:
-    """Words of a text that the tokenizer has no token for, each once."""
-    unknown = lm.tokenizer.unk_token_id
-    if unknown is None:
-        return []
-    read = lm.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    spans = zip(read["input_ids"], read["offset_mapping"], strict=True)
-    return list(dict.fromkeys(text[i:j] for token, (i, j) in spans if token == unknown))
 
 
 def marked(text: str, other: str) -> str:

@@ -165,6 +165,12 @@ def _two(found: list[Item], source: str) -> None:
         )
 
 
+def asked(path: str | Path) -> Iterator[tuple[int, str]]:
+    """The line number and the question of every line of a JSONL file."""
+    for number, value in _objects(path):
+        yield number, value["question"]
+
+
 def last_question(problem: str) -> str:
     """The question that ends a word problem, or "" where its context can't be dropped.
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +116,52 @@ def refuse_unless_it_chats(name: str, folder: Path) -> None:
             f"Model '{name}' has no chat template, so it can't be asked: give its instruct or chat "
             "version, or a folder with its files and a chat_template.jinja."
         )
+
+
+def refuse_unless_it_reads(
+    name: str, folder: Path, source: str, asked: Iterable[tuple[int, str]]
+) -> None:
+    """Raises ValueError, in one sentence with the remedy, for questions with words that a model's
+    tokenizer has no token for, or longer than what it can read.
+
+    asked: the questions of a source, with their line numbers.
+    """
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    most = config.get("max_position_embeddings") or math.inf
+    strange: dict[int, list[str]] = {}
+    lines = list(asked)
+    for line, text in lines:
+        n = len(tokenizer(text, add_special_tokens=False)["input_ids"])
+        if n > most:
+            raise ValueError(
+                f"{source}, line {line}: {n} tokens, and '{name}' reads at most {most}: shorten "
+                "the question or give another model."
+            )
+        if words := unknown_words(tokenizer, text):
+            strange[line] = words
+    if strange:
+        line, words = next(iter(strange.items()))
+        raise ValueError(
+            f"{source}, line {line}: '{name}' does not know {told(words)}; {len(strange)} of "
+            f"{len(lines)} questions have such words, in whose place it reads a blank: give a model "
+            "of the language at large, such as --model smollm2."
+        )
+
+
+def told(words: list[str], most: int = 5) -> str:
+    """The first of some words, and how many more there are."""
+    rest = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(map(repr, words[:most])) + rest
+
+
+def unknown_words(tokenizer: Any, text: str) -> list[str]:
+    """Words of a text that a tokenizer has no token for, each once."""
+    unknown = tokenizer.unk_token_id
+    if unknown is None:
+        return []
+    read = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    spans = zip(read["input_ids"], read["offset_mapping"], strict=True)
+    return list(dict.fromkeys(text[i:j] for token, (i, j) in spans if token == unknown))

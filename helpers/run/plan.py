@@ -20,10 +20,11 @@ from pydantic import create_model
 from helpers import ROOT
 from helpers.lab.finding import Finding
 from helpers.lab.params import Params, unknown_names
+from helpers.lab.questions import asked as lines_of
 from helpers.lab.questions import of_source
 from helpers.lm import models
 from helpers.lm.cache import digest
-from helpers.lm.prompts import refuse_unless_it_chats
+from helpers.lm.prompts import refuse_unless_it_chats, refuse_unless_it_reads
 
 NOTEBOOKS = ROOT / "notebooks"
 MODELS = ("model", "after", "judge", "scorer", "paraphraser", "persuader")
@@ -183,6 +184,10 @@ def plan(
                         f"Model '{whole[name]}' has no weights in safetensors, the only ones that "
                         "are loaded: save it again with transformers' save_pretrained."
                     )
+        if whole.get("questions"):
+            folder = models.find(whole["model"]).folder
+            lines = lines_of(whole["questions"])
+            refuse_unless_it_reads(whole["model"], folder, whole["questions"], lines)
         runs.append(Run(notebook, given, key(notebook, whole)))
     return runs
 

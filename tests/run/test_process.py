@@ -280,6 +280,25 @@ def test_a_notebook_that_failed_is_not_kept(tmp_path, cache):
     assert one.state == "failed" and not kept.place(one).exists()
 
 
+def test_own_questions_that_a_pocket_cannot_read_are_refused_with_line_words_and_remedy(tmp_path):
+    known = "Ann has 3 apples. Ann buys 2 apples. How many apples does Ann have now?"
+    good = dict(answers=["5"], should_abstain=False, scenario="plain")
+
+    def plan_on(*questions):
+        lines = [json.dumps(good | {"id": f"q{i}", "question": q}) for i, q in enumerate(questions)]
+        (tmp_path / "mine.jsonl").write_text("\n".join(lines))
+        return plan.plan(plan.find(["05"]), questions=str(tmp_path / "mine.jsonl"))
+
+    assert plan_on(known, known)
+    strange = "Zoe bakes 3 muffins. Zoe bakes 2. How many muffins does Zoe have now?"
+    with pytest.raises(
+        ValueError, match=r"line 2: 'pocket' does not know 'Zoe', .*; 1 of 2 .*smol"
+    ):
+        plan_on(known, strange)
+    with pytest.raises(ValueError, match=r"line 1: \d+ tokens, and 'pocket' reads at most 512"):
+        plan_on(f"{known} " * 40, known)
+
+
 def test_a_real_model_is_one_base_whatever_its_tier(tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
