@@ -146,8 +146,8 @@ def refuse_unless_it_reads(
         line, words = next(iter(strange.items()))
         raise ValueError(
             f"{source}, line {line}: '{name}' does not know {told(words)}; {len(strange)} of "
-            f"{len(lines)} questions have such words, in whose place it reads a blank: give a model "
-            "of the language at large, such as --model smollm2."
+            f"{len(lines)} questions have such words, in whose place it reads a blank: give a "
+            "model of the language at large, such as --model smollm2."
         )
 
 

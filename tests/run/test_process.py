@@ -291,9 +291,7 @@ def test_own_questions_that_a_pocket_cannot_read_are_refused_with_line_words_and
 
     assert plan_on(known, known)
     strange = "Zoe bakes 3 muffins. Zoe bakes 2. How many muffins does Zoe have now?"
-    with pytest.raises(
-        ValueError, match=r"line 2: 'pocket' does not know 'Zoe', .*; 1 of 2 .*smol"
-    ):
+    with pytest.raises(ValueError, match=r"line 2: 'pocket' does not know 'Zoe', .*; 1 of 2 "):
         plan_on(known, strange)
     with pytest.raises(ValueError, match=r"line 1: \d+ tokens, and 'pocket' reads at most 512"):
         plan_on(f"{known} " * 40, known)
