@@ -184,7 +184,7 @@ def plan(
                         f"Model '{whole[name]}' has no weights in safetensors, the only ones that "
                         "are loaded: save it again with transformers' save_pretrained."
                     )
-        if whole.get("questions"):
+        if whole.get("questions") and whole.get("model"):
             folder = models.find(whole["model"]).folder
             lines = lines_of(whole["questions"])
             refuse_unless_it_reads(whole["model"], folder, whole["questions"], lines)
