@@ -4,6 +4,7 @@ import itertools
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 T = TypeVar("T")
 MOST_TWINS = 6
 """Settings that a static twin shows at most."""
-SECONDS_BETWEEN_LINES = 10
+SECONDS_BETWEEN_LINES, SECONDS_BETWEEN_UPDATES = 10, 0.3
 BATCH_TOOLS = {"papermill", "nbconvert", "jupyter-nbconvert", "jupyter-execute"}
 
 
@@ -34,9 +35,11 @@ def live() -> bool:
 
 
 def progress(iterable: Iterable[T], total: int, desc: str) -> Iterator[T]:
-    """Yield from `iterable`: a bar in a front end, a line of text now and then elsewhere."""
+    """Yield from `iterable`: a line in a front end that is rewritten in place and stays as what was
+    done, in how long; elsewhere a line of text now and then.
+    """
     if live():
-        yield from _bar(iterable, total, desc)
+        yield from _line_of_cell().follow(iterable, total, desc)
         return
     said = time.monotonic()
     for done, element in enumerate(iterable, 1):
@@ -46,19 +49,47 @@ def progress(iterable: Iterable[T], total: int, desc: str) -> Iterator[T]:
             print(f"{desc}: {done} of {total}", flush=True)
 
 
-def _bar(iterable: Iterable[T], total: int, desc: str) -> Iterator[T]:
-    import ipywidgets
+@dataclass
+class Line:
+    """The line of a cell that tells of all work in it: text, so that a saved notebook reopens."""
+
+    handle: Any
+    began: float = field(default_factory=time.monotonic)
+    done: int = 0
+
+    def follow(self, iterable: Iterable[T], total: int, desc: str) -> Iterator[T]:
+        """Yield from `iterable`, saying how far it is and about how long it goes on."""
+        began = said = time.monotonic()
+        self.say(f"{desc}: 0 of {total}")
+        for n, element in enumerate(iterable, 1):
+            yield element
+            now = time.monotonic()
+            if now - said > SECONDS_BETWEEN_UPDATES and n < total:
+                said = now
+                left = (now - began) / n * (total - n)
+                self.say(f"{desc}: {n} of {total}, about {left:.0f} s left")
+        self.done += 1
+        pieces = f"{self.done} pieces of work, the last " if self.done > 1 else ""
+        self.say(f"{pieces}{desc}: {total} of {total}; {time.monotonic() - self.began:.0f} s")
+
+    def say(self, text: str) -> None:
+        """Put a text in the place of the last one."""
+        self.handle.update({"text/plain": text}, raw=True)
+
+
+_lines: dict[int, Line] = {}
+
+
+def _line_of_cell() -> Line:
+    """The line of the cell that runs, made at its first work."""
+    from IPython import get_ipython
     from IPython.display import display
 
-    bar = ipywidgets.IntProgress(0, 0, max(total, 1), layout={"width": "30%"})
-    box = ipywidgets.HBox([bar, ipywidgets.Label(desc)])
-    display(box)
-    try:
-        for element in iterable:
-            yield element
-            bar.value += 1
-    finally:
-        box.close()
+    cell = get_ipython().execution_count
+    if cell not in _lines:
+        _lines.clear()
+        _lines[cell] = Line(display({"text/plain": ""}, raw=True, display_id=True))
+    return _lines[cell]
 
 
 def explore(

@@ -129,6 +129,17 @@ def in_a_kernel(code):
     return book.cells[0].outputs
 
 
+def test_progress_in_a_front_end_is_one_line_a_cell_that_stays_as_text():
+    code = "from helpers.show import widgets; a = list(widgets.progress('ab', 2, 'one'))"
+    (line,) = in_a_kernel(code)
+    assert {**line.data} == {"text/plain": "one: 2 of 2; 0 s"}
+    (line,) = in_a_kernel(f"{code}; b = list(widgets.progress('abc', 3, 'other'))")
+    assert line.data["text/plain"] == "2 pieces of work, the last other: 3 of 3; 0 s"
+    stopped = f"{code}; bar = widgets.progress('abc', 3, 'other'); next(bar); del bar"
+    (line,) = in_a_kernel(stopped)
+    assert line.data["text/plain"] == "other: 0 of 3", "work that stopped never says that it ended"
+
+
 def test_live_needs_a_kernel():
     assert not widgets.live()
     code = "from helpers.show import widgets; print(widgets.live())"
