@@ -363,7 +363,8 @@ def plane(table: pd.DataFrame, x: str, y: str, title: str, look: Look) -> Figure
 def forest(rows: pd.DataFrame, xlabel: str, title: str, look: Look, signed: bool = True) -> Figure:
     """Numbers with their intervals under each other, zero marked.
 
-    rows: label, estimate, low, high (low and high may be missing), and optionally kind, which
+    rows: label, estimate (a missing one is not drawn), low, high (which may be missing), and
+    optionally kind, which
     gives the colour: the first kind is grey. signed: numbers are differences.
     """
     labels = [fill(label, 42) for label in rows.label]
@@ -374,6 +375,8 @@ def forest(rows: pd.DataFrame, xlabel: str, title: str, look: Look, signed: bool
     shades |= OUTCOMES | ROLES
     for y, row in enumerate(rows.to_dict("records")):
         shade = shades.get(row.get("kind"), PALETTE[0])
+        if pd.isna(row["estimate"]):
+            continue
         ax.plot(row["estimate"], y, "o", color=shade, ms=10)
         bar(ax, row, y, shade, lw=3)
         value = f"{row['estimate']:{'+' * signed}.2f}"

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from matplotlib.figure import Figure
@@ -214,25 +213,60 @@ def knobs(draw: Callable[..., Figure], grid: dict[str, list]):
     return ipywidgets.VBox([*controls.values(), picture])
 
 
-def predict(question: str, low: float, high: float, default: float):
-    """The reader's forecast, before anything is shown: an object whose `.value` is read later.
+@dataclass
+class Forecast:
+    """The reader's forecast: None until it is locked, since a start value is nobody's guess."""
 
-    A slider from `low` to `high` in a front end; elsewhere `default`, printed. Raises ValueError
-    when `default` is outside the range.
+    value: float | None = None
+    shown: list[tuple[Any, Callable[[], Figure]]] = field(default_factory=list)
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Its row for `plots.forest`."""
+        label = "your forecast" if self.value is not None else "your forecast: none was locked"
+        return {"label": label, "kind": "forecast", "estimate": self.value}
+
+    def reveal(self, draw: Callable[[], Figure]) -> None:
+        """Show what `draw` draws, which reads this forecast, and show it anew once it is locked."""
+        from IPython.display import display
+
+        self.shown.append((display(draw(), display_id=True), draw))
+
+    def lock(self, value: float) -> None:
+        """Take a value for good, and draw what was revealed before anew."""
+        self.value = value
+        for handle, draw in self.shown:
+            handle.update(draw())
+
+
+def predict(question: str, low: float, high: float, default: float) -> Forecast:
+    """The reader's forecast, before anything is shown; its `.value` is read later.
+
+    In a front end a slider from `low` to `high`, and a button that locks it; elsewhere `default`,
+    printed. Raises ValueError when `default` is outside the range.
     """
     if not low <= default <= high:
         raise ValueError(f"The forecast {default:g} is not between {low:g} and {high:g}.")
     if not live():
         print(f"{question} Forecast: {default:+g}")
-        return SimpleNamespace(value=default)
+        return Forecast(default)
     import ipywidgets
     from IPython.display import display
 
+    forecast = Forecast()
     slider = ipywidgets.FloatSlider(
         default, min=low, max=high, step=(high - low) / 100, description="forecast"
     )
-    display(ipywidgets.VBox([ipywidgets.Label(question), slider]))
-    return slider
+    button = ipywidgets.Button(description="lock my forecast", button_style="primary")
+
+    def lock(_):
+        slider.disabled = button.disabled = True
+        button.description = "locked"
+        forecast.lock(slider.value)
+
+    button.on_click(lock)
+    display(ipywidgets.VBox([ipywidgets.Label(question), slider, button]))
+    return forecast
 
 
 def check(attempt: Any, test: Callable[[Any], bool], hint: str) -> None:

@@ -240,11 +240,16 @@ title = f"Recall changes by {recall.estimate:+.2f} here; published pairs beside 
 plots.slopes(pd.concat([pairs, ours]), title, lab.look)
 
 # %%
-rows = finding.published_changes(claim)
-rows.append({"label": "your forecast", "kind": "forecast", "estimate": guess.value})
-rows.append({"label": f"measured: {lab.label}", "kind": "measured", **vars(recall)})
-title = f"Published, forecast, measured: {recall.estimate:+.2f} here"
-plots.forest(pd.DataFrame(rows), "change of abstention recall", title, lab.look)
+def reveal():
+    rows = finding.published_changes(claim)
+    rows.append(guess.row)
+    rows.append({"label": f"measured: {lab.label}", "kind": "measured", **vars(recall)})
+    title = f"Published, forecast, measured: {recall.estimate:+.2f} here"
+    axis = "change of abstention recall"
+    return plots.forest(pd.DataFrame(rows), axis, title, lab.look)
+
+
+guess.reveal(reveal)
 
 # %%
 Markdown(finding.changed(lab, guess.value))

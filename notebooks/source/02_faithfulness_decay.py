@@ -179,12 +179,19 @@ plots.dose_response(table, names, title, lab.look)
 
 # %%
 share = moved.estimate / abs(start.estimate)
-rows = [
-    {"label": "your forecast", "kind": "forecast", "estimate": guess.value},
-    {"label": f"measured: {lab.label}", "kind": "measured", "estimate": share},
-]
-title = f"Following changes by {share:+.0%}; published: a fall, no size at hand"
-plots.forest(pd.DataFrame(rows), "change of following, as a share", title, lab.look)
+
+
+def reveal():
+    rows = [
+        guess.row,
+        {"label": f"measured: {lab.label}", "kind": "measured", "estimate": share},
+    ]
+    title = f"Following changes by {share:+.0%}; published: a fall, no size at hand"
+    axis = "change of following, as a share"
+    return plots.forest(pd.DataFrame(rows), axis, title, lab.look)
+
+
+guess.reveal(reveal)
 
 # %% [markdown]
 # Not a verdict yet. First we try to sink it.

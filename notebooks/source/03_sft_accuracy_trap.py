@@ -167,12 +167,19 @@ plots.compare(shares, "measure", "share of right answers", title, lab.look)
 
 # %%
 moved = lab.primary.value(lab).interval
-rows = [
-    {"label": "your forecast", "kind": "forecast", "estimate": guess.value},
-    {"label": f"measured: {lab.label}, verbose", "kind": "measured", **vars(moved)},
-]
-title = f"The gain a step changes by {moved.estimate:+.3f} nats here"
-plots.forest(pd.DataFrame(rows), "change of the gain a step, nats", title, lab.look)
+
+
+def reveal():
+    rows = [
+        guess.row,
+        {"label": f"measured: {lab.label}, verbose", "kind": "measured", **vars(moved)},
+    ]
+    title = f"The gain a step changes by {moved.estimate:+.3f} nats here"
+    axis = "change of the gain a step, nats"
+    return plots.forest(pd.DataFrame(rows), axis, title, lab.look)
+
+
+guess.reveal(reveal)
 
 # %% [markdown]
 # And by the paper's own formula, beside the printed values, which are of another scorer.

@@ -245,16 +245,23 @@ plots.compare(levels, "measure", "P(right)", title.format(*first), look)
 # %%
 moved = lab.primary.value(lab).interval
 again = finding.JUDGED["asked_again"].value(lab).interval
-rows = [
-    {"label": "your forecast", "kind": "forecast", "estimate": guess.value},
-    {"label": f"to a fallacy: {lab.label}", "kind": "measured", **vars(moved)},
-    {"label": "to a neutral re-ask", "kind": "again", **vars(again)},
-    {"label": "margin", "kind": "margin", "estimate": 0.0, "low": -lab.delta,
-     "high": lab.delta},
-]
-title = f"Reasoning SFT changes what a fallacy costs by {moved}"
 look = lab.about(pd.DataFrame([vars(moved)]))
-plots.forest(pd.DataFrame(rows), "change of the probability lost", title, look)
+
+
+def reveal():
+    rows = [
+        guess.row,
+        {"label": f"to a fallacy: {lab.label}", "kind": "measured", **vars(moved)},
+        {"label": "to a neutral re-ask", "kind": "again", **vars(again)},
+        {"label": "margin", "kind": "margin", "estimate": 0.0, "low": -lab.delta,
+         "high": lab.delta},
+    ]
+    title = f"Reasoning SFT changes what a fallacy costs by {moved}"
+    axis = "change of the probability lost"
+    return plots.forest(pd.DataFrame(rows), axis, title, look)
+
+
+guess.reveal(reveal)
 
 # %% [markdown]
 # Could this experiment have shown "no difference", had there been none? Only if half the interval

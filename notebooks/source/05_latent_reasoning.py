@@ -158,14 +158,20 @@ plots.forest(rows, "accuracy", title, lab.look, signed=False)
 # %%
 moved = lab.gain("cot_max")
 cot = claim.values("cot_decoding_accuracy")[0]
-rows = [
-    {"label": "your forecast", "kind": "forecast", "estimate": guess.value},
-    {"label": f"measured: {lab.label}", "kind": "measured", **vars(moved)},
-    {"label": f"published: {cot.setting}", "kind": "published",
-     "estimate": claim.published_size},
-]
-title = f"Accuracy of the surest branch minus that of the greedy reply: {moved}"
-plots.forest(pd.DataFrame(rows), "gain in accuracy", title, lab.look)
+
+
+def reveal():
+    rows = [
+        guess.row,
+        {"label": f"measured: {lab.label}", "kind": "measured", **vars(moved)},
+        {"label": f"published: {cot.setting}", "kind": "published",
+         "estimate": claim.published_size},
+    ]
+    title = f"Accuracy of the surest branch minus that of the greedy reply: {moved}"
+    return plots.forest(pd.DataFrame(rows), "gain in accuracy", title, lab.look)
+
+
+guess.reveal(reveal)
 
 # %% [markdown]
 # ## 2 · A steering vector

@@ -233,14 +233,19 @@ plots.compare(moves, "measure", "share, or error", title, lab.look)
 # The published pair is of siblings; ours is before and after.
 
 # %%
-rows = [
-    {"label": "your forecast", "kind": "forecast", "estimate": guess.value},
-    {"label": f"measured: {lab.label}", "kind": "measured", **vars(mended)},
-    {"label": "published, RLSF-PPO minus RLHF-PPO (~)", "kind": "published"}
-    | {"estimate": claim.published_size},
-]
-title = f"Change of the calibration error: {mended.estimate:+.2f} here"
-plots.forest(pd.DataFrame(rows), "change of the calibration error", title, lab.look)
+def reveal():
+    rows = [
+        guess.row,
+        {"label": f"measured: {lab.label}", "kind": "measured", **vars(mended)},
+        {"label": "published, RLSF-PPO minus RLHF-PPO (~)", "kind": "published"}
+        | {"estimate": claim.published_size},
+    ]
+    title = f"Change of the calibration error: {mended.estimate:+.2f} here"
+    axis = "change of the calibration error"
+    return plots.forest(pd.DataFrame(rows), axis, title, lab.look)
+
+
+guess.reveal(reveal)
 
 # %% [markdown]
 # Where does the error sit? On the dashed line the model knows what it knows. Below it, it is

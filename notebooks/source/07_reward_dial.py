@@ -260,14 +260,18 @@ plots.compare(gained, "stop", "points a question over a switch", title, lab.look
 tables.table(finding.share_table(lab))
 
 # %%
-rows = [
-    {"label": "a switch", "kind": "theory", "estimate": 0.0},
-    {"label": "the best rule", "kind": "theory", "estimate": 1.0},
-    {"label": "your forecast", "kind": "forecast", "estimate": guess.value},
-    {"label": f"measured: {lab.label}", "kind": "measured", **vars(moved)},
-]
-title = f"Share of the possible gain: {moved.estimate:.2f}"
-plots.forest(pd.DataFrame(rows), "share", title, lab.look, signed=False)
+def reveal():
+    rows = [
+        {"label": "a switch", "kind": "theory", "estimate": 0.0},
+        {"label": "the best rule", "kind": "theory", "estimate": 1.0},
+        guess.row,
+        {"label": f"measured: {lab.label}", "kind": "measured", **vars(moved)},
+    ]
+    title = f"Share of the possible gain: {moved.estimate:.2f}"
+    return plots.forest(pd.DataFrame(rows), "share", title, lab.look, signed=False)
+
+
+guess.reveal(reveal)
 
 # %% [markdown]
 # Not a verdict yet. First we try to sink it.

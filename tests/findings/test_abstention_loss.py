@@ -391,6 +391,8 @@ def test_the_forecast_is_compared_with_the_interval():
     moved = lab.primary.value(lab)
     assert "inside" in finding.changed(lab, moved.estimate)
     assert "outside" in finding.changed(lab, 0.9)
+    unsaid = finding.changed(lab, None)
+    assert unsaid.startswith("No forecast. Measured") and "side it" not in unsaid
     assert "holds zero" in finding.direction(value(0.0, 0.1))
     assert "no interval" in finding.direction(value(0.1, nan))
 

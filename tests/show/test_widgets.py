@@ -3,6 +3,7 @@
 import base64
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -100,12 +101,22 @@ def test_a_forecast_in_batch_is_the_parameter(capsys):
         widgets.predict("Change of recall?", -1, 1, 3)
 
 
-def test_a_forecast_in_a_front_end_is_the_slider(displayed, monkeypatch):
+def test_a_forecast_in_a_front_end_counts_once_it_is_locked_and_then_the_reveal_is_drawn_anew(
+    monkeypatch,
+):
+    shown, renewed = [], []
+    handle = SimpleNamespace(update=renewed.append)
+    monkeypatch.setattr("IPython.display.display", lambda it, **_: shown.append(it) or handle)
     monkeypatch.setattr(widgets, "live", lambda: True)
     forecast = widgets.predict("Change of recall?", -1, 1, -0.2)
-    assert forecast.value == -0.2
-    forecast.value = 0.3
-    assert displayed[0].children[1].value == 0.3
+    _, slider, button = shown[0].children
+    assert slider.value == -0.2 and forecast.value is None, "a start value is nobody's forecast"
+    forecast.reveal(lambda: forecast.row)
+    assert shown[1]["label"] == "your forecast: none was locked" and shown[1]["estimate"] is None
+    slider.value = 0.3
+    button.click()
+    assert forecast.value == 0.3 and slider.disabled and button.disabled
+    assert renewed == [{"label": "your forecast", "kind": "forecast", "estimate": 0.3}]
 
 
 @pytest.mark.parametrize(

@@ -21,13 +21,16 @@ INGREDIENTS = {
 }
 
 
-def changed(lab: AbstentionLoss, forecast: float) -> str:
+def changed(lab: AbstentionLoss, forecast: float | None) -> str:
     """Forecast beside measured, in words."""
     moved = lab.primary.value(lab)
-    inside = moved.low <= forecast <= moved.high
-    held = "" if moved.shown is None else f"The forecast lies {'in' if inside else 'out'}side it. "
+    held = ""
+    if forecast is not None and moved.shown is not None:
+        inside = moved.low <= forecast <= moved.high
+        held = f"The forecast lies {'in' if inside else 'out'}side it. "
+    said = "No forecast" if forecast is None else f"Forecast: {forecast:+.2f}"
     return (
-        f"Forecast: {forecast:+.2f}. Measured: **{moved}** ({moved.n} unanswerable items, bases "
+        f"{said}. Measured: **{moved}** ({moved.n} unanswerable items, bases "
         f"{', '.join(map(str, lab.p.bases))}). {direction(moved)} {held}".strip()
     )
 
