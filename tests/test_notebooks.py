@@ -24,7 +24,6 @@ SMALLEST = {
     "verbose_dose": "2",
     "long_dose": "2",
     "rl_dose": "2",
-    "rl_one_dose": "2",
     "rl_doses": "[0, 2]",
     "bases": "[0]",
     "n_pass_items": "2",

@@ -26,7 +26,6 @@ SETTINGS = dict(
     questions="",
     dose=2,
     rl_dose=2,
-    rl_one_dose=2,
     k=3,
     n_pass_items=2,
     max_k=4,

@@ -40,7 +40,6 @@ from helpers.train.recipes import RECIPES, Example, Recipe
 class Params(finding.Rewarded):
     """Parameters of notebook 5."""
 
-    rl_one_dose: Annotated[int, Field(ge=1)]
     n_items: Annotated[int, Field(ge=2)]
     dose: Annotated[int, Field(ge=1)]
     k: Annotated[int, Field(ge=2)]
@@ -99,14 +98,10 @@ class Writing(finding.Finding):
         return replace(RECIPES[ONE_PROBLEM.get(arm, arm)], name=arm)
 
     def asked(self, arm: str) -> list[int]:
-        """RL, and what takes part of its model, has a dose of its own; RL on one problem and long
-        SFT have others.
-        """
+        """RL, and what takes part of its model, has a dose of its own, and so has long SFT."""
         if arm == LONG:
             return [self.p.long_dose]
-        if arm.endswith("_sft"):
-            return super().asked(arm)
-        return [self.p.rl_one_dose if arm in ONE_PROBLEM else self.p.rl_dose]
+        return super().asked(arm) if arm.endswith("_sft") else [self.p.rl_dose]
 
     def make_model(self, arm: str, base: int, seed: int, dose: int) -> Handle:
         """As for every finding; the arms of `ONE_PROBLEM` learn from one problem, and those of
