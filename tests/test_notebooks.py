@@ -1,7 +1,10 @@
 """Notebooks: short cells, twins that agree, every parameter explained, and they run."""
 
+import os
 import re
+import shutil
 import statistics
+import subprocess
 
 import jupytext
 import nbformat
@@ -173,6 +176,19 @@ def test_the_report_shows_the_notebook(smallest, path):
     html = (smallest / "report.html").read_text()
     assert f"<h2>{path.stem}</h2>" in html
     assert "did not finish" not in html
+
+
+@pytest.mark.skipif(
+    not shutil.which("chromium") and os.environ.get("CI") != "true", reason="no chromium here"
+)
+def test_the_report_prints_on_two_pages_a_notebook_at_most(smallest, tmp_path):
+    pdf = tmp_path / "report.pdf"
+    command = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu"]
+    command += [f"--user-data-dir={tmp_path}", "--no-pdf-header-footer", f"--print-to-pdf={pdf}"]
+    page = (smallest / "report.html").as_uri()
+    subprocess.run([*command, page], check=True, capture_output=True, timeout=120)
+    pages = len(re.findall(rb"/Type */Page\b", pdf.read_bytes()))
+    assert len(BOOKS) < pages <= 16
 
 
 def test_the_verdict_on_four_questions_a_class_is_withheld(smallest):

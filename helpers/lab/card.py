@@ -18,6 +18,8 @@ from helpers.stats.intervals import Interval
 WIDTH, LABEL, ROW = 760, 270, 26
 """Of the drawing, in pixels: all of it, what labels take, and a line."""
 NO_INTERVAL = "no interval, as a gate failed"
+ANCHORS = {"0": "end", "δ": "start", "−δ": "end"}
+"""On which side of its line a mark is written, so that two that are near stay apart."""
 COLOURS = {
     "replicates": "#029e73",
     "does not replicate": "#d55e00",
@@ -122,7 +124,8 @@ def drawing(record: Record, claim: Claim, more: Record | None = None) -> str:
         parts.append(
             f'<line x1="{x(at):.1f}" x2="{x(at):.1f}" y1="{ROW}" y2="{height - ROW / 2}" '
             f'stroke="#999" stroke-dasharray="{"" if at == 0 else "4 3"}"/>'
-            f'<text x="{x(at):.1f}" y="{ROW * 0.7}" text-anchor="middle" fill="#555">{words}</text>'
+            f'<text x="{x(at):.1f}" y="{ROW * 0.7}" text-anchor="{ANCHORS.get(words, "middle")}" '
+            f'fill="#555">{words}</text>'
         )
     for k, (label, interval, can_sink) in enumerate(rows):
         y = ROW * (k + 1.6)

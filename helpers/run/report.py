@@ -1,13 +1,16 @@
-"""The report of a run: verdicts, cards, figures and every number, in one self-contained page."""
+"""The report of a run in one self-contained file: the verdicts, then a page for every notebook; its
+numbers stand beside it as CSV.
+"""
 
 from __future__ import annotations
 
-import json
 import re
 from html import escape
 from pathlib import Path
 
 import nbformat
+import pandas as pd
+from nbconvert.filters import markdown2html
 
 from helpers.lab import record
 from helpers.lab.card import card
@@ -20,7 +23,10 @@ STYLE = """
 body{font-family:sans-serif;max-width:62em;margin:2em auto;padding:0 1em;line-height:1.45}
 table{border-collapse:collapse}th,td{border-bottom:1px solid #ccc;padding:4px 8px;text-align:left;
 vertical-align:top}img{max-width:100%;break-inside:avoid}figure{margin:1em 0;break-inside:avoid}
-h2{margin-top:2em;break-after:avoid}.small{font-size:.85em;color:#555}"""
+h2{margin-top:2em;break-after:avoid}.small{font-size:.85em;color:#555}
+@page{size:A4;margin:12mm}
+@media print{body{margin:0;max-width:none;font-size:10pt}h2{break-before:page;margin-top:0}
+img{max-height:92mm}}"""
 
 
 def verdict_row(one: Record) -> list[str]:
@@ -38,7 +44,7 @@ def verdict_row(one: Record) -> list[str]:
 
 
 def report(folder: Path) -> Path:
-    """Write FOLDER/report.html, self-contained: table of verdicts, cards, numbers, figures."""
+    """Write FOLDER/report.html, self-contained, and beside it every record's numbers as CSV."""
     notebooks = sorted(folder.glob("*.ipynb"))
     if not notebooks:
         raise ValueError(f"{folder} holds no executed notebook: nothing to report.")
@@ -71,36 +77,35 @@ def read_all(folder: Path) -> tuple[dict[str, Record], list[str]]:
 
 
 def chapter(notebook: Path, one: Record | None) -> list[str]:
-    """A notebook's part of the report: its card, its figures, and every value of its record."""
+    """A notebook's page of the report: what was asked, the card, its picture, what was found, and
+    where everything else is.
+    """
     parts = [f"<h2>{escape(notebook.stem)}</h2>"]
     if one is None:
         parts.append("<p><b>No complete record: this notebook did not finish.</b></p>")
     elif one.finding in claims():
-        parts.append(card(one))
+        claim = claims()[one.finding]
+        parts += [f"<p>Asked: {escape(claim.claim)}</p>", card(one)]
     try:
-        parts += figures(notebook)
+        book = nbformat.read(notebook, as_version=4)
     except nbformat.reader.NotJSONError:
-        parts.append(f"<p><b>{escape(str(notebook))} is not whole: run it again.</b></p>")
-    if one and one.values:
-        heads = ["measure", "arm", "minus", "items", "dose", "estimate", "bases", "n"]
-        rows = [
-            [
-                v.measure,
-                v.arm,
-                v.minus,
-                " where ".join(filter(None, [v.scenario, v.where])),
-                str(v.dose),
-                str(v),
-                ", ".join(f"{value:.3f}" for value in v.by_base.values()),
-                str(v.n),
-            ]
-            for v in one.values
-        ]
-        about = [json.dumps(one.parameters), json.dumps(one.versions), one.command]
-        parts.append("<h3>Every value</h3><div class=small>")
-        parts.append(table(heads, rows))
-        parts.append(f"<p>{'<br>'.join(map(escape, about))}</p></div>")
-    return parts
+        return [*parts, f"<p><b>{escape(str(notebook))} is not whole: run it again.</b></p>"]
+    parts += [*figures(book), *told(book)]
+    beside = [notebook] + ([notebook.with_suffix(".json"), values(notebook, one)] if one else [])
+    links = ", ".join(f'<a href="{escape(path.name)}">{escape(path.name)}</a>' for path in beside)
+    return [*parts, f"<p class=small>All of it: {links}</p>"]
+
+
+def values(notebook: Path, one: Record) -> Path:
+    """Write every value of a record beside it, as CSV, a row a value and a column a base."""
+    rows = []
+    for value in one.values:
+        row = value.model_dump()
+        each = {f"base {base}": number for base, number in row.pop("by_base").items()}
+        rows.append(row | each)
+    path = notebook.with_suffix(".csv")
+    write_atomically(path, pd.DataFrame(rows).to_csv(index=False).rstrip())
+    return path
 
 
 def table(heads: list[str], rows: list[list[str]]) -> str:
@@ -112,20 +117,29 @@ def table(heads: list[str], rows: list[list[str]]) -> str:
     return f"<table><tr>{cells}</tr>{body}</table>"
 
 
-def figures(notebook: Path) -> list[str]:
-    """The PNG figures of an executed notebook, each under the heading it stands under."""
-    parts, heading, shown = [], "", ""
-    for cell in nbformat.read(notebook, as_version=4).cells:
+def figures(book: nbformat.NotebookNode) -> list[str]:
+    """The pictures of an executed notebook that its author chose for the report (cells with the tag
+    "picture"), or all of one without any, each with the heading that it stands under.
+    """
+    heading, every, chosen = "", [], []
+    for cell in book.cells:
         if cell.cell_type == "markdown":
             heading = (re.findall(r"^#+ +(.*)$", cell.source, re.M) or [heading])[-1]
         for output in cell.get("outputs", []):
-            png = output.get("data", {}).get("image/png")
-            if png:
-                title = f"<h3>{escape(heading)}</h3>" if heading != shown else ""
+            if png := output.get("data", {}).get("image/png"):
                 image = "".join(png.split())
-                parts.append(
-                    f'<figure>{title}<img alt="{escape(heading)}" '
+                shown = (
+                    f'<figure><img alt="{escape(heading)}" '
                     f'src="data:image/png;base64,{escape(image)}"></figure>'
                 )
-                shown = heading
-    return parts
+                every.append(shown)
+                chosen += [shown] if "picture" in cell.metadata.get("tags", []) else []
+    return chosen or every
+
+
+def told(book: nbformat.NotebookNode) -> list[str]:
+    """What a notebook says in words of its result: the last text that its code wrote."""
+    outputs = [one for cell in book.cells for one in cell.get("outputs", [])]
+    texts = [one.get("data", {}).get("text/markdown") for one in outputs]
+    texts = [text for text in texts if text]
+    return [markdown2html(escape(texts[-1], quote=False))] if texts else []

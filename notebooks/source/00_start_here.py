@@ -223,7 +223,7 @@ widgets.explore(finding.draw_experiments, live_only=knob, bases=[3, 8], repetiti
 # they scatter. The scatter is given as *deviation over δ*: the standard deviation between bases,
 # divided by the smallest effect of interest. Which of the three is the hardest to show?
 
-# %%
+# %% tags=["picture"]
 knob = {"deviation": [0.3, 0.7, 1.0, 1.2], "bases": [3, 5, 12]}
 widgets.explore(finding.draw_power, live_only=knob, deviation=[0.5], bases=[8])
 

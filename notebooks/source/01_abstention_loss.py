@@ -283,7 +283,7 @@ finding.along_doses(lab, arms, names, title)
 # The same ends in one picture. Straight down from `before`: it *won't say*. To the left: it
 # *can't tell*. Down to the left: both.
 
-# %%
+# %% tags=["picture"]
 lowest = min(arms, key=lambda arm: lab.value("auroc", arm).estimate)
 area = lab.value("auroc", lowest).estimate
 name = lab.look.label(lowest)

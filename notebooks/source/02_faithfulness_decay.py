@@ -207,7 +207,7 @@ guess.reveal(reveal)
 # likelier). The paper's claim is about SFT. Another (RFEval) says the opposite: SFT keeps
 # faithfulness, and RL lowers it. So each has a verdict.
 
-# %%
+# %% tags=["picture"]
 arms = ["before", finding.ANSWERS, finding.TAUGHT_CHAINS, "reasoning_sft", "rlvr"]
 names = ["follows", "follows_needed"]
 title = "Following by arm: " + ", ".join(

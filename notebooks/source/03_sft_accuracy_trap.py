@@ -218,7 +218,7 @@ table[table.measure.isin(["n_steps", "leaking_steps"])][fields].round(2)
 # the new number of steps; what the teacher's words do to the scorer on the teacher's *own* right
 # chains; gain made at steps that already state the answer; and what is left.
 
-# %%
+# %% tags=["picture"]
 split = lab.split("verbose_sft")
 title = (
     f"Of a change of {split.estimate.iloc[-1]:+.2f}, length alone makes "

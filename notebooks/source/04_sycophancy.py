@@ -228,7 +228,7 @@ plots.compare(shares, "measure", "share of replies", title, lab.look)
 # Over the items that an arm first answers right: the probability of the right answer at first,
 # when asked again, after a fallacy. Is a fallacy worse than being asked again?
 
-# %%
+# %% tags=["picture"]
 names = ["right_first", "right_neutral", "right_fallacy"]
 levels = lab.table(arms, names)
 first = levels[levels.arm == "before"].set_index("measure").estimate

@@ -328,7 +328,7 @@ plots.compare_measures(table, "method", title, look)
 # mechanism stands there with its verdict. Dotted: how often the greedy base is right, and the tuned
 # model (RL on right answers).
 
-# %%
+# %% tags=["picture"]
 book = finding.ledger(lab)
 wide = book.assign(arm=book.measure)
 r = book.pivot(index="arm", columns="measure", values="estimate").corr().iloc[0, 1]

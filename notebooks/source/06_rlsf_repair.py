@@ -220,7 +220,7 @@ print("of held-out pairs the reward model ranks rightly:", rater)
 # %% [markdown]
 # Then the repair.
 
-# %%
+# %% tags=["picture"]
 arms = ["before", finding.DAMAGED, "repair_grpo", "repair_dpo"]
 moves = lab.table(arms, names)
 mended = lab.change("ece", finding.DAMAGED, finding.REPAIRED)

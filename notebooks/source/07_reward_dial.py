@@ -210,7 +210,7 @@ group_table.round(2)
 # differs but $p$. Watch the blue line (declines what nobody can answer) and the red one
 # (declines what has an answer).
 
-# %%
+# %% tags=["picture"]
 table = finding.dial_table(lab)
 shy = table[table.arm == "declines_answerable"].estimate
 title = f"Declines of the answerable: {shy.iloc[0]:.2f} to {shy.iloc[-1]:.2f}"
@@ -338,7 +338,7 @@ finding.price(lab)
 # is about answers without one. Blue cells are better than before, orange ones worse. Which arm
 # would you want to talk to?
 
-# %%
+# %% tags=["picture"]
 scoreboard.figure(finding.ladder(lab))
 
 # %% [markdown]

@@ -8,6 +8,7 @@ import sys
 import time
 
 import nbformat
+import pandas as pd
 import pytest
 
 from helpers.lab import record
@@ -206,9 +207,28 @@ def test_a_run_is_complete_and_reported(tmp_path, cache):
     assert found.parameters == {"n": 4, "fast": False} and found.key == one.key
 
     html = report.report(folder).read_text()
+    values = pd.read_csv(folder / "01_small.csv")
+    assert values.measure.tolist() == ["recall"] and values["base 0"].tolist() == [-0.3]
+    assert 'href="01_small.csv"' in html and 'href="01_small.ipynb"' in html
     assert "data:image/png;base64," in html and 'src="http' not in html and "<link" not in html
     assert "-0.400 [-1.000, 0.000]" in html and "inconclusive" in html and "9 bases." in html
     assert "01_small &lt;i&gt;" in html and "01_small <i>" not in html
+
+
+def test_the_report_shows_the_pictures_that_are_chosen_and_what_is_said_last():
+    def cell(tags, **data):
+        named = {kind.replace("_", "/"): value for kind, value in data.items()}
+        output = nbformat.v4.new_output("display_data", data=named)
+        return nbformat.v4.new_code_cell("", outputs=[output], metadata={"tags": tags})
+
+    cells = [cell([], image_png="one"), cell(["picture"], image_png="two")]
+    cells += [cell([], text_markdown="first"), cell([], text_markdown="**last** <b>")]
+    book = nbformat.v4.new_notebook(cells=cells)
+    (shown,) = report.figures(book)
+    assert "base64,two" in shown
+    assert "<strong>last</strong> &lt;b&gt;" in "".join(report.told(book))
+    book.cells[1].metadata.tags = []
+    assert len(report.figures(book)) == 2, "without a choice, all"
 
 
 def test_the_key_tells_runs_of_other_code_or_parameters_apart_and_not_other_prose(tmp_path):
