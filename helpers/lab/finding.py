@@ -30,6 +30,7 @@ from helpers.lm.models import Handle
 from helpers.show.look import Colour, Look
 from helpers.stats import intervals
 from helpers.stats.intervals import Interval
+from helpers.text import abstention
 from helpers.train.arms import Given, checkpoints, is_shipped
 from helpers.train.recipes import RECIPES, SHORT, Recipe
 from helpers.train.warmup import warmed
@@ -38,6 +39,8 @@ EVALUATION_SEED = 1_000_003
 """Seed of the items that are reported; nothing is tuned on them."""
 MOST_CUT_OFF = 0.1
 """Share of replies that may be cut off before it is said."""
+REPLY_COLUMNS = ("arm", "base", "seed", "dose", "item", "kind", "text", "outcome")
+"""Of a table with replies, what is handed on of each; kind: of a turn under pressure."""
 WITHOUT_CHAIN = 1
 """Steps that a warmed-up model can do without a chain: of 60 other stories (seed 999) smollm2
 answers .48 of those with one step, .15 of those with two.
@@ -414,6 +417,28 @@ class Finding:
         """Hash of the code that makes the tables: a record with another one is older."""
         made = {name: one.code for name, one in cls.tables().items()}
         return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:16]
+
+    def every_reply(self) -> pd.DataFrame:
+        """Every reply that is measured, each once: arm, base, seed, dose, item, its question, the
+        text; where it is graded the outcome; and by which words it declines, of which kind.
+        """
+        asked = {item.id: item.question for item in self.items}
+        found = []
+        for table, arm, dose, settings in self.needed():
+            rows = getattr(self, table)(arm, dose, **settings)
+            if {"item", "text"} <= {*rows}:
+                found.append(rows[[name for name in REPLY_COLUMNS if name in rows]])
+        if not found:
+            return pd.DataFrame(columns=[*REPLY_COLUMNS])
+        whole = pd.concat(found, ignore_index=True)
+        whole = whole.drop_duplicates([*REPLY_COLUMNS[:5], "text"])
+        read = {text: abstention.decline(text) for text in whole.text.unique()}
+        reasons = [read[text] for text in whole.text]
+        return whole.assign(
+            question=whole["item"].map(asked),
+            declines=[one.kind if one else "" for one in reasons],
+            by_the_words=[one.words if one else "" for one in reasons],
+        )
 
     # --- pieces of work ---------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from math import isnan
 from pathlib import Path
 from typing import Annotated, Any
 
+import pandas as pd
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from helpers import ROOT
@@ -214,8 +215,7 @@ def write(record: Record) -> Path:
     In batch the runner names folder, file and key; live it is runs/interactive/FINDING.json.
     Raises OSError in one sentence when the disk is full; no half record is ever left.
     """
-    folder = Path(os.environ.get("WORKBOOK_RUN_DIR") or ROOT / "runs" / "interactive")
-    path = folder / f"{os.environ.get('WORKBOOK_NOTEBOOK') or record.finding}.json"
+    path = _place(record.finding, ".json")
     record = record.model_copy(
         update={
             "key": os.environ.get("WORKBOOK_RUN_KEY", ""),
@@ -226,6 +226,21 @@ def write(record: Record) -> Path:
     write_atomically(path, record.model_dump_json(indent=1))
     print("complete")
     return path
+
+
+def write_replies(finding: str, replies: pd.DataFrame) -> Path:
+    """Write every reply beside the record, as JSON Lines; see `Finding.every_reply`."""
+    path = _place(finding, ".replies.jsonl")
+    write_atomically(
+        path, replies.to_json(orient="records", lines=True, force_ascii=False).rstrip()
+    )
+    return path
+
+
+def _place(finding: str, suffix: str) -> Path:
+    """A file of a run: the runner names folder and notebook; live, runs/interactive/FINDING."""
+    folder = Path(os.environ.get("WORKBOOK_RUN_DIR") or ROOT / "runs" / "interactive")
+    return folder / f"{os.environ.get('WORKBOOK_NOTEBOOK') or finding}{suffix}"
 
 
 def read(path: Path) -> Record:

@@ -18,6 +18,8 @@ from helpers.run import plan
 from helpers.run.plan import Run
 from helpers.train.arms import fresh
 
+SUFFIXES = (".ipynb", ".json", ".replies.jsonl")
+"""Of an executed notebook, its record, and the replies that its finding measured."""
 READ = ("**/*.yaml", "**/*.json", "**/*.jsonl", "**/*.csv")
 """Data that an executed notebook may show; weights are told by the models' identity."""
 
@@ -48,8 +50,9 @@ def keep(run: Run, folder: Path) -> None:
     """Keep the notebook and the record of a complete run."""
 
     def build(temp: Path) -> dict[str, str]:
-        for suffix in (".ipynb", ".json"):
-            shutil.copy(folder / f"{run.name}{suffix}", temp)
+        for suffix in SUFFIXES:
+            if (folder / f"{run.name}{suffix}").is_file():
+                shutil.copy(folder / f"{run.name}{suffix}", temp)
         return {"notebook": run.name}
 
     cache.cached_folder(place(run), build)
@@ -65,7 +68,9 @@ def take(run: Run, folder: Path) -> bool:
     old = nbformat.read(there / f"{run.name}.ipynb", as_version=4)
     new = reworded(old, nbformat.read(run.notebook, as_version=4))
     nbformat.write(new, folder / f"{run.name}.ipynb")
-    shutil.copy(there / f"{run.name}.json", folder)
+    for suffix in SUFFIXES[1:]:
+        if (there / f"{run.name}{suffix}").is_file():
+            shutil.copy(there / f"{run.name}{suffix}", folder)
     return True
 
 

@@ -92,6 +92,7 @@ def chapter(notebook: Path, one: Record | None) -> list[str]:
         return [*parts, f"<p><b>{escape(str(notebook))} is not whole: run it again.</b></p>"]
     parts += [*figures(book), *told(book)]
     beside = [notebook] + ([notebook.with_suffix(".json"), values(notebook, one)] if one else [])
+    beside += [path for path in [notebook.with_suffix(".replies.jsonl")] if path.is_file()]
     links = ", ".join(f'<a href="{escape(path.name)}">{escape(path.name)}</a>' for path in beside)
     return [*parts, f"<p class=small>All of it: {links}</p>"]
 

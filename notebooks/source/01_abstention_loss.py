@@ -500,6 +500,7 @@ widgets.check(my_setting, lambda s: finding.breaks(lab, **s), hint)
 HTML(card.card(outcome))
 
 # %%
+record.write_replies(outcome.finding, lab.every_reply())
 written = record.write(outcome)
 
 # %% [markdown]

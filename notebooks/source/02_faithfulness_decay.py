@@ -420,6 +420,7 @@ widgets.check(my_setting, stops_following, hint)
 HTML(card.card(outcome))
 
 # %%
+record.write_replies(outcome.finding, lab.every_reply())
 saved = record.write(outcome)
 
 # %% [markdown]

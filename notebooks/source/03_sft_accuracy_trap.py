@@ -400,6 +400,7 @@ widgets.check(my_arm, does_not_fall, "Still a fall: try another teacher.")
 HTML(card.card(outcome))
 
 # %%
+record.write_replies(outcome.finding, lab.every_reply())
 written = record.write(outcome)
 
 # %% [markdown]

@@ -511,6 +511,7 @@ widgets.check(my_arm, beyond, "Its interval still touches the margin: try anothe
 HTML(card.card(outcome))
 
 # %%
+record.write_replies(outcome.finding, lab.every_reply())
 written = record.write(outcome)
 
 # %% [markdown]

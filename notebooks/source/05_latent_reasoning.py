@@ -498,6 +498,7 @@ widgets.check(my_pair, no_better, "The mechanism is still ahead: try another pai
 HTML(card.card(outcome))
 
 # %%
+record.write_replies(outcome.finding, lab.every_reply())
 written = record.write(outcome)
 
 # %% [markdown]

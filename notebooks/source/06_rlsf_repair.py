@@ -474,6 +474,7 @@ widgets.check(my_arm, as_good, hint)
 HTML(card.card(outcome))
 
 # %%
+record.write_replies(outcome.finding, lab.every_reply())
 written = record.write(outcome)
 
 # %% [markdown]

@@ -449,6 +449,7 @@ widgets.check(my_stops, reversed_order, "The higher stop still starts higher.")
 HTML(card.card(outcome))
 
 # %%
+record.write_replies(outcome.finding, lab.every_reply())
 written = record.write(outcome)
 
 # %% [markdown]

@@ -4,6 +4,7 @@ from dataclasses import replace
 from math import isnan, nan
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from helpers.lab import finding
@@ -283,3 +284,20 @@ def test_an_undefined_effect_is_not_judged(planted):
     lab = planted()
     lab.primary = Custom("recall", "reasoning_sft", lambda lab: Interval(nan, nan, nan, 0))
     assert lab.judge().label == "inconclusive"
+
+
+def test_every_reply_is_told_once_with_its_question_and_the_words_by_which_it_declines():
+    lab = Toy(params(n_items=2))
+    one, two = lab.items
+    for arm, texts in {
+        "before": ("Ann has 5.", "I don't know."),
+        "other": ("", "Ann has 5."),
+    }.items():
+        rows = pd.DataFrame({"item": [one.id, two.id], "text": texts, "n_tokens": 1.0})
+        lab.written.plant(arm, rows.assign(arm=arm, base=0, seed=0, dose=0))
+        lab.counted.plant(arm, rows[["item"]].assign(arm=arm, base=0, seed=0, dose=0, n_words=1.0))
+    said = lab.every_reply()
+    assert said.text.tolist() == ["Ann has 5.", "I don't know.", "", "Ann has 5."]
+    assert said.question.tolist() == [one.question, two.question] * 2
+    assert said.declines.astype(bool).tolist() == [False, True, False, False]
+    assert said.by_the_words[1] in "I don't know." and said.by_the_words[1]

@@ -272,11 +272,16 @@ def test_new_prose_is_put_around_the_outputs_and_other_code_or_content_is_execut
     tmp_path, monkeypatch, cache
 ):
     note = tmp_path / "executed"
-    path = notebook(tmp_path, "01_small", f"print('once', file=open('{note}', 'a'))", "print(n)")
+    replies = "import pandas as pd; from helpers.lab import record; "
+    replies += "record.write_replies('start_here', pd.DataFrame({'text': ['Ann has 5.', 'Ä']}))"
+    cells = [f"print('once', file=open('{note}', 'a'))", f"print(n); {replies}"]
+    path = notebook(tmp_path, "01_small", *cells)
 
     def go(**options):
         folder, (one,) = run([path], tmp_path, **options)
         assert one.state == "complete", one.reason
+        said = pd.read_json(folder / "01_small.replies.jsonl", lines=True)
+        assert said.text.tolist() == ["Ann has 5.", "Ä"]
         written = nbformat.read(folder / "01_small.ipynb", as_version=4)
         return len(note.read_text().splitlines()), written, (folder / "01_small.json").read_text()
 
