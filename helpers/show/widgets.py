@@ -14,6 +14,11 @@ T = TypeVar("T")
 MOST_TWINS = 6
 """Settings that a static twin shows at most."""
 SECONDS_BETWEEN_LINES, SECONDS_BETWEEN_UPDATES = 10, 0.3
+STALE = "workbook-stale"
+GREYED = f"<style>.{STALE} {{opacity: 0.35}}</style>"
+"""The class of a picture that a knob has left behind, and how it looks."""
+SETTLES = 0.1
+"""Seconds in which a knob may be turned on before its picture is drawn."""
 BATCH_TOOLS = {"papermill", "nbconvert", "jupyter-nbconvert", "jupyter-execute"}
 
 
@@ -199,18 +204,41 @@ def knobs(draw: Callable[..., Figure], grid: dict[str, list]):
             controls[name] = ipywidgets.SelectionSlider(
                 options=options, continuous_update=False, layout={"width": "60%"}, **label
             )
-    picture = ipywidgets.Output()
+    picture, status = ipywidgets.Output(), ipywidgets.HTML(GREYED)
+    turned, took = [0], [0.0]
 
-    def redraw(_=None):
+    def redraw() -> None:
+        began = time.monotonic()
         with picture:
             figure = draw(**{name: control.value for name, control in controls.items()})
             picture.clear_output(wait=True)
             display(figure)
+        took[0] = time.monotonic() - began
+        picture.remove_class(STALE)
+        status.value = GREYED
+
+    def turn(_) -> None:
+        turned[0] += 1
+        mine = turned[0]
+        about = f", about {took[0]:.0f} s" if took[0] > 1 else ""
+        picture.add_class(STALE)
+        status.value = f"{GREYED}<i>drawing what you set{about} ...</i>"
+        soon(lambda: redraw() if mine == turned[0] else None)  # the newest setting wins
 
     for control in controls.values():
-        control.observe(redraw, names="value")
+        control.observe(turn, names="value")
     redraw()
-    return ipywidgets.VBox([*controls.values(), picture])
+    return ipywidgets.VBox([*controls.values(), status, picture])
+
+
+def soon(function: Callable[[], None]) -> None:
+    """Call a function once the messages that wait for the kernel are read; at once without one."""
+    import asyncio
+
+    try:
+        asyncio.get_running_loop().call_later(SETTLES, function)
+    except RuntimeError:
+        function()
 
 
 @dataclass

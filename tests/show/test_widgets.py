@@ -76,6 +76,29 @@ def test_with_a_front_end_explore_adds_knobs_with_the_settings_that_take_time(
     assert drawn == [0, 80, 0, 40]
 
 
+def test_while_a_picture_is_drawn_the_old_one_greys_and_the_newest_setting_wins(
+    displayed, monkeypatch
+):
+    drawn, waiting = [], []
+
+    def draw(dose):
+        drawn.append(dose)
+        return picture(dose=dose)
+
+    monkeypatch.setattr(widgets, "live", lambda: True)
+    monkeypatch.setattr(widgets, "soon", waiting.append)
+    widgets.explore(draw, dose=[0, 20, 80])
+    slider, status, shown = displayed[-1].children
+    drawn.clear()
+    for dose in (20, 80):
+        slider.value = dose
+    assert widgets.STALE in shown._dom_classes and "drawing what you set" in status.value
+    for function in waiting:
+        function()
+    assert drawn == [80] and widgets.STALE not in shown._dom_classes
+    assert "drawing" not in status.value
+
+
 def test_a_text_can_be_rewritten_and_is_drawn_again_on_demand(displayed, monkeypatch):
     drawn = []
 
