@@ -194,6 +194,7 @@ def test_notebook_1_runs_in_jupyterlab_and_a_knob_moves_its_figure(lab, browser,
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", handle)
     handle.send_keys(Keys.ARROW_RIGHT)
     wait("the figure to follow its knob", lambda: redrawn(browser, box, image))
+    assert not box.find_elements("css selector", ".workbook-stale")
 
 
 @pytest.mark.parametrize("lab", ["03_sft_accuracy_trap"], indirect=True)

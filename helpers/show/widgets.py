@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -193,7 +194,7 @@ def sheet(figures: list[Figure]) -> Figure:
 def knobs(draw: Callable[..., Figure], grid: dict[str, list]):
     """The live box: one control a knob, and the picture that follows them."""
     import ipywidgets
-    from IPython.display import display
+    from IPython.core.pylabtools import print_figure
 
     controls = {}
     for name, options in grid.items():
@@ -209,11 +210,16 @@ def knobs(draw: Callable[..., Figure], grid: dict[str, list]):
 
     def redraw() -> None:
         began = time.monotonic()
-        with picture:
+        try:
             figure = draw(**{name: control.value for name, control in controls.items()})
-            picture.clear_output(wait=True)
-            display(figure)
+        except Exception as error:  # nobody else would show it
+            status.value = f"{GREYED}<b>{escape(f'{type(error).__name__}: {error}')}</b>"
+            return
         took[0] = time.monotonic() - began
+        # set, and not displayed: what is drawn after the knob's message finds no output to go to
+        image = print_figure(figure, "png", base64=True)
+        shown = {"output_type": "display_data", "data": {"image/png": image}, "metadata": {}}
+        picture.outputs = (shown,)
         picture.remove_class(STALE)
         status.value = GREYED
 

@@ -96,7 +96,19 @@ def test_while_a_picture_is_drawn_the_old_one_greys_and_the_newest_setting_wins(
     for function in waiting:
         function()
     assert drawn == [80] and widgets.STALE not in shown._dom_classes
-    assert "drawing" not in status.value
+    assert "drawing" not in status.value and "image/png" in shown.outputs[0]["data"]
+
+
+def test_a_picture_that_fails_says_so_beside_its_knob(displayed, monkeypatch):
+    def draw(dose):
+        if dose:
+            raise ValueError("no <such> dose")
+        return picture(dose=dose)
+
+    monkeypatch.setattr(widgets, "live", lambda: True)
+    box = widgets.knobs(draw, {"dose": [0, 1]})
+    box.children[0].value = 1
+    assert "ValueError: no &lt;such&gt; dose" in box.children[1].value
 
 
 def test_a_text_can_be_rewritten_and_is_drawn_again_on_demand(displayed, monkeypatch):
