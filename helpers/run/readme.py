@@ -53,6 +53,15 @@ class Row:
         """The label of the verdict."""
         return self.record.label if self.record else "not yet run"
 
+    @property
+    def on(self) -> str:
+        """The bases, and the training seeds where there are several."""
+        if self.record is None:
+            return ""
+        seeds = f", seeds {', '.join(map(str, self.record.seeds))}"
+        several = len(self.record.seeds) > 1
+        return f"bases {', '.join(map(str, self.record.bases))}{seeds * several}"
+
     def notes(self, code: str) -> list[str]:
         """What weakens the record: one base, or code that is older than `code`, that of now."""
         if self.record is None:
@@ -92,8 +101,8 @@ def table(found: list[Row]) -> str:
     for row in found:
         name = row.record.finding if row.record else ""
         notes = "; ".join(row.notes(code_now(name))) if name else ""
-        where = f"bases {', '.join(map(str, row.record.bases))}" if row.record else ""
-        cells = [f"**{row.label}**", row.title, row.reason, "; ".join(filter(None, [where, notes]))]
+        where = "; ".join(filter(None, [row.on, notes]))
+        cells = [f"**{row.label}**", row.title, row.reason, where]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
 

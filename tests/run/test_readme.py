@@ -46,6 +46,11 @@ def line_of(folder, title):
     return line
 
 
+def test_several_training_seeds_are_said(tmp_path):
+    put(tmp_path, seeds=[0, 1])
+    assert line_of(tmp_path, "1 Abstention loss").endswith("| bases 0, 1, 2, seeds 0, 1 |")
+
+
 def test_one_row_a_finding_with_its_verdict_first_and_a_reason_that_reads(tmp_path):
     put(tmp_path)
     lines = readme.table(readme.rows(tmp_path)).splitlines()
@@ -55,6 +60,7 @@ def test_one_row_a_finding_with_its_verdict_first_and_a_reason_that_reads(tmp_pa
         "| **explained otherwise** | 1 Abstention loss | The missing abstentions"
     )
     assert "older" not in line and "one base" not in line
+    assert line.endswith("| bases 0, 1, 2 |"), "one seed is not worth a word"
     assert sum("not yet run" in line for line in lines) == 6
 
 
