@@ -44,7 +44,7 @@ def test_a_forced_chain_is_the_only_one_where_the_template_opens_it(tiny_path, t
     template = "{{ messages[0].content }}{% if add_generation_prompt %}<A><think>\n{% endif %}"
     lm = switched(tiny_path, tmp_path / "distilled", template)
     plain = load(str(tiny_path)).prompt("Who?")
-    assert prompts.opens_chain(lm.prompt("Who?")) and not models.opens_chain(plain)
+    assert prompts.opens_chain(lm.prompt("Who?")) and not prompts.opens_chain(plain)
     assert lm.prompt("Who?") == "Who?<A><think>\n"
     assert lm.prompt("Who?", "<think>") == "Who?<A><think>\n"
     assert lm.prompt("Who?", "<think> Ann") == "Who?<A><think>\nAnn"
