@@ -68,7 +68,8 @@ def nothing(lab: Finding, seed: int) -> None:
     for table, arm, dose, more in needed:
         if arm != start and (table, str(more)) in has_start:
             rows = getattr(lab, table)
-            rows.plant(arm, dealt(rows(start, **more), kinds, rng), dose, **more)
+            given = dealt(rows(start, **more), kinds, rng).assign(arm=arm, dose=dose)
+            rows.plant(arm, given, dose, **more)
 
 
 def swapped(slot: str, other: str) -> Callable[[Finding], None]:
