@@ -45,12 +45,17 @@ def findings() -> list[Callable[[], Finding]]:
 def dealt(frame: pd.DataFrame, kinds: dict[str, tuple], rng: np.random.Generator) -> pd.DataFrame:
     """The rows of a table with each item's replaced by those of one of its kind, base by base."""
     frame = frame.reset_index(drop=True)
+    # what is the same in every base belongs to the item: whether it can be asked at all, and how
+    flags = frame.select_dtypes("bool")
+    fixed = [name for name in flags if frame.groupby("item")[name].nunique().max() == 1]
+    first = frame.drop_duplicates("item")
+    own_kind = {item: (*first.loc[row, fixed],) for row, item in first["item"].items()}
     places, names = [], []
     for _, own in frame.groupby("base", sort=False):
         of_item = {item: own.index[rows] for item, rows in own.groupby("item").indices.items()}
-        alike: dict[tuple | None, list[str]] = {}
+        alike: dict[tuple, list[str]] = {}
         for item in of_item:
-            alike.setdefault(kinds.get(item), []).append(item)
+            alike.setdefault((kinds.get(item), own_kind[item]), []).append(item)
         for some in alike.values():
             for item, donor in zip(some, rng.choice(some, len(some)), strict=True):
                 places.append(of_item[donor])
