@@ -22,7 +22,7 @@ from helpers.lab.claims import Claim, published
 from helpers.lab.declared import RLVR, Arm, Change, Custom, Measure
 from helpers.lab.items import STEPS, Item
 from helpers.lab.record import Checked, Record, Ruled, Value
-from helpers.lab.table import Cell, Table, stream
+from helpers.lab.table import ABOUT_IT, Cell, Table, stream
 from helpers.lab.verdicts import Contrast, Gate, Verdict
 from helpers.lm import models
 from helpers.lm.cache import Busy, without_waiting
@@ -39,7 +39,7 @@ EVALUATION_SEED = 1_000_003
 """Seed of the items that are reported; nothing is tuned on them."""
 MOST_CUT_OFF = 0.1
 """Share of replies that may be cut off before it is said."""
-REPLY_COLUMNS = ("arm", "base", "seed", "dose", "item", "kind", "text", "outcome")
+REPLY_COLUMNS = (*ABOUT_IT, "item", "kind", "text", "outcome")
 """Of a table with replies, what is handed on of each; kind: of a turn under pressure."""
 WITHOUT_CHAIN = 1
 """Steps that a warmed-up model can do without a chain: of 60 other stories (seed 999) smollm2
@@ -431,7 +431,7 @@ class Finding:
         if not found:
             return pd.DataFrame(columns=[*REPLY_COLUMNS])
         whole = pd.concat(found, ignore_index=True)
-        whole = whole.drop_duplicates([*REPLY_COLUMNS[:5], "text"])
+        whole = whole.drop_duplicates([name for name in whole if name != "outcome"])
         read = {text: abstention.decline(text) for text in whole.text.unique()}
         reasons = [read[text] for text in whole.text]
         return whole.assign(

@@ -228,7 +228,13 @@ def _objects(path: str | Path) -> Iterator[tuple[int, dict]]:
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict:
-    """A JSON object's members as a dict. Raises ValueError where a key comes twice."""
+    """A JSON object's members as a dict. Raises ValueError where a key comes twice, or where a file
+    could not hold a text.
+    """
+    for name, value in pairs:
+        texts = value if isinstance(value, list) else [value]
+        if not all(is_whole(text) for text in texts if isinstance(text, str)):
+            raise ValueError(f"{name} holds half a character, such as \\ud800")
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
@@ -237,8 +243,8 @@ def _once(pairs: list[tuple[str, object]]) -> dict:
     return found
 
 
-def _is_whole(text: str) -> bool:
-    """Whether it is text that a file can hold: JSON's escapes can make half a character."""
+def is_whole(text: str) -> bool:
+    """Whether it is text that a file can hold: an escape or an argument can be half a character."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -275,10 +281,6 @@ def _item(value: dict, where: str) -> Item:
         if not isinstance(value.get(name, ""), str):
             raise ValueError(f"{where}: {name} is {_kind(value[name])}: expected text.")
     for name in ("id", "question"):
-        if not _is_whole(value[name]):
-            raise ValueError(
-                f"{where}: {name} holds half a character, such as \\ud800: leave it out."
-            )
         if not value[name].strip():
             raise ValueError(f"{where}: {name} is empty: expected text.")
     abstain, answers, steps = value["should_abstain"], value["answers"], value.get("steps", 0)
@@ -291,8 +293,6 @@ def _item(value: dict, where: str) -> Item:
             f'{where}: answers is {_kind(answers)}: expected a list of texts, such as ["12"].'
         )
     wrong = [answer for answer in answers if not isinstance(answer, str) or not answer.strip()]
-    if not wrong and not all(map(_is_whole, answers)):
-        raise ValueError(f"{where}: answers holds half a character, such as \\ud800: leave it out.")
     if wrong:
         what = "an empty text" if isinstance(wrong[0], str) else _kind(wrong[0])
         raise ValueError(f'{where}: answers holds {what}: expected texts only, such as ["12"].')

@@ -50,9 +50,7 @@ def keep(run: Run, folder: Path) -> None:
     """Keep the notebook and the record of a complete run."""
 
     def build(temp: Path) -> dict[str, str]:
-        for suffix in SUFFIXES:
-            if (folder / f"{run.name}{suffix}").is_file():
-                shutil.copy(folder / f"{run.name}{suffix}", temp)
+        copy(run, folder, temp)
         return {"notebook": run.name}
 
     cache.cached_folder(place(run), build)
@@ -67,11 +65,16 @@ def take(run: Run, folder: Path) -> bool:
         return False
     old = nbformat.read(there / f"{run.name}.ipynb", as_version=4)
     new = reworded(old, nbformat.read(run.notebook, as_version=4))
+    copy(run, there, folder)
     nbformat.write(new, folder / f"{run.name}.ipynb")
-    for suffix in SUFFIXES[1:]:
-        if (there / f"{run.name}{suffix}").is_file():
-            shutil.copy(there / f"{run.name}{suffix}", folder)
     return True
+
+
+def copy(run: Run, source: Path, to: Path) -> None:
+    """Copy what is kept of a run, its replies where it has some."""
+    for file in (source / f"{run.name}{suffix}" for suffix in SUFFIXES):
+        if file.is_file():
+            shutil.copy(file, to)
 
 
 def reworded(

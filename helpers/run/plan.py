@@ -21,7 +21,7 @@ from helpers import ROOT
 from helpers.lab.finding import Finding
 from helpers.lab.params import Params, unknown_names
 from helpers.lab.questions import asked as lines_of
-from helpers.lab.questions import of_source
+from helpers.lab.questions import is_whole, of_source
 from helpers.lm import models
 from helpers.lm.cache import digest
 from helpers.lm.prompts import refuse_unless_it_chats, refuse_unless_it_reads
@@ -112,10 +112,8 @@ def literal(text: str, is_text: bool) -> Any:
 
     Raises ValueError for a text that no file could hold, and for one that is nested too deeply.
     """
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"The value {text!r} is no text: it holds half a character.") from None
+    if not is_whole(text):
+        raise ValueError(f"The value {text!r} is no text: it holds half a character.")
     if not is_text:
         for parse in (json.loads, ast.literal_eval):
             try:
@@ -158,9 +156,7 @@ def plan(
     bad = [name for name in asked if name not in known or not name.isidentifier()]
     if bad:
         raise ValueError(unknown_names(bad, known))
-    if questions:
-        of_source(questions, 1, 0)  # read for its refusals
-    runs = []
+    runs, named, read = [], set(), set()
     for notebook, (defaults, checks) in cells.items():
         given = {
             name: literal(value, isinstance(defaults[name], str))
@@ -174,22 +170,30 @@ def plan(
             checks.checked(whole)
         except ValueError as error:
             raise ValueError(f"{notebook.stem}: {error}") from None
-        for name in MODELS:
-            if whole.get(name) and whole[name] != "pocket":
-                found = models.find(whole[name])
-                folder = (found.base or found).folder
-                refuse_unless_it_chats(whole[name], folder)
-                if not next(folder.glob("*.safetensors"), None):
-                    raise ValueError(
-                        f"Model '{whole[name]}' has no weights in safetensors, the only ones that "
-                        "are loaded: save it again with transformers' save_pretrained."
-                    )
-        if whole.get("questions") and whole.get("model"):
-            folder = models.find(whole["model"]).folder
-            lines = lines_of(whole["questions"])
-            refuse_unless_it_reads(whole["model"], folder, whole["questions"], lines)
+        named |= {whole[name] for name in MODELS if whole.get(name)} - {"pocket"}
+        read |= {(whole["questions"], whole.get("model", ""))} if whole.get("questions") else set()
         runs.append(Run(notebook, given, key(notebook, whole)))
+    for name in sorted(named):
+        refuse_unless_it_loads(name)
+    for source, name in sorted(read):
+        of_source(source, 1, 0)  # read for its refusals
+        if name:
+            refuse_unless_it_reads(name, models.find(name).folder, source, lines_of(source))
     return runs
+
+
+def refuse_unless_it_loads(name: str) -> None:
+    """Raises as `models.find` does, and ValueError for a model that can't be asked or whose weights
+    are none that are loaded.
+    """
+    found = models.find(name)
+    folder = (found.base or found).folder
+    refuse_unless_it_chats(name, folder)
+    if not next(folder.glob("*.safetensors"), None):
+        raise ValueError(
+            f"Model '{name}' has no weights in safetensors, the only ones that are loaded: save it "
+            "again with transformers' save_pretrained."
+        )
 
 
 def usual(notebook: str, tier: str) -> dict[str, Any]:

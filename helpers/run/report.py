@@ -91,22 +91,24 @@ def chapter(notebook: Path, one: Record | None) -> list[str]:
     except nbformat.reader.NotJSONError:
         return [*parts, f"<p><b>{escape(str(notebook))} is not whole: run it again.</b></p>"]
     parts += [*figures(book), *told(book)]
-    beside = [notebook] + ([notebook.with_suffix(".json"), values(notebook, one)] if one else [])
-    beside += [path for path in [notebook.with_suffix(".replies.jsonl")] if path.is_file()]
+    if one:
+        write_values(notebook.with_suffix(".csv"), one)
+    beside = [
+        notebook.with_suffix(f".{kind}") for kind in ("ipynb", "json", "csv", "replies.jsonl")
+    ]
+    beside = [path for path in beside if path.is_file()]
     links = ", ".join(f'<a href="{escape(path.name)}">{escape(path.name)}</a>' for path in beside)
     return [*parts, f"<p class=small>All of it: {links}</p>"]
 
 
-def values(notebook: Path, one: Record) -> Path:
-    """Write every value of a record beside it, as CSV, a row a value and a column a base."""
+def write_values(path: Path, one: Record) -> None:
+    """Write every value of a record as CSV, a row a value and a column a base."""
     rows = []
     for value in one.values:
         row = value.model_dump()
         each = {f"base {base}": number for base, number in row.pop("by_base").items()}
         rows.append(row | each)
-    path = notebook.with_suffix(".csv")
     write_atomically(path, pd.DataFrame(rows).to_csv(index=False).rstrip())
-    return path
 
 
 def table(heads: list[str], rows: list[list[str]]) -> str:

@@ -206,16 +206,17 @@ def knobs(draw: Callable[..., Figure], grid: dict[str, list]):
                 options=options, continuous_update=False, layout={"width": "60%"}, **label
             )
     picture, status = ipywidgets.Output(), ipywidgets.HTML(GREYED)
-    turned, took = [0], [0.0]
+    turned, took = 0, 0.0
 
     def redraw() -> None:
+        nonlocal took
         began = time.monotonic()
         try:
             figure = draw(**{name: control.value for name, control in controls.items()})
         except Exception as error:  # nobody else would show it
             status.value = f"{GREYED}<b>{escape(f'{type(error).__name__}: {error}')}</b>"
             return
-        took[0] = time.monotonic() - began
+        took = time.monotonic() - began
         # set, and not displayed: what is drawn after the knob's message finds no output to go to
         image = print_figure(figure, "png", base64=True)
         shown = {"output_type": "display_data", "data": {"image/png": image}, "metadata": {}}
@@ -224,12 +225,13 @@ def knobs(draw: Callable[..., Figure], grid: dict[str, list]):
         status.value = GREYED
 
     def turn(_) -> None:
-        turned[0] += 1
-        mine = turned[0]
-        about = f", about {took[0]:.0f} s" if took[0] > 1 else ""
+        nonlocal turned
+        turned += 1
+        mine = turned
+        about = f", about {took:.0f} s" if took > 1 else ""
         picture.add_class(STALE)
         status.value = f"{GREYED}<i>drawing what you set{about} ...</i>"
-        soon(lambda: redraw() if mine == turned[0] else None)  # the newest setting wins
+        soon(lambda: redraw() if mine == turned else None)  # the newest setting wins
 
     for control in controls.values():
         control.observe(turn, names="value")

@@ -300,4 +300,7 @@ def test_every_reply_is_told_once_with_its_question_and_the_words_by_which_it_de
     assert said.text.tolist() == ["Ann has 5.", "I don't know.", "", "Ann has 5."]
     assert said.question.tolist() == [one.question, two.question] * 2
     assert said.declines.astype(bool).tolist() == [False, True, False, False]
+    turns = lab.written("before").assign(text="Ann has 5.", kind=["first", "again"], item=one.id)
+    lab.written.plant("before", turns)
+    assert lab.every_reply().kind.tolist()[:2] == ["first", "again"], "two turns, two replies"
     assert said.by_the_words[1] in "I don't know." and said.by_the_words[1]
