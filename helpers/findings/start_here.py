@@ -283,7 +283,7 @@ def draw_power(deviation: float, bases: int) -> Figure:
 def _curves(ax: Axes, xs: Sequence[float], shares: dict[str, list[float]], title: str) -> None:
     """A line for each effect, labelled at its right end."""
     ax.axhline(OFTEN, color="0.6", lw=1.5, ls="--", zorder=0)
-    ax.text(xs[0], OFTEN + 0.01, PERCENT, color="0.4", fontsize=12, va="bottom")
+    ax.text(xs[0], OFTEN + 0.01, PERCENT, color=GREY, fontsize=12, va="bottom")
     heights = plots.spread([ys[-1] for ys in shares.values()], 0.13)
     heights = [y - max(0.0, max(heights) - 1.0) for y in heights]  # off the title
     for (name, ys), marker, y in zip(shares.items(), "osD", heights, strict=True):

@@ -21,11 +21,12 @@ NO_INTERVAL = "no interval, as a gate failed"
 ANCHORS = {"0": "end", "δ": "start", "−δ": "end"}
 """On which side of its line a mark is written, so that two that are near stay apart."""
 COLOURS = {
-    "replicates": "#029e73",
-    "does not replicate": "#d55e00",
-    "explained otherwise": "#de8f05",
+    "replicates": "#00734f",
+    "does not replicate": "#8c140a",
+    "explained otherwise": "#8a5a00",
     "inconclusive": "#666666",
 }
+"""Of labels, dark enough for text."""
 CARD = """<div style="border:1px solid #888;border-radius:6px;padding:12px;max-width:58em;\
 font-family:sans-serif;break-inside:avoid">
 <div style="font-size:1.15em"><b>{title}</b></div>
@@ -116,8 +117,10 @@ def drawing(record: Record, claim: Claim, more: Record | None = None) -> str:
         marks.append(claim.published_size * sign)
     x = scale(marks, [interval for _, interval, _ in rows])
     height = ROW * (len(rows) + 2)
+    drawn = [f"{label} {interval}" for label, interval, _ in rows]
+    seen = escape(f"{'; '.join(drawn)}; smallest effect of interest {record.delta:.3g}")
     parts = [
-        f'<svg viewBox="0 0 {WIDTH} {height}" width="100%" role="img" '
+        f'<svg viewBox="0 0 {WIDTH} {height}" width="100%" role="img" aria-label="{seen}" '
         f'style="max-width:{WIDTH}px;font:13px sans-serif">'
     ]
     for at, words in zip(marks, mark_words(claim), strict=True):
@@ -129,7 +132,7 @@ def drawing(record: Record, claim: Claim, more: Record | None = None) -> str:
         )
     for k, (label, interval, can_sink) in enumerate(rows):
         y = ROW * (k + 1.6)
-        shade = "#0173b2" if k == 0 else "#333" if can_sink else "#999"
+        shade = "#006ba6" if k == 0 else "#333" if can_sink else "#666"
         parts.append(f'<text x="0" y="{y + 4:.1f}" fill="{shade}">{escape(short(label))}</text>')
         parts.append(marked(interval, x, y, shade))
     return "".join(parts) + "</svg>"

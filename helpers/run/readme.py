@@ -11,23 +11,17 @@ from matplotlib.figure import Figure
 
 from helpers import ROOT
 from helpers.lab import record
+from helpers.lab.card import COLOURS
 from helpers.lab.claims import Claim, claims
 from helpers.lab.record import Record
 from helpers.lm.cache import write_atomically
 from helpers.run.plan import finding_in
 from helpers.show import plots
-from helpers.show.look import GREY, PALETTE
 
 PICTURE = "findings.png"
 MARKS = ("<!-- findings: written by `workbook report --readme` -->", "<!-- end -->")
 REACH = (-3.0, 9.0)
 """What the picture shows, in smallest effects of interest; an arrow stands for what lies beyond."""
-COLOURS = {
-    "replicates": PALETTE[2],
-    "explained otherwise": PALETTE[1],
-    "does not replicate": PALETTE[3],
-    "inconclusive": GREY,
-}
 
 
 @dataclass(frozen=True)
@@ -124,7 +118,7 @@ def picture(found: list[Row]) -> Figure:
     for x, style in ((0, "-"), (1, "--")):
         ax.axvline(x, color="0.5", lw=1.5, ls=style, zorder=1)
     for y, row in enumerate(found):
-        shade = COLOURS.get(row.record.verdict.label if row.record else "", GREY)
+        shade = COLOURS[row.record.verdict.label if row.record else "inconclusive"]
         if row.claim.published_size is not None and row.record:
             size = abs(row.claim.published_size) / row.record.delta
             ax.plot(min(size, REACH[1]), y, "D", color="0.2", ms=9, zorder=5)

@@ -131,8 +131,9 @@ def figures(book: nbformat.NotebookNode) -> list[str]:
         for output in cell.get("outputs", []):
             if png := output.get("data", {}).get("image/png"):
                 image = "".join(png.split())
+                says = output.data.get("text/plain") or heading
                 shown = (
-                    f'<figure><img alt="{escape(heading)}" '
+                    f'<figure><img alt="{escape(says)}" '
                     f'src="data:image/png;base64,{escape(image)}"></figure>'
                 )
                 every.append(shown)

@@ -7,9 +7,11 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from helpers.show.look import GREY, PALETTE, Look
+from helpers.show.look import GREY, PALETTE, Look, ink
 from helpers.show.plots import HALF, OUTCOMES, bar, canvas, fill, spread
 from helpers.stats.intervals import interval, over_bases
+
+WHITE = (1.0, 1.0, 1.0)
 
 
 def heat(tables: dict[str, pd.DataFrame], right: str, title: str, look: Look) -> Figure:
@@ -18,9 +20,10 @@ def heat(tables: dict[str, pd.DataFrame], right: str, title: str, look: Look) ->
     tables: by arm, a row a step and a column an answer, each 0..1.
     """
     rows = max(len(table) for table in tables.values())
+    shades = plt.get_cmap("Blues")
     figure, axes = canvas(title, look.stamp, len(tables), height=2.6 + 0.5 * rows)
     for ax, (arm, table) in zip(axes, tables.items(), strict=True):
-        ax.imshow(table, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        ax.imshow(table, cmap=shades, vmin=0, vmax=1, aspect="auto")
         for i, j in itertools.product(range(len(table)), range(table.shape[1])):
             p = table.iloc[i, j]
             ax.text(
@@ -30,7 +33,7 @@ def heat(tables: dict[str, pd.DataFrame], right: str, title: str, look: Look) ->
                 ha="center",
                 va="center",
                 fontsize=12,
-                color="white" if p > 0.55 else "0.25",
+                color=ink(WHITE, shades(p)[:3]),
             )
         if right in table.columns:
             at = list(table.columns).index(right)
@@ -65,9 +68,8 @@ def outcomes(frame: pd.DataFrame, title: str, look: Look) -> Figure:
                     several = pd.notna(share.low)
                     ends = f"\n[{share.low:.0%}, {share.high:.0%}]" if several else ""
                     text = f"{look.label(outcome)} {width:.0%}{ends}"
-                    ax.text(
-                        x + width / 2, y, text, ha="center", va="center", color="white", fontsize=12
-                    )
+                    at = {"ha": "center", "va": "center"}
+                    ax.text(x + width / 2, y, text, color=ink(WHITE, shade), fontsize=12, **at)
             left += shares[outcome]
         ax.set(title=f"{'un' if should else ''}answerable questions", xlabel="share of replies")
         ax.set(yticks=range(len(arms)), xlim=(0, 1), ylim=(len(arms) - 0.5, -0.5))
@@ -93,7 +95,8 @@ def roc(curves: pd.DataFrame, points: pd.DataFrame, title: str, look: Look) -> F
     for y, row in zip(spread(ends, 0.14), points.to_dict("records"), strict=True):
         rows = curves[curves.arm == row["arm"]]
         ax.plot(rows.false_declines, rows.recall, color=look.colour(row["arm"]), lw=2.5)
-        ax.plot(row["false_declines"], row["recall"], "o", color=look.colour(row["arm"]), ms=13)
+        shade, shape = look.colour(row["arm"]), look.marker(row["arm"])
+        ax.plot(row["false_declines"], row["recall"], shape, color=shade, ms=13)
         text = f"{look.label(row['arm'])}: {row['recall']:.2f} at {row['false_declines']:.2f}"
         right = row["false_declines"] < 0.45
         ax.text(
@@ -102,7 +105,7 @@ def roc(curves: pd.DataFrame, points: pd.DataFrame, title: str, look: Look) -> F
             text,
             va="center",
             ha="left" if right else "right",
-            color=look.colour(row["arm"]),
+            color=ink(shade),
             fontsize=13,
         )
     ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.06))
@@ -201,7 +204,7 @@ def reliability(frame: pd.DataFrame, title: str, look: Look) -> Figure:
             x = group.confidence.mean()
             bar(ax, vars(rate), x, look.colour(arm), upright=True, lw=2)
             share = group.correct.mean()  # of all replies, since a base may have none here
-            ax.plot(x, share, "o", color=look.colour(arm), ms=8)
+            ax.plot(x, share, look.marker(arm), color=look.colour(arm), ms=8)
             ax.text((at + 0.5) / 10, 1.06, str(len(group)), ha="center", fontsize=10)
         ax.set(xlabel="probability of the answer", xlim=(-0.03, 1.03), ylim=(-0.03, 1.14))
         ax.set_title(f"{look.label(arm)} (replies above)", fontsize=13)

@@ -12,7 +12,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.show.look import GREY, PALETTE, Colour, Look
+from helpers.show.look import GREY, PALETTE, Colour, Look, ink, marker
+from helpers.show.widgets import Picture
 
 OUTCOMES = {
     "right": PALETTE[2],
@@ -21,7 +22,7 @@ OUTCOMES = {
     "no_answer": GREY,
     "cut_off": (0.8, 0.8, 0.8),
 }
-ROLES = {"effect": PALETTE[0], "contrast": PALETTE[1], "attribution": (0.55, 0.55, 0.55)}
+ROLES = {"effect": PALETTE[0], "contrast": PALETTE[1], "attribution": GREY}
 plt.rcParams["text.parse_math"] = False  # a dollar sign in a label is one
 WIDTH, HALF = 11.0, 5.6
 """Inches of a figure and of one of two beside each other; fonts are 12 points or more."""
@@ -38,10 +39,10 @@ def canvas(
     title: str, stamp: str, panels: int = 1, height: float = 4.6, width: float = WIDTH
 ) -> tuple[Figure, list[Axes]]:
     """An empty figure with its title (what is seen) and its stamp; width and height in inches."""
+    shape = {"figsize": (width, height), "layout": "constrained", "squeeze": False}
     with sns.axes_style("ticks"), sns.plotting_context("notebook", font_scale=1.15):
-        figure, axes = plt.subplots(
-            1, panels, figsize=(width, height), layout="constrained", squeeze=False
-        )
+        figure, axes = plt.subplots(1, panels, FigureClass=Picture, **shape)
+    figure.says = title
     size = 16 if width > HALF else 14
     figure.suptitle(
         fill(title, int(125 * width / size)), fontsize=size, weight="bold", x=0.01, ha="left"
@@ -101,7 +102,7 @@ def slopes(rows: pd.DataFrame, title: str, look: Look) -> Figure:
         for row in cell.to_dict("records"):
             shade = PALETTE[(0, 1, 3, 2)[labels.index(row["label"]) % 4]]
             ends = [row["before"], row["after"]]
-            ax.plot([0, 1], ends, "o-", color=shade, lw=2.5, ms=9)
+            ax.plot([0, 1], ends, f"{marker(shade)}-", color=shade, lw=2.5, ms=9)
             for x, name in enumerate(("before", "after")):
                 if pd.notna(row.get(f"{name}_low")):
                     ax.plot([x, x], [row[f"{name}_low"], row[f"{name}_high"]], color=shade, lw=2)
@@ -114,7 +115,7 @@ def slopes(rows: pd.DataFrame, title: str, look: Look) -> Figure:
                     x + (0.08 if x else -0.08),
                     y,
                     f"{value:.2f}",
-                    color=shade,
+                    color=ink(shade),
                     ha=side,
                     va="center",
                     fontsize=13,
@@ -127,7 +128,7 @@ def slopes(rows: pd.DataFrame, title: str, look: Look) -> Figure:
             0.02 + 0.08 * (len(labels) - 1 - i),
             label,
             fontsize=12,
-            color=PALETTE[(0, 1, 3, 2)[i % 4]],
+            color=ink(PALETTE[(0, 1, 3, 2)[i % 4]]),
         )
     return figure
 
@@ -146,7 +147,8 @@ def dose_response(table: pd.DataFrame, names: Sequence[str], title: str, look: L
             rows = rows[rows.measure == name].sort_values("dose")
             if arm == "before" and len(set(table.arm)) > 1:
                 continue
-            ax.plot(rows.dose, rows.estimate, "o-", color=look.colour(arm), lw=2.5, ms=7)
+            line = f"{look.marker(arm)}-"
+            ax.plot(rows.dose, rows.estimate, line, color=look.colour(arm), lw=2.5, ms=7)
             for row in rows.itertuples():
                 bar(ax, row, row.dose, look.colour(arm), upright=True)
             ends[arm] = rows.estimate.iloc[-1]
@@ -163,7 +165,7 @@ def dose_response(table: pd.DataFrame, names: Sequence[str], title: str, look: L
                 1.04 * last,
                 y,
                 fill(look.label(arm), 16),
-                color=look.colour(arm),
+                color=ink(look.colour(arm)),
                 va="center",
                 fontsize=12,
             )
@@ -224,9 +226,10 @@ def beside(ax: Axes, table: pd.DataFrame, by: str, look: Look) -> None:
         rows = table[table.arm == arm].set_index(by).reindex(names)
         gap = min(0.18, 0.8 / len(arms))  # rows of names must not run into each other
         y = [k + (i - (len(arms) - 1) / 2) * gap for k in range(len(names))]
-        ax.plot(rows.estimate, y, "o", color=look.colour(arm), ms=9, label=look.label(arm))
+        shade = look.colour(arm)
+        ax.plot(rows.estimate, y, look.marker(arm), color=shade, ms=9, label=look.label(arm))
         for row, height in zip(rows.itertuples(), y, strict=True):
-            bar(ax, row, height, look.colour(arm))
+            bar(ax, row, height, shade)
     ax.set(yticks=range(len(names)), yticklabels=[fill(look.label(name), 34) for name in names])
     if table.estimate.between(0, 1).all() and not (table.low < 0).any():
         ax.set_xlim(-0.03, 1.03)
@@ -253,7 +256,8 @@ def curves(
     if doubling:
         table = table.assign(**{x: np.log2(table[x])})
     for arm, rows in table.groupby("arm", sort=False):
-        ax.plot(rows[x], rows.estimate, "o-", color=look.colour(arm), lw=2.5, ms=8)
+        line = f"{look.marker(arm)}-"
+        ax.plot(rows[x], rows.estimate, line, color=look.colour(arm), lw=2.5, ms=8)
         ax.fill_between(rows[x], rows.low, rows.high, color=look.colour(arm), alpha=0.15, lw=0)
         for row in rows.to_dict("records"):
             bar(ax, row | {"low": nan}, row[x], look.colour(arm), upright=True)
@@ -269,7 +273,7 @@ def curves(
             right + gap if at_end else left - gap,
             y,
             look.label(arm),
-            color=look.colour(arm),
+            color=ink(look.colour(arm)),
             va="center",
             ha="left" if at_end else "right",
             fontsize=13,
@@ -316,7 +320,8 @@ def scatter(table: pd.DataFrame, x: str, y: str, title: str, look: Look) -> Figu
     """One measure against another, a point an arm and seed. table: arm, `x`, `y`."""
     figure, (ax,) = canvas(title, look.stamp, height=5.2)
     for arm, rows in table.groupby("arm", sort=False):
-        ax.plot(rows[x], rows[y], "o", color=look.colour(arm), ms=11, label=look.label(arm))
+        shade = look.colour(arm)
+        ax.plot(rows[x], rows[y], look.marker(arm), color=shade, ms=11, label=look.label(arm))
     ax.set(xlabel=look.label(x), ylabel=look.label(y))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=13)
     return figure
@@ -341,7 +346,7 @@ def plane(table: pd.DataFrame, x: str, y: str, title: str, look: Look) -> Figure
             ax.plot(*ends, ":", color=shade, lw=1.5, zorder=1)
         ax.plot([across.low, across.high], [up.estimate] * 2, color=shade, lw=2.5)
         ax.plot([across.estimate] * 2, [up.low, up.high], color=shade, lw=2.5)
-        ax.plot(across.estimate, up.estimate, "o", color=shade, ms=12)
+        ax.plot(across.estimate, up.estimate, look.marker(arm), color=shade, ms=12)
         dots = [(across.by_base[base], up.by_base[base]) for base in across.by_base]
         ax.plot(*zip(*dots, strict=True), "o", ms=5, mfc="white", mec=shade, zorder=4)
     ax.set(xlabel=look.label(x), ylabel=look.label(y))
@@ -352,7 +357,7 @@ def plane(table: pd.DataFrame, x: str, y: str, title: str, look: Look) -> Figure
             look.label(arm),
             (1.02, height),
             xycoords=ax.get_yaxis_transform(),
-            color=look.colour(arm),
+            color=ink(look.colour(arm)),
             va="center",
             fontsize=13,
             annotation_clip=False,
@@ -377,7 +382,7 @@ def forest(rows: pd.DataFrame, xlabel: str, title: str, look: Look, signed: bool
         shade = shades.get(row.get("kind"), PALETTE[0])
         if pd.isna(row["estimate"]):
             continue
-        ax.plot(row["estimate"], y, "o", color=shade, ms=10)
+        ax.plot(row["estimate"], y, marker(shade), color=shade, ms=10)
         bar(ax, row, y, shade, lw=3)
         value = f"{row['estimate']:{'+' * signed}.2f}"
         ax.annotate(
@@ -387,7 +392,7 @@ def forest(rows: pd.DataFrame, xlabel: str, title: str, look: Look, signed: bool
             ha="center",
             textcoords="offset points",
             fontsize=13,
-            color=shade,
+            color=ink(shade),
         )
     ax.axvline(0, color="0.6", lw=1, zorder=0)
     ax.set(yticks=range(len(rows)), yticklabels=labels)

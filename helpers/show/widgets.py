@@ -39,6 +39,26 @@ def live() -> bool:
     return not BATCH_TOOLS & {Path(word).name for word in words}
 
 
+class Picture(Figure):
+    """A figure that says in words what it shows, for whoever can't see it.
+
+    says: its title, which stands beside the image in an executed notebook as its text; the report
+    takes its alt from there.
+    """
+
+    says: str = ""
+
+    def __repr__(self) -> str:
+        return self.says
+
+    def as_html(self) -> str:
+        """The image with its alt."""
+        from IPython.core.pylabtools import print_figure
+
+        image = print_figure(self, "png", base64=True)
+        return f'<img alt="{escape(self.says)}" src="data:image/png;base64,{image}">'
+
+
 def progress(iterable: Iterable[T], total: int, desc: str) -> Iterator[T]:
     """Yield from `iterable`: a line in a front end that is rewritten in place and stays as what was
     done, in how long; elsewhere a line of text now and then.
@@ -98,7 +118,7 @@ def _line_of_cell() -> Line:
 
 
 def explore(
-    draw: Callable[..., Figure], live_only: dict[str, list] | None = None, **grid: list
+    draw: Callable[..., Picture], live_only: dict[str, list] | None = None, **grid: list
 ) -> None:
     """Show `draw(**values)` over `grid`: its static twin, one picture of a few settings, always;
     then, in a front end, a live picture with a knob for each name of the grid.
@@ -163,7 +183,7 @@ def shown(grid: dict[str, list]) -> list[dict[str, Any]]:
     return [every[round(i * last / (MOST_TWINS - 1))] for i in range(MOST_TWINS)]
 
 
-def sheet(figures: list[Figure]) -> Figure:
+def sheet(figures: list[Picture]) -> Picture:
     """Several figures as small multiples in one, two in a row; a single one as it is."""
     import numpy as np
     from matplotlib import pyplot as plt
@@ -179,9 +199,9 @@ def sheet(figures: list[Figure]) -> Figure:
     rows = -(-len(pictures) // 2)
     width = max(figure.get_figwidth() for figure in figures)
     height = max(figure.get_figheight() for figure in figures)
-    whole, axes = plt.subplots(
-        rows, 2, figsize=(2 * width, height * rows), squeeze=False, dpi=figures[0].dpi
-    )
+    shape = {"figsize": (2 * width, height * rows), "squeeze": False, "dpi": figures[0].dpi}
+    whole, axes = plt.subplots(rows, 2, FigureClass=Picture, **shape)
+    whole.says = "; ".join(map(repr, figures))
     for ax in axes.flat:
         ax.axis("off")
     for ax, picture in zip(axes.flat, pictures, strict=False):
@@ -191,10 +211,9 @@ def sheet(figures: list[Figure]) -> Figure:
     return whole
 
 
-def knobs(draw: Callable[..., Figure], grid: dict[str, list]):
+def knobs(draw: Callable[..., Picture], grid: dict[str, list]):
     """The live box: one control a knob, and the picture that follows them."""
     import ipywidgets
-    from IPython.core.pylabtools import print_figure
 
     controls = {}
     for name, options in grid.items():
@@ -218,9 +237,8 @@ def knobs(draw: Callable[..., Figure], grid: dict[str, list]):
             return
         took = time.monotonic() - began
         # set, and not displayed: what is drawn after the knob's message finds no output to go to
-        image = print_figure(figure, "png", base64=True)
-        shown = {"output_type": "display_data", "data": {"image/png": image}, "metadata": {}}
-        picture.outputs = (shown,)
+        data = {"text/plain": repr(figure), "text/html": figure.as_html()}
+        picture.outputs = ({"output_type": "display_data", "data": data, "metadata": {}},)
         picture.remove_class(STALE)
         status.value = GREYED
 

@@ -79,7 +79,9 @@ def test_a_failed_gate_is_printed_and_no_interval(tmp_path):
     assert "A gate failed: accuracy is 0.1, below 0.3." in line_of(tmp_path, "1 Abstention")
     (ax,) = readme.picture(readme.rows(tmp_path)).axes
     assert not any(
-        line.get_color() == readme.GREY and len(line.get_xdata()) == 2 and line.get_linewidth() == 4
+        line.get_color() == readme.COLOURS["inconclusive"]
+        and len(line.get_xdata()) == 2
+        and line.get_linewidth() == 4
         for line in ax.lines
     )
     assert any("a gate failed" in text.get_text().replace("\n", " ") for text in ax.texts)

@@ -7,7 +7,7 @@ import pytest
 
 from helpers.lab.claims import published
 from helpers.show import pictures, plots
-from helpers.show.look import GREY, PALETTE, Look
+from helpers.show.look import GREY, MARKERS, PALETTE, Look
 
 STAMP = "model pocket · tier pocket · bases 0, 1, 2 · seeds 0, 1 · n = 480 items an arm"
 LOOK = Look(
@@ -37,7 +37,11 @@ def dots(ax):
 
 def points(ax):
     """Where estimates stand that are drawn one by one, as [x, y]."""
-    marked = [line for line in ax.lines if line.get_marker() == "o" and len(line.get_xdata()) == 1]
+    marked = [
+        line
+        for line in ax.lines
+        if line.get_marker() in MARKERS.values() and len(line.get_xdata()) == 1
+    ]
     return [line.get_xydata()[0].tolist() for line in marked if line.get_mfc() != "white"]
 
 
@@ -162,7 +166,11 @@ def test_no_figure_stays_open_to_be_shown_twice(drawn):
 
 def test_a_dose_response_starts_at_before_and_draws_its_intervals(drawn):
     ax = drawn["dose_response"].axes[0]
-    (line,) = [line for line in ax.lines if len(line.get_xdata()) == 3 and line.get_marker() == "o"]
+    (line,) = [
+        line
+        for line in ax.lines
+        if len(line.get_xdata()) == 3 and line.get_marker() in MARKERS.values()
+    ]
     assert line.get_xdata().tolist() == [0, 10, 20]
     assert line.get_ydata().tolist() == [0.9, 0.6, 0.4]
     bars = [line for line in ax.lines if line.get_marker() == "None" and line.get_xdata()[0] >= 0]

@@ -14,8 +14,8 @@ from helpers.show import widgets
 
 
 def picture(**values):
-    figure, ax = plt.subplots(figsize=(3, 2))
-    ax.set_title(str(values))
+    figure, ax = plt.subplots(figsize=(3, 2), FigureClass=widgets.Picture)
+    figure.says = f"shown: {values}"
     plt.close(figure)
     return figure
 
@@ -96,7 +96,8 @@ def test_while_a_picture_is_drawn_the_old_one_greys_and_the_newest_setting_wins(
     for function in waiting:
         function()
     assert drawn == [80] and widgets.STALE not in shown._dom_classes
-    assert "drawing" not in status.value and "image/png" in shown.outputs[0]["data"]
+    image = shown.outputs[0]["data"]["text/html"]
+    assert "drawing" not in status.value and 'alt="shown: {&#x27;dose&#x27;: 80}"' in image
 
 
 def test_a_picture_that_fails_says_so_beside_its_knob(displayed, monkeypatch):

@@ -19,7 +19,7 @@ from helpers.findings.reward_dial.measures import of_ladder
 from helpers.lab import record
 from helpers.lm.cache import write_atomically
 from helpers.show import plots
-from helpers.show.look import PALETTE
+from helpers.show.look import GREY, PALETTE
 from helpers.stats.intervals import Interval, over_bases
 
 SHOWN = {
@@ -76,7 +76,7 @@ def figure(table: pd.DataFrame) -> Figure:
                 draw(ax, own[own.measure == name], arm, x, y)
         ran = own[["model", "bases"]].drop_duplicates().itertuples()
         told = [f"tier {tier}: {r.model}, {r.bases} base{'s'[: r.bases - 1]}" for r in ran]
-        ax.set_xlabel("; ".join(told) or EMPTY, fontsize=12, color="0.4")
+        ax.set_xlabel("; ".join(told) or EMPTY, fontsize=12, color=GREY)
         ax.set(xlim=(-0.5, len(SHOWN) - 0.5), ylim=(len(LADDER) - 0.5, -0.5))
         ax.xaxis.tick_top()
         ax.set_xticks(range(len(SHOWN)), [fill(label, 14) for label in SHOWN.values()], fontsize=12)
@@ -91,7 +91,7 @@ def draw(ax: Axes, cells: pd.DataFrame, arm: str, x: int, y: int) -> None:
     found = cells[cells.arm == arm]
     centred = {"ha": "center", "va": "center"}
     if found.empty:
-        ax.text(x, y, EMPTY, color="0.6", fontsize=11, **centred)
+        ax.text(x, y, EMPTY, color=GREY, fontsize=11, **centred)
         return
     sign, shade = MARKS.get(turned(cells, arm), ("", (1.0, 1.0, 1.0)))
     box = plt.Rectangle((x - 0.47, y - 0.45), 0.94, 0.9, color=shade, alpha=0.6, lw=0)
