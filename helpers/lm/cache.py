@@ -18,9 +18,19 @@ MANIFEST = "workbook.json"  # in every cached folder: digests of its files, and 
 
 
 def cache_dir() -> Path:
-    """Folder of converted models and trained arms: $WORKBOOK_CACHE, else one in ~/.cache."""
-    folder = Path(os.environ.get("WORKBOOK_CACHE") or "~/.cache/reasoning-workbook").expanduser()
-    folder.mkdir(parents=True, exist_ok=True)
+    """Folder of converted models and trained arms: $WORKBOOK_CACHE, else one in ~/.cache.
+
+    Raises OSError in one sentence where it can't be made or there is no home.
+    """
+    asked = os.environ.get("WORKBOOK_CACHE") or "~/.cache/reasoning-workbook"
+    try:
+        folder = Path(asked).expanduser()
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+        why = getattr(error, "strerror", None) or error
+        raise OSError(
+            f"the cache {asked} can't be used ({why}): set WORKBOOK_CACHE to a folder elsewhere"
+        ) from None
     return folder
 
 
@@ -31,9 +41,15 @@ def digest(path: Path) -> str:
 
 
 def manifest(folder: Path) -> dict:
-    """What a cached folder is and the digests of its files; empty for any other folder."""
+    """What a cached folder is and the digests of its files; empty for any other folder.
+
+    Raises ValueError where it can't be read.
+    """
     path = folder / MANIFEST
-    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    found = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} holds no JSON object")
+    return found
 
 
 def broken(folder: Path) -> str:

@@ -51,18 +51,6 @@ def new_folder(runs: Path) -> Path:
             ) from None
 
 
-def check_cache() -> None:
-    """Raises OSError in one sentence where there is no cache folder and none can be made."""
-    try:
-        cache_dir()
-    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
-        asked = os.environ.get("WORKBOOK_CACHE") or "in your home"
-        why = getattr(error, "strerror", None) or error
-        raise OSError(
-            f"the cache {asked} can't be used ({why}): set WORKBOOK_CACHE to a folder elsewhere"
-        ) from None
-
-
 def start(run: Run, folder: Path, jobs: int) -> subprocess.Popen:
     """Papermill on one notebook, in its own process: it changes a process's working directory."""
     threads = max(1, (os.cpu_count() or 1) // jobs)
@@ -167,7 +155,7 @@ def run(
     executed notebook and a log for each) and the runs with their states. Ctrl-C and SIGTERM end
     what is running and return.
     """
-    check_cache()
+    cache_dir()  # refused here, before any work, where it can't be made
     todo = plan.plan(plan.find(notebooks), **asked)
     folder = new_folder(runs or RUNS)
     previous = signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -131,7 +131,8 @@ def figures(book: nbformat.NotebookNode) -> list[str]:
         for output in cell.get("outputs", []):
             if png := output.get("data", {}).get("image/png"):
                 image = "".join(png.split())
-                says = output.data.get("text/plain") or heading
+                says = "".join(output.data.get("text/plain", ""))
+                says = heading if says.startswith("<Figure") else says  # it has no title of ours
                 shown = (
                     f'<figure><img alt="{escape(says)}" '
                     f'src="data:image/png;base64,{escape(image)}"></figure>'

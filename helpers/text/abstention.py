@@ -1,7 +1,8 @@
 """Whether a reply leaves its question unanswered, in stages, and the replies that test this.
 
 1. Closing courtesies and offers are set aside.
-2. Where an answer is marked, the reply declines only if what it marks is a decline.
+2. Where an answer is marked, the reply declines only if what it marks is a decline, or a formula
+   that leaves a quantity open ("2x").
 3. Else the last sentences decide: the last decline counts unless an answer follows it.
 4. A final part that is not English is unread: neither an answer nor a decline.
 """
@@ -34,7 +35,14 @@ from helpers.text.declines import (
     UNREAD,
 )
 from helpers.text.language import is_english
-from helpers.text.marks import DECLINES_AT_ONCE, EMPTY_BOX, REFERENCE, SENTENCE_END, marked
+from helpers.text.marks import (
+    DECLINES_AT_ONCE,
+    EMPTY_BOX,
+    REFERENCE,
+    SENTENCE_END,
+    is_open,
+    marked,
+)
 from helpers.text.trace import final_part, flat
 
 LABELLED = ROOT / "data" / "questions" / "abstention_responses.jsonl"
@@ -45,7 +53,7 @@ disclaimer, and an answer for each reading, as Kirichenko et al. (arXiv 2506.090
 
 _CLAUSE_END = re.compile(r"[.!?][\"')*]*\s+|[;\n]\s*")
 #: An answer has been given already when a caveat opens a new sentence or turns on one.
-_ANSWER_BEFORE = re.compile(r"\w[.!]\s|\b(?:but|though|although)\b", re.IGNORECASE)
+_ANSWER_BEFORE = re.compile(r"\w[.!]\s|(?<!sorry, )\b(?:but|though|although)\b", re.IGNORECASE)
 #: A sentence that opens by counting something: "This means that 40 guests did not get one."
 _COUNTED = re.compile(
     r"\W*(?:(?:so|this|that|means|therefore|thus|then|hence|which|and|there|are|were|in|at|by"
@@ -116,6 +124,8 @@ def _strict(final: str) -> Decline | None:
     if not in_any_language and is_unread(final):
         return Decline(UNREAD, final[:60])
     if told:
+        if in_any_language and is_open(told, final.replace(told, "")):
+            return Decline(SEVERAL, told)
         return _of_marked(flat(told)) or _retracted(_own_words(after))
     return _of_text(_own_words(final))
 

@@ -7,7 +7,16 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
 from helpers.text import abstention, latex, numbers
-from helpers.text.marks import EMPTY_BOX, REFERENCE, SENTENCE_END, marked, said, several, stated
+from helpers.text.marks import (
+    EMPTY_BOX,
+    REFERENCE,
+    SENTENCE_END,
+    is_open,
+    marked,
+    said,
+    several,
+    stated,
+)
 from helpers.text.numbers import CURRENCY, Number
 from helpers.text.trace import final_part, plain, split_trace
 
@@ -147,17 +156,19 @@ def grade(item: Item, reply: Reply) -> dict[str, str | bool]:
     the token limit, before an answer was stated) or "no_answer" (nothing after the chain, no answer
     found, or not in English). correct: right, or abstained where the item should be.
     """
-    trace, final = split_trace(reply.text)
-    declined = abstention.abstained(reply.text)
     text = reply.text
+    trace, final = split_trace(text)
+    own, told = final_part(text), stated(text)
+    # a formula answers where one is asked for
+    formula = told and any(map(is_open, item.answers)) and is_open(told, own)
+    declined = not formula and abstention.abstained(text)
     if reply.truncated:
         # A number in an unfinished text may be a step, and its last word may be cut.
         answer = stated(text.rpartition(" ")[0])
     else:
         answer = final_answer(text)
     right = accepted(item, answer)
-    if not right and not reply.truncated and not stated(text):
-        own = final_part(text)
+    if not right and not reply.truncated and not told:
         right = not abstention.is_unread(own) and any(_names(own, one) for one in item.answers)
         answer = answer or (final if right else "")
     if declined:

@@ -50,8 +50,8 @@ PHRASES = {
         r"|unavailable|skip"
         r"|no (?:data|information|info|solution|result)|none (?:given|stated)|not a clue)"
         r"(?= ?(?:[.!,;:?)]|\Z|\n))",
-        r"\bis silent (?:on|about)\b|\bnot in a position to\b|\bwouldn't know\b|\b(?:foggiest"
-        r"|faintest)\b"
+        r"\bis silent (?:on|about)\b|\b(?:I'm|I am|we're|we are) not in a position to\b"
+        r"|\bwouldn't know\b|\b(?:foggiest|faintest)\b"
         r"|\b(?:god|heaven|goodness|lord) knows\b|\banybody's guess\b|\bgot me (?:there|on)\b"
         r"|\bmystery to (?:me|us)\b|\bonly \w+ (?:\w+ )?knows? that\b|\bneither confirm nor deny\b"
         r"|\b(?:nobody|no one|no-one|we|I) (?:can|could) (?:foresee|predict)\b",
@@ -70,7 +70,9 @@ PHRASES = {
         r"|calculate|work|figure|find|conclude|solve|decide|give|put|predict|infer|verify|provide"
         r"|learn|look up|be sure|be certain|locate|deduce|derive|establish|identify|recall|see how"
         r"|see any way)\b",
-        r"\bI'm (?:not able|unable) to\b",
+        r"\bI'm (?:not able|unable) to\b"
+        r"|\b(?:I|we) (?:can't|cannot|couldn't) make an? (?:\w+ )?(?:statement|claim|judge?ment"
+        r"|choice|answer)\b",
         r"(?:^|[.!?:;,]\s+)(?:sorry,? )?(?:can't|cannot|can not|couldn't|don't|do not)"
         r" (?:\w+ )?(?:tell|say|know|determine|answer|be (?:sure|certain))\b",
         r"\bno (?:way|means) (?:to|of|that)\b|\bno telling\b"
@@ -210,7 +212,8 @@ PHRASES = {
         rf"|whereas))?"
         rf" if\b{_TO_IF}[\d,]{_TO_IF}\d|\bif\b{_TO_IF}, {_TO_IF}\d{_TO_IF} and if\b{_TO_IF}\d"
         rf"|\bif\b{_TO_IF}\d{_TO_IF}[.] If\b{_TO_IF}\d",
-        r"\bdepends\b|\bno (?:single|unique|one) (?:\w+ )?(?:answer|solution)\b|\bnot unique\b"
+        r"\bdepends\b|\b(?:will|would|may|might|can) (?:\w+ )?depend on\b",
+        r"\bno (?:single|unique|one) (?:\w+ )?(?:answer|solution)\b|\bnot unique\b"
         r"|\binfinitely many\b|\bany (?:number|value) (?:\w+ )?(?:is|would|could|works)\b",
         r"\b(?:where|with|without) [b-hj-z]\b",
     ),

@@ -72,6 +72,11 @@ _UNITS = re.compile(
 )
 #: "18 cm^2", "10^15": powers that need no parser
 _MEASURED = re.compile(r"[-−$\d., /]*\d(?:\s*[a-z]{1,7})*(?:\s*\^\s*\{?\d+\}?)?", re.IGNORECASE)
+_LETTERS = re.compile(r"[A-Za-z]")
+#: "n - 5"; words may hold a hyphen
+_LESS = re.compile(r"(?<![A-Za-z])[A-Za-z] ?[-−] ?\d|\d ?[-−] ?[A-Za-z](?![A-Za-z])")
+_OPEN_FRACTION = re.compile(r"\\[cdt]?frac\s*\{[^{}]*\}?.*(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
+_TIMES_LETTER = re.compile(r"[-\d.,/ ]*\d ?([A-Za-z])")
 #: A marked answer that opens so is none.
 DECLINES_AT_ONCE = re.compile(
     r"\W*(?:(?:that|simply|currently|still|just|probably|likely)\s+)*(?:unknown|unclear|uncertain"
@@ -102,7 +107,8 @@ def marked(final: str) -> tuple[str, bool, str]:
     for match in reversed(list(_BOX.finditer(final))):
         inside, end = _boxed(final, match)
         if inside.strip(" .$"):
-            return boxed_value(inside), True, final[end:]
+            rest = final[: match.start()] + final[end:]
+            return boxed_value(inside, rest), True, final[end:]
     for match in reversed(list(_TAG.finditer(final))):
         if match[1].strip():
             return value(plain(match[1]).strip()), True, final[match.end() :]
@@ -135,15 +141,44 @@ def _boxed(text: str, match: re.Match) -> tuple[str, int]:
     return "", len(text)
 
 
-def boxed_value(inside: str) -> str:
-    """The answer in a box, which may be LaTeX that only math-verify reads."""
+def boxed_value(inside: str, beside: str = "") -> str:
+    """The answer in a box, which may be LaTeX that only math-verify reads; beside: the reply around
+    it. A formula that leaves a quantity open is a text.
+    """
     text = plain(inside).strip().strip("$").strip()
     text = re.sub(r"^\\[(\[]|\\[)\]]$|\\(?:left|right|displaystyle)\b|\^\s*\{?\\circ\}?", "", text)
     text = _SPACED_SIGN.sub(r"\1", text)
+    if is_open(text, beside):
+        return text
     if latex.is_latex(text) and not _MEASURED.fullmatch(text):
         found = latex.rational(text.rpartition("=")[2])
         return found or (text if latex.parsed(text) else value(text))
     return value(text)
+
+
+def is_open(formula: str, beside: str = "") -> bool:
+    r"""Whether a formula leaves a quantity open: "x + 5", "N × V", "2 × her age", "\frac{24}{n}".
+
+    So does "3v", where v is a symbol in the reply beside it and no unit.
+    """
+    formula = formula.rpartition("=")[2].strip(" .$")
+    parts = re.split(r"[+×*·]", formula)
+    lettered = [part.strip() for part in parts if _LETTERS.search(part)]
+    nameless = any(not re.search(r"\d", part) for part in lettered)
+    # "2x + 4", but not "5 m + 3 m"
+    mixed = len(lettered) < len(parts) and any(map(_TIMES_LETTER.fullmatch, lettered))
+    summed = len(parts) > 1 and (nameless or mixed)
+    if summed or _LESS.search(formula) or _OPEN_FRACTION.match(formula):
+        return True
+    times = _TIMES_LETTER.fullmatch(formula)
+    return bool(times and _is_symbol(times[1], beside))
+
+
+def _is_symbol(letter: str, text: str) -> bool:
+    """Whether a letter stands for a quantity in a text."""
+    alone = rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])"
+    quoted = rf"(?:\\\(|[$\"'“‘]) ?{letter} ?(?:\\\)|[$\"'”’])"
+    return bool(re.search(rf"{quoted}|{alone} ?=|= ?[-\d.]* ?{alone}", text))
 
 
 def _told(rest: str, denied: bool) -> tuple[str, str]:

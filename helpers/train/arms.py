@@ -241,7 +241,7 @@ def reward_model(start: Handle, recipe: Recipe, seed: int, data: Sequence[Exampl
         lm = models.load(start, dtype="float32")
         torch.manual_seed(seed)  # of the new head
         lm.model = AutoModelForSequenceClassification.from_pretrained(
-            start.folder, num_labels=1, dtype=torch.float32
+            start.folder, num_labels=1, dtype=torch.float32, use_safetensors=True
         )
         with tempfile.TemporaryDirectory() as scratch:
             trainer = trainers.trainer(Job(lm, recipe, seed, recipe.steps, scratch, data=data))
@@ -265,7 +265,7 @@ def rated(judge: Handle, questions: Sequence[str], replies: Sequence[str]) -> np
     from transformers import AutoTokenizer
 
     model = trainers.load_reward_model(judge).eval()
-    tokenizer = AutoTokenizer.from_pretrained(judge.folder)
+    tokenizer = AutoTokenizer.from_pretrained(judge.folder, trust_remote_code=False)
     marks, found = control(tokenizer), {}
     for said in dict.fromkeys(zip(questions, replies, strict=True)):
         chat = [turn(role, text) for role, text in zip(("user", "assistant"), said, strict=True)]

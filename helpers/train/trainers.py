@@ -250,7 +250,7 @@ def load_reward_model(judge: Handle) -> torch.nn.Module:
 
     base = PeftConfig.from_pretrained(judge.folder).base_model_name_or_path
     model = AutoModelForSequenceClassification.from_pretrained(
-        base, num_labels=1, dtype=torch.float32
+        base, num_labels=1, dtype=torch.float32, use_safetensors=True
     )
     return PeftModel.from_pretrained(model, judge.folder).merge_and_unload()
 

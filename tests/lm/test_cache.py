@@ -77,6 +77,24 @@ def test_the_cache_lies_where_the_environment_says(tmp_path, monkeypatch):
     assert caches.cache_dir() == tmp_path / "here" and (tmp_path / "here").is_dir()
 
 
+def test_without_a_home_the_cache_says_what_to_set(monkeypatch):
+    def no_home(path):
+        raise RuntimeError("no home")
+
+    monkeypatch.delenv("WORKBOOK_CACHE", raising=False)
+    monkeypatch.setattr(caches.Path, "expanduser", no_home)
+    with pytest.raises(OSError, match=r"can't be used \(no home\): set WORKBOOK_CACHE"):
+        caches.cache_dir()
+
+
+def test_an_entry_whose_manifest_is_no_object_is_made_again(tmp_path, capsys):
+    target = cached_folder(tmp_path / "entry", build)
+    (target / caches.MANIFEST).write_text("[]")
+    assert cached_folder(tmp_path / "entry", build) == target
+    assert f"{caches.MANIFEST} can't be read" in capsys.readouterr().out
+    assert caches.manifest(target)["name"] == "x"
+
+
 def test_a_manifest_says_what_an_entry_is(tmp_path):
     target = cached_folder(tmp_path / "entry", build)
     about = caches.manifest(target)

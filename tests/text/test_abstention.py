@@ -107,6 +107,7 @@ The answer cannot be determined from 5 and 3 alone.
 I don't know. Is there anything else I can help you with?
 I can tell you that she gained 5, but not how many she has.
 The answer is 5. Hm, no. I don't know.
+As an AI, I cannot make a definitive statement about which is better. Both are good pets.
 """,
     declines.REFUSES: """
 I'm sorry, but I can't assist with that.
@@ -136,6 +137,14 @@ If it was Ann, she has 8; if it was Eva, 15.
 There are infinitely many solutions.
 Either 8 or 15, depending on who "she" is.
 She has x + 5.
+\\boxed{x+5}
+\\boxed{2x - 4}
+The total is \\(\\boxed{N \\times V}\\).
+Let her cousin's age be \\(C\\). Zoe's age is \\(\\boxed{2C}\\).
+With a speed \\( v \\) it gets \\boxed{3v}
+\\boxed{\\frac{24}{n}}
+\\boxed{d = 3 \\times \\text{speed}}
+The best pet for you will depend on your preferences.
 """,
     declines.PREMISE: """
 Einstein never won a second Nobel Prize.
@@ -158,6 +167,7 @@ As an AI, I have no opinions.
     declines.OLD: """
 I only have access to data from before, so it may have changed.
 My data may be out of date.
+I'm sorry, but I don't have access to real-time information. However, you can check a clock.
 """,
 }
 ANSWERS = """
@@ -194,6 +204,14 @@ I don't know for sure, but 12 seems right.
 I'm sorry, the answer is 12.
 Tbilisi, if you mean the country.
 Red, because it did not fade.
+\\boxed{5m}
+\\boxed{5 \\text{ m/s}}
+\\boxed{3k}
+\\boxed{x = 5}
+\\boxed{B}
+\\boxed{2\\pi}
+\\boxed{5 \\text{ apples} + 3 \\text{ pears}}
+He is not in a position to take the job, so he should stay.
 Paris.
 """
 

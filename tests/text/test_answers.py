@@ -1,6 +1,7 @@
 """A reply taken apart, its final answer, equal answers, and grades."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -344,6 +345,14 @@ def test_grade(item, text, truncated, outcome, correct):
     assert set(graded) == {"trace", "final", "answer", "abstained", "correct", "outcome"}
     assert (graded["outcome"], graded["correct"]) == (outcome, correct)
     assert graded["abstained"] == (outcome == "abstained")
+
+
+def test_a_formula_answers_where_one_is_asked_for_and_else_leaves_the_question_open():
+    reply = Completion("So \\(\\boxed{2x + 4}\\).", 5, False)
+    algebra = replace(KNOWN, answers=("2x+4",))
+    assert grade(algebra, reply)["outcome"] == "right"
+    assert grade(replace(KNOWN, answers=("2x+5",)), reply)["outcome"] == "wrong"
+    assert grade(KNOWN, reply)["outcome"] == "abstained"
 
 
 def test_grade_keeps_trace_and_final_apart():
