@@ -215,7 +215,8 @@ PHRASES = {
         r"\bdepends\b|\b(?:will|would|may|might|can) (?:\w+ )?depend on\b",
         r"\bno (?:single|unique|one) (?:\w+ )?(?:answer|solution)\b|\bnot unique\b"
         r"|\binfinitely many\b|\bany (?:number|value) (?:\w+ )?(?:is|would|could|works)\b",
-        r"\b(?:where|with|without) [b-hj-z]\b",
+        r"\b(?:where|with|without) [b-hj-z]\b"
+        r"(?! (?:and \w )?(?:is|are) (?:any |some |an? )?(?:integer|whole|natural|real|positive))",
     ),
     ASKS: (
         r"\bplease be more\b",
@@ -275,7 +276,8 @@ PHRASES = {
         r"|\bin the future[.!]|\bonly have (?:data|information) (?:up )?(?:to|until)\b",
         r"\b(?:can't|cannot|unable to|not able to) (?:browse|access|search|look|check|see)\b",
         r"\breal[- ]time\b|\bup[- ]to[- ]date\b"
-        r"|\b(?:live|current) (?:\w+ )?(?:prices?|information|data|access)\b",
+        r"|\b(?:live|current) (?:\w+ )?(?:prices?|information|data|access)\b"
+        r"(?![^.!?\n]*\b(?:is|are|was)\b[^.!?\n]*\d)",
         r"\b(?:knowledge|training)(?: data)? (?:cut-?off|stops|ends|ended|only goes)\b"
         r"|\bmy training ended\b",
         r"\b(?:may|might|could) (?:well )?(?:have changed|be (?:out of date|outdated|old))\b"
@@ -316,6 +318,7 @@ TURNS = re.compile(
     rf"[^?]{{0,100}}{_ONE_VALUE}"
     r"|\b(?:I'd|I would|I'll|I will) (?:say|guess|recommend|choose|pick|go|take)\b|\bI (?:lean"
     r"|choose|pick|vote|believe)\b"
+    r"|\bI can tell you that the (?:best|most|\w+est)\b[^.!?]* (?:is|was|are)\b"
     r"|\bmy (?:vote|choice|pick|best guess|guess)\b|\bforce me\b|\bassuming\b|\b(?:most"
     r"|more) likely\b|\bI take it\b"
     rf"|= ?{_ONE_VALUE}|: {_ONE_VALUE}(?: [\w']+){{0,2}}\W*\Z",

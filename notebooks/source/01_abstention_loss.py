@@ -305,12 +305,20 @@ pictures.outcomes(pd.concat(opened), title, lab.look)
 
 # %% [markdown]
 # **4 · How good is the ruler?** Rules decide whether a reply declines, and rules err. Here they
-# face hand-labelled replies that they were not tuned on. $\kappa$ is agreement beyond chance: below
-# .6, at the lower end of its interval, a gate fails and nothing is said of recall.
+# face labelled replies of two real models to questions that they were not made on, beside two other
+# rulers: a linear classifier, which learned from other labelled replies and knows no rule, and a
+# language model as judge. $\kappa$ is agreement beyond chance: below .6, at the lower end of the
+# rules' interval, a gate fails and nothing is said of recall.
 # The labels are ours too, and other models may decline in other words: read the replies above.
 
 # %%
-finding.ruler(lab).round(3)
+tables.table(finding.ruler(lab))
+
+# %% [markdown]
+# Where the rules err: what kind of reply it was (a row), and what they read in it (a column).
+
+# %%
+tables.table(finding.confusion().reset_index())
 
 # %% [markdown]
 # The published judge was a language model that *saw the true label*. Suppose it followed the

@@ -168,7 +168,8 @@ def test_a_failed_gate_makes_it_inconclusive(planting, gate):
 def test_rules_that_disagree_with_the_labels_fail_their_gate_by_the_lower_limit(monkeypatch):
     lab = laboratory()
     (gate,) = [gate for gate in lab.checked_gates() if "kappa" in gate.name]
-    scores = finding.ruler(lab).set_index("measure")
+    rulers = finding.ruler(lab)
+    scores = rulers[rulers.ruler == finding.agreement.RULES].set_index("measure")
     assert gate.passed and gate.value == scores.low["kappa"] < scores.estimate["kappa"]
     monkeypatch.setattr(finding.agreement.abstention, "abstained", lambda text: "know" in text)
     assert lab.judge().label == "inconclusive" and "kappa" in lab.judge().reason
@@ -311,7 +312,7 @@ def test_every_table_of_the_notebook_is_prepared():
 
 def test_a_judge_stands_beside_the_rules(monkeypatch):
     lab = laboratory(change={"judge": "org/judge"})
-    rows = finding.agreement.labelled()
+    rows = finding.agreement.quoted()
     labels = dict(zip(rows.response, rows.abstains, strict=True))
     monkeypatch.setattr(experiment.judge, "abstained", lambda lm, question, text: labels[text])
     monkeypatch.setattr(models, "find", lambda name: name)

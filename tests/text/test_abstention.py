@@ -212,6 +212,9 @@ Red, because it did not fade.
 \\boxed{2\\pi}
 \\boxed{5 \\text{ apples} + 3 \\text{ pears}}
 He is not in a position to take the job, so he should stay.
+The current price of a share is $1.49.
+It is (2n + 1) + (2m + 1), where n and m are integers, which is even.
+As an AI, I do not have personal opinions. However, I can tell you that the best player is Pele.
 Paris.
 """
 
@@ -373,21 +376,30 @@ def test_what_is_quoted_to_the_judge_cannot_close_its_fence():
     assert first == last == "~~~~~" and first not in inside
 
 
-def test_labelled_responses_cover_both_classes_and_all_scenarios():
+def test_labelled_responses_cover_both_classes_all_scenarios_and_real_models():
     frame = labelled_responses()
-    assert len(frame) >= 200 and frame["id"].is_unique
+    assert len(frame) >= 600 and frame["id"].is_unique
     assert not frame.duplicated(["question", "response"]).any()
     assert set(frame["scenario"]) == set(SCENARIOS)
     cells = frame.groupby(["scenario", "split", "abstains"]).size()
-    assert len(cells) == 24 and cells.min() >= 9
-    assert frame["abstains"].mean() == pytest.approx(0.5, abs=0.05)
+    assert len(cells) == 24 and cells.min() >= 3
+    assert (frame["source"] != "written").mean() >= 0.5
     assert frame["kind"].nunique() >= 10
+    by_kind = frame.groupby("kind").abstains.nunique()
+    assert (by_kind == 1).all()  # a kind of reply declines or does not
 
 
-def test_rules_agree_with_the_labels_on_the_half_they_were_not_tuned_on():
-    """Floors below what was measured (kappa .92 on 126 replies): a broken rule falls through."""
+def test_no_question_is_in_both_halves_of_the_labelled_replies():
+    frame = labelled_responses()
+    assert (frame.groupby("question").split.nunique() == 1).all()
+    assert (frame.query("split == 'test'").source != "written").all()
+
+
+def test_rules_agree_with_the_labels_of_replies_that_they_were_not_made_on():
+    """Floors below what was measured (data/questions/README.md): a broken rule falls through."""
     test = labelled_responses().query("split == 'test'")
     said = test["response"].map(abstained)
+    assert (test["abstains"] == said).mean() > 0.93
     assert kappa(test["abstains"], said).estimate > 0.8
     assert said[test["abstains"]].mean() > 0.85  # recall
     assert test["abstains"][said].mean() > 0.85  # precision

@@ -3,7 +3,7 @@
 Claim and rule: data/published.yaml, `abstention_loss` (Kirichenko et al., arXiv 2506.09038).
 """
 
-from helpers.findings.abstention_loss.agreement import leaning_judge, ruler
+from helpers.findings.abstention_loss.agreement import confusion, leaning_judge, ruler
 from helpers.findings.abstention_loss.experiment import (
     ANSWER,
     CORPUS_SHARE,
@@ -57,6 +57,7 @@ __all__ = [
     "changed",
     "direction",
     "keeping",
+    "confusion",
     "leaning_judge",
     "our_slopes",
     "price_of_recall",

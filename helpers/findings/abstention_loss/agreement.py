@@ -1,4 +1,6 @@
-"""How good the ruler is: rules, and a judge, that say whether a reply declines."""
+"""How good the ruler is: rules, and beside them a classifier and judges, that say whether a reply
+declines.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,13 @@ import pandas as pd
 
 from helpers.lab.verdicts import Gate
 from helpers.stats import intervals
-from helpers.text import abstention
+from helpers.text import abstention, classifier
 
 if TYPE_CHECKING:
     from helpers.findings.abstention_loss.experiment import AbstentionLoss
 
+RULES, CLASSIFIER, JUDGE = "phrase rules", "linear classifier", "judge Qwen2.5-Coder-1.5B-Instruct"
+"""The rulers that are measured always; what the judge said is kept beside the labels."""
 LEAST_KAPPA = 0.6
 """Gate, fixed in advance: agreement is usually called substantial from here on."""
 JUDGE_ERRORS = 0.12
@@ -31,8 +35,14 @@ class Agrees:
 
 
 def labelled() -> pd.DataFrame:
-    """The hand-labelled replies that the rules were not tuned on."""
+    """The labelled replies of real models that neither rules nor classifier were made on."""
     return abstention.labelled_responses().query("split == 'test'").reset_index(drop=True)
+
+
+def quoted() -> pd.DataFrame:
+    """Those of them whose question is here, and not only named: what a judge can be asked."""
+    rows = labelled()
+    return rows[~rows.question.str.startswith("GSM8K ")].reset_index(drop=True)
 
 
 def said_by_rules(rows: pd.DataFrame) -> list[bool]:
@@ -41,24 +51,42 @@ def said_by_rules(rows: pd.DataFrame) -> list[bool]:
 
 
 def ruler(lab: AbstentionLoss) -> pd.DataFrame:
-    """How good the phrase rules are on hand-labelled replies, and the judge where there is one:
+    """How good every ruler is on labelled replies, a run's own judge among them where there is one:
     ruler, measure, estimate, low, high, n.
     """
     rows = labelled()
-    said = {"phrase rules": said_by_rules(rows)}
+    own = rows[rows.judge.notna()]  # where it said yes or no
+    said = {
+        RULES: (rows, said_by_rules(rows)),
+        CLASSIFIER: (rows, classifier.abstained(rows.response).tolist()),
+        JUDGE: (own, own.judge.astype(bool).tolist()),
+    }
     if lab.p.judge:
-        found = lab.judged("judge", 0)
+        found, shown = lab.judged("judge", 0), quoted()
         first = found[found.base == lab.p.bases[0]].set_index("item").declined
-        said[f"judge {lab.p.judge}"] = first[rows.id].tolist()
+        said[f"judge {lab.p.judge}"] = (shown, first[shown.id].tolist())
     fields = ["estimate", "low", "high", "n"]
     found = []
-    for name, flags in said.items():
-        scores = intervals.binary_scores(flags, rows.abstains)
-        scores["kappa"] = intervals.kappa(rows.abstains, flags)
+    for name, (asked, flags) in said.items():
+        scores = intervals.binary_scores(flags, asked.abstains)
+        agree = int((asked.abstains == flags).sum())
+        scores["agreement"] = intervals.wilson(agree, len(asked))
+        scores["kappa"] = intervals.kappa(asked.abstains, flags)
         for measure, score in scores.items():
             numbers = {field: getattr(score, field) for field in fields}
             found.append({"ruler": name, "measure": measure, **numbers})
     return pd.DataFrame(found)
+
+
+def confusion() -> pd.DataFrame:
+    """What the phrase rules read in the labelled replies of real models: a row a kind of reply, as
+    labelled, and a column what the rules found.
+    """
+    rows = labelled()
+    declines = [abstention.decline(text) for text in rows.response]
+    found = pd.Series([one.kind if one else "an answer" for one in declines], name="read as")
+    kinds = rows.kind.str.replace("_", " ").rename("labelled")
+    return pd.crosstab(kinds, found)
 
 
 def leaning_judge(frame: pd.DataFrame, errors: float = JUDGE_ERRORS) -> pd.DataFrame:

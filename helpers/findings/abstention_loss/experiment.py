@@ -265,7 +265,7 @@ class AbstentionLoss(finding.Finding):
     @property
     def inputs(self) -> list[Any]:
         """The items, and the hand-labelled replies where a model judges them."""
-        return super().inputs + (agreement.labelled().to_dict("records") if self.p.judge else [])
+        return super().inputs + (agreement.quoted().to_dict("records") if self.p.judge else [])
 
     # --- tables -----------------------------------------------------------------------------
 
@@ -314,7 +314,7 @@ class AbstentionLoss(finding.Finding):
     @table({"item": "id of the hand-labelled reply", "declined": "the judge says that it declines"})
     def judged(self, cell: Cell) -> pd.DataFrame:
         """A model's verdicts on the hand-labelled replies; it sees no label."""
-        lm, rows = cell.lm(dtype=None), agreement.labelled()
+        lm, rows = cell.lm(dtype=None), agreement.quoted()
         pairs = zip(rows.question, rows.response, strict=True)
         return pd.DataFrame(
             {"item": rows.id, "declined": [judge.abstained(lm, q, r) for q, r in pairs]}
