@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar
 import pandas as pd
 from pydantic import Field
 
-from helpers.lab import params, verdicts
+from helpers.lab import params, questions, verdicts
 from helpers.lab.claims import Claim, published
 from helpers.lab.declared import RLVR, Arm, Change, Custom, Measure
 from helpers.lab.items import STEPS, Item
@@ -420,9 +420,11 @@ class Finding:
 
     def every_reply(self) -> pd.DataFrame:
         """Every reply that is measured, each once: arm, base, seed, dose, item, its question, the
-        text; where it is graded the outcome; and by which words it declines, of which kind.
+        text; where it is graded the outcome; by which words it declines, of which kind; and what
+        else a file of one's own says of the item.
         """
         asked = {item.id: item.question for item in self.items}
+        further = questions.extras(self.p.questions) if self.p.questions else {}
         found = []
         for table, arm, dose, settings in self.needed():
             rows = getattr(self, table)(arm, dose, **settings)
@@ -434,6 +436,8 @@ class Finding:
         whole = whole.drop_duplicates([name for name in whole if name != "outcome"])
         read = {text: abstention.decline(text) for text in whole.text.unique()}
         reasons = [read[text] for text in whole.text]
+        if any(further.values()):
+            whole["extra"] = whole["item"].map(further)
         return whole.assign(
             question=whole["item"].map(asked),
             declines=[one.kind if one else "" for one in reasons],

@@ -1,5 +1,6 @@
 """Where questions come from: the pocket world, a user's own JSONL file, twins of GSM8K problems."""
 
+import difflib
 import json
 import random
 import re
@@ -48,8 +49,9 @@ def read_jsonl(path: str | Path) -> list[Item]:
     """Items of a JSONL file, one JSON object a line, with the fields of `Item`.
 
     Required: id, question, answers (list of strings), should_abstain (true or false), scenario;
-    optional: twin (id of the partner), steps. Raises ValueError, naming file, line and remedy, at
-    the first line that is not so, and FileNotFoundError when there is no such file.
+    optional: twin (id of the partner), steps, claim. Further fields are for `extras`. Raises
+    ValueError, naming file, line and remedy, at the first line that is not so, and
+    FileNotFoundError when there is no such file.
     """
     items: dict[str, Item] = {}
     lines: dict[str, int] = {}
@@ -66,6 +68,34 @@ def read_jsonl(path: str | Path) -> list[Item]:
         if item.twin:
             _check_twin(item, items, f"{path}, line {lines[item.id]}")
     return list(items.values())
+
+
+def extras(path: str | Path) -> dict[str, dict[str, object]]:
+    """The further fields of a JSONL file by the id of their line, such as source or note."""
+    found = {value["id"]: value for _, value in _objects(path) if "id" in value}
+    return {
+        name: {field: value[field] for field in value if field not in FIELDS}
+        for name, value in found.items()
+    }
+
+
+def refuse_ignored_sizes(
+    source: str | Path, asked: dict[str, object], of_pairs: bool, where: str
+) -> None:
+    """Raises ValueError for a size that was asked for and that a file takes no notice of.
+
+    asked: sizes by name; of_pairs: whether the notebook asks pairs, of which a GSM8K file then
+    gives as many as n_pairs says and nothing more; where: the notebook.
+    """
+    _, first = next(_objects(source))
+    counts = ("n_pairs" if of_pairs else "n_items") if _is_gsm8k(first) else ""
+    for name in asked:
+        if name in ("n_pairs", "n_items") and name != counts:
+            taken = f"of it {counts} alone counts here" if counts else "it is taken whole"
+            raise ValueError(
+                f"{where}: {name} is asked for, but the questions are those of {source}, and "
+                f"{taken}: leave {name} out."
+            )
 
 
 def gsm8k_twins(path: str | Path, n: int, seed: int) -> list[Item]:
@@ -272,11 +302,13 @@ def _item(value: dict, where: str) -> Item:
         raise ValueError(
             f"{where}: {', '.join(missing)} missing: every line needs {', '.join(REQUIRED)}."
         )
-    unknown = [name for name in value if name not in FIELDS]
-    if unknown:
-        raise ValueError(
-            f"{where}: unknown field {', '.join(unknown)}: the fields are {', '.join(FIELDS)}."
-        )
+    for name in value:
+        near = difflib.get_close_matches(name, FIELDS, 1, 0.75)
+        if near and name not in FIELDS:
+            raise ValueError(
+                f"{where}: field {name} looks like {near[0]}: the fields that count are "
+                f"{', '.join(FIELDS)}; give others names further from these."
+            )
     for name in ("id", "question", "scenario", "twin", "claim"):
         if not isinstance(value.get(name, ""), str):
             raise ValueError(f"{where}: {name} is {_kind(value[name])}: expected text.")
@@ -325,7 +357,8 @@ def _item(value: dict, where: str) -> Item:
         raise ValueError(
             f"{where}: steps is {json.dumps(steps)}: expected a whole number, 0 when unknown."
         )
-    return Item(**{**value, "answers": tuple(answers)})
+    known = {name: value[name] for name in FIELDS if name in value}
+    return Item(**{**known, "answers": tuple(answers)})
 
 
 def _check_twin(item: Item, items: dict[str, Item], where: str) -> None:

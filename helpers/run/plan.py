@@ -21,7 +21,7 @@ from helpers import ROOT
 from helpers.lab.finding import Finding
 from helpers.lab.params import Params, unknown_names
 from helpers.lab.questions import asked as lines_of
-from helpers.lab.questions import is_whole, of_source
+from helpers.lab.questions import is_whole, of_source, refuse_ignored_sizes
 from helpers.lm import models
 from helpers.lm.cache import digest
 from helpers.lm.prompts import refuse_unless_it_chats, refuse_unless_it_reads
@@ -170,6 +170,9 @@ def plan(
             checks.checked(whole)
         except ValueError as error:
             raise ValueError(f"{notebook.stem}: {error}") from None
+        if whole.get("questions"):
+            sizes = {name: given[name] for name in asked if name in given}
+            refuse_ignored_sizes(whole["questions"], sizes, "n_pairs" in whole, notebook.stem)
         named |= {whole[name] for name in MODELS if whole.get(name)} - {"pocket"}
         read |= {(whole["questions"], whole.get("model", ""))} if whole.get("questions") else set()
         runs.append(Run(notebook, given, key(notebook, whole)))

@@ -51,8 +51,11 @@ READINGS = ("strict", "abstentionbench")
 disclaimer, and an answer for each reading, as Kirichenko et al. (arXiv 2506.09038) count.
 """
 
+A_SENTENCE = 4
+"""Words from which on what is marked without a number is read with the text around it."""
 _CLAUSE_END = re.compile(r"[.!?][\"')*]*\s+|[;\n]\s*")
 #: An answer has been given already when a caveat opens a new sentence or turns on one.
+_NEEDED = re.compile(r"\bto (?:determine|answer|find|know|tell)\b[^.!?]*[.!?]\s", re.IGNORECASE)
 _ANSWER_BEFORE = re.compile(r"\w[.!]\s|(?<!sorry, )\b(?:but|though|although)\b", re.IGNORECASE)
 #: A sentence that opens by counting something: "This means that 40 guests did not get one."
 _COUNTED = re.compile(
@@ -126,6 +129,8 @@ def _strict(final: str) -> Decline | None:
     if told:
         if in_any_language and is_open(told, final.replace(told, "")):
             return Decline(SEVERAL, told)
+        if len(told.split()) >= A_SENTENCE and not numbers.find(told):
+            return _of_marked(flat(told)) or _of_text(_own_words(final))
         return _of_marked(flat(told)) or _retracted(_own_words(after))
     return _of_text(_own_words(final))
 
@@ -174,7 +179,11 @@ def _of_text(text: str) -> Decline | None:
         found += [(last, kind)] if last else []
     if not found:
         caveats = BY_KIND[OLD].finditer(text)
-        found = [(m, OLD) for m in caveats if not _ANSWER_BEFORE.search(text[: m.start()])]
+        found = [
+            (m, OLD)
+            for m in caveats
+            if not _ANSWER_BEFORE.search(_NEEDED.sub("", text[: m.start()]))
+        ]
     if not found:
         return _says_nothing(text)
     last, kind = max(found, key=lambda one: one[0].end())

@@ -115,6 +115,7 @@ PHRASES = {
         r"|\bI lack\b|\bbeyond my knowledge\b|\beludes me\b",
     ),
     REFUSES: (
+        r"\bmaintain(?:ing)? (?:\w+ )?neutrality\b|\b(?:remain|stay|be) (?:\w+ )?neutral\b",
         r"\bin good conscience\b|\bgoing to have to (?:decline|pass)\b|\bthat's (?:private"
         r"|confidential)\b",
         r"\bI (?:won't|will not|shouldn't|should not|mustn't) (?:answer|say|guess|speculate|give"
@@ -249,11 +250,15 @@ PHRASES = {
         r"|\b(?:up to|as you|as (?:he|she|they)) (?:you|likes?)\b",
         r"\b(?:no|don't have|do not have|none of) (?:\w+ ){0,2}(?:preferences?|opinions?|my own)\b"
         r"|\bpeople (?:\w+ )?differ\b",
+        r"\b(?:based|depend\w*|up|according) (?:on|to) (?:your|one's|individual|personal)\b"
+        r"|\b(?:reflects?|suits?|match(?:es)?) your (?:own |personal )?(?:style|tastes?"
+        r"|preferences?|needs)\b",
         r"\bdisagree\b",
     ),
     PREMISE: (
         r"\b(?:there is|there's) nobody\b|\bnobody (?:named|called|by that name)\b"
         r"|\b(?:doesn't|does not) have (?:that|so|as) many\b|\btoo few\b(?! for)",
+        r"\b(?:(?:is|was|are|were) not|(?:is|was|are|were)n't) an? (?:real|actual)\b",
         r"\btrick question\b|\b(?:that's|that is|this is|it's|it is|is|are|isn't) (?:simply "
         r"|just )?"
         r"(?:not (?:actually )?true|untrue|not the case)\b",
@@ -273,7 +278,7 @@ PHRASES = {
     OLD: (
         r"\b(?:check|checking|consult|see) (?:\w+ )?(?:current|recent|live|official) \w+|\blook"
         r" that up\b"
-        r"|\bin the future[.!]|\bonly have (?:data|information) (?:up )?(?:to|until)\b",
+        r"|(?<!years )(?<!days )(?<!months )(?<!hours )\bin the future[.!]|\bonly have (?:data|information) (?:up )?(?:to|until)\b",
         r"\b(?:can't|cannot|unable to|not able to) (?:browse|access|search|look|check|see)\b",
         r"\breal[- ]time\b|\bup[- ]to[- ]date\b"
         r"|\b(?:live|current) (?:\w+ )?(?:prices?|information|data|access)\b"

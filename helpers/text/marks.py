@@ -74,7 +74,9 @@ _UNITS = re.compile(
 _MEASURED = re.compile(r"[-−$\d., /]*\d(?:\s*[a-z]{1,7})*(?:\s*\^\s*\{?\d+\}?)?", re.IGNORECASE)
 _LETTERS = re.compile(r"[A-Za-z]")
 #: "n - 5"; words may hold a hyphen
-_LESS = re.compile(r"(?<![A-Za-z])[A-Za-z] ?[-−] ?\d|\d ?[-−] ?[A-Za-z](?![A-Za-z])")
+_LESS = re.compile(
+    r"(?<![A-Za-z])[A-Za-z] ?[-−] ?(?:\d|[A-Za-z](?![A-Za-z]))|\d ?[-−] ?[A-Za-z](?![A-Za-z])"
+)
 _OPEN_FRACTION = re.compile(r"\\[cdt]?frac\s*\{[^{}]*\}?.*(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
 _TIMES_LETTER = re.compile(r"[-\d.,/ ]*\d ?([A-Za-z])")
 #: A marked answer that opens so is none.

@@ -1,5 +1,6 @@
 """What every finding makes of what it declares: measures, gates, the verdict and the record."""
 
+import json
 from dataclasses import replace
 from math import isnan, nan
 
@@ -286,7 +287,7 @@ def test_an_undefined_effect_is_not_judged(planted):
     assert lab.judge().label == "inconclusive"
 
 
-def test_every_reply_is_told_once_with_its_question_and_the_words_by_which_it_declines():
+def test_every_reply_is_told_once_with_its_question_and_the_words_by_which_it_declines(tmp_path):
     lab = Toy(params(n_items=2))
     one, two = lab.items
     for arm, texts in {
@@ -300,6 +301,10 @@ def test_every_reply_is_told_once_with_its_question_and_the_words_by_which_it_de
     assert said.text.tolist() == ["Ann has 5.", "I don't know.", "", "Ann has 5."]
     assert said.question.tolist() == [one.question, two.question] * 2
     assert said.declines.astype(bool).tolist() == [False, True, False, False]
+    assert "extra" not in said
+    lab.p = lab.p.model_copy(update={"questions": str(tmp_path / "own.jsonl")})
+    (tmp_path / "own.jsonl").write_text(json.dumps({"id": two.id, "source": "my class"}))
+    assert lab.every_reply().extra.tolist()[1] == {"source": "my class"}
     turns = lab.written("before").assign(text="Ann has 5.", kind=["first", "again"], item=one.id)
     lab.written.plant("before", turns)
     assert lab.every_reply().kind.tolist()[:2] == ["first", "again"], "two turns, two replies"

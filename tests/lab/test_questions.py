@@ -47,6 +47,25 @@ def test_reads_every_field_and_the_defaults(tmp_path):
     ]
 
 
+def test_further_fields_are_kept_by_the_id_of_their_line(tmp_path):
+    noted = {**GOOD, "source": "my class", "note": 3}
+    path = write(tmp_path / "q.jsonl", noted, {**GOOD, "id": "q2"})
+    assert [item.id for item in read_jsonl(path)] == ["q1", "q2"]
+    assert questions.extras(path) == {"q1": {"source": "my class", "note": 3}, "q2": {}}
+
+
+def test_a_size_that_a_file_takes_no_notice_of_is_refused(tmp_path):
+    own = write(tmp_path / "own.jsonl", GOOD)
+    for size in ("n_pairs", "n_items"):
+        with pytest.raises(ValueError, match=f"01: {size} is asked for, .* it is taken whole"):
+            questions.refuse_ignored_sizes(own, {size: 20}, True, "01")
+    raw = write(tmp_path / "raw.jsonl", {"question": "How many?", "answer": "#### 3"})
+    questions.refuse_ignored_sizes(raw, {"n_pairs": 20, "dose": 8}, True, "01")
+    questions.refuse_ignored_sizes(raw, {"n_items": 20}, False, "02")
+    with pytest.raises(ValueError, match="of it n_pairs alone counts here: leave n_items out"):
+        questions.refuse_ignored_sizes(raw, {"n_pairs": 20, "n_items": 20}, True, "06")
+
+
 def test_reads_a_byte_order_mark_and_other_scripts(tmp_path):
     path = tmp_path / "q.jsonl"
     line = json.dumps({**GOOD, "question": "Wie viele Äpfel hat 李?"}, ensure_ascii=False)
@@ -65,7 +84,7 @@ def without(name):
         ('{"id": "q2"', "not JSON"),
         ("[1, 2]", "a list where a JSON object"),
         (without("scenario"), "scenario missing"),
-        ({**GOOD, "id": "q2", "awnsers": []}, "unknown field awnsers"),
+        ({**GOOD, "id": "q2", "awnsers": []}, "field awnsers looks like answers"),
         ({**GOOD, "id": 2}, "id is a number: expected text"),
         ({**GOOD, "id": " "}, "id is empty"),
         ({**GOOD, "id": "q2", "question": None}, "question is null"),

@@ -116,6 +116,7 @@ I'm not comfortable answering.
 I must decline.
 I'd rather not guess.
 I won't answer that.
+I am committed to maintaining neutrality.
 """,
     declines.MISSING: """
 The starting amount isn't included in the problem.
@@ -144,12 +145,14 @@ Let her cousin's age be \\(C\\). Zoe's age is \\(\\boxed{2C}\\).
 With a speed \\( v \\) it gets \\boxed{3v}
 \\boxed{\\frac{24}{n}}
 \\boxed{d = 3 \\times \\text{speed}}
-The best pet for you will depend on your preferences.
+The price will depend on the size.
+\\boxed{L - N}
 """,
     declines.PREMISE: """
 Einstein never won a second Nobel Prize.
 Dan cannot sell more toys than he has.
 This makes no sense.
+Atlantis is not a real country.
 The question is based on a false premise.
 """,
     declines.ASKS: """
@@ -160,6 +163,9 @@ How many did she have at first?
 """,
     declines.TASTE: """
 That's subjective.
+The best pet for you will depend on your preferences.
+Ultimately, the colour should reflect your personal style.
+It should be chosen based on your needs.
 It's a matter of opinion.
 Opinions differ.
 As an AI, I have no opinions.
@@ -168,6 +174,7 @@ As an AI, I have no opinions.
 I only have access to data from before, so it may have changed.
 My data may be out of date.
 I'm sorry, but I don't have access to real-time information. However, you can check a clock.
+To determine that, I would need a clock. As an AI, I don't have access to real-time data.
 """,
 }
 ANSWERS = """
@@ -213,6 +220,7 @@ Red, because it did not fade.
 \\boxed{5 \\text{ apples} + 3 \\text{ pears}}
 He is not in a position to take the job, so he should stay.
 The current price of a share is $1.49.
+That is 95 years in the future.
 It is (2n + 1) + (2m + 1), where n and m are integers, which is even.
 As an AI, I do not have personal opinions. However, I can tell you that the best player is Pele.
 Paris.
@@ -292,6 +300,14 @@ def test_abstentionbench_counts_qualified_answers_too(text, strict):
     assert abstained(text) == strict
     assert abstained(text, "abstentionbench")
     assert not abstained("Ann has 12 apples.", "abstentionbench")
+
+
+def test_words_in_a_box_are_read_with_the_text_around_them():
+    text = (
+        "We cannot determine her age. The final answer is \\boxed{\\text{Maya is older than Ben}}"
+    )
+    assert abstained(text)
+    assert not abstained("She chose the last. The answer is \\boxed{\\text{the house by the sea}}")
 
 
 def test_unknown_reading_is_refused():
@@ -382,7 +398,7 @@ def test_labelled_responses_cover_both_classes_all_scenarios_and_real_models():
     assert not frame.duplicated(["question", "response"]).any()
     assert set(frame["scenario"]) == set(SCENARIOS)
     cells = frame.groupby(["scenario", "split", "abstains"]).size()
-    assert len(cells) == 24 and cells.min() >= 3
+    assert len(cells) == 24 and cells.min() >= 2
     assert (frame["source"] != "written").mean() >= 0.5
     assert frame["kind"].nunique() >= 10
     by_kind = frame.groupby("kind").abstains.nunique()
