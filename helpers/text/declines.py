@@ -278,7 +278,8 @@ PHRASES = {
     OLD: (
         r"\b(?:check|checking|consult|see) (?:\w+ )?(?:current|recent|live|official) \w+|\blook"
         r" that up\b"
-        r"|(?<!years )(?<!days )(?<!months )(?<!hours )\bin the future[.!]|\bonly have (?:data|information) (?:up )?(?:to|until)\b",
+        r"|(?<!years )(?<!days )(?<!months )(?<!hours )\bin the future[.!]"
+        r"|\bonly have (?:data|information) (?:up )?(?:to|until)\b",
         r"\b(?:can't|cannot|unable to|not able to) (?:browse|access|search|look|check|see)\b",
         r"\breal[- ]time\b|\bup[- ]to[- ]date\b"
         r"|\b(?:live|current) (?:\w+ )?(?:prices?|information|data|access)\b"
