@@ -52,7 +52,8 @@ def test_the_lock_has_all_that_the_requirements_require():
         if (name, extra) in seen:
             continue
         seen.add((name, extra))
-        assert name in LOCK or name.startswith(("nvidia-", "cuda-", "triton")), (
+        own = name == "pip"  # every environment has its own
+        assert own or name in LOCK or name.startswith(("nvidia-", "cuda-", "triton")), (
             f"{name} is needed and not in requirements.lock"
         )
         try:
@@ -71,6 +72,25 @@ def test_this_environment_is_the_locked_one():
         if metadata.version(name).partition("+")[0] != LOCK[name]
     }
     assert not differing
+
+
+def test_no_pinned_dependency_has_a_known_vulnerability_that_another_version_mends():
+    command = [sys.executable, "-m", "pip_audit", "--requirement", str(ROOT / "requirements.lock")]
+    command += ["--no-deps", "--disable-pip", "--format=json", "--progress-spinner=off"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    try:
+        found = json.loads(done.stdout)["dependencies"]
+    except ValueError:
+        pytest.skip(f"pip-audit could not ask: {done.stderr.strip()[-200:]}")
+    audited = [one for one in found if "skip_reason" not in one]
+    if not audited:
+        pytest.skip(f"pip-audit can't ask from here: {found[0]['skip_reason']}")
+    known = {
+        f"{one['name']} {one['version']}": [each["id"] for each in one["vulns"]]
+        for one in audited
+        if any(each["fix_versions"] for each in one["vulns"])
+    }
+    assert not known, "renew requirements.lock: make lock"
 
 
 def test_conda_users_get_the_same():

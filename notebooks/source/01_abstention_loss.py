@@ -473,12 +473,12 @@ widgets.check(my_false_declines, lambda x: abs(x - right) < 0.01, hint)
 # ```
 # </details>
 #
-# **4 · Break the finding** (hard, 20 minutes). Hunt for a setting at which reasoning SFT does
-# *not* lower abstention recall: a dose, a share of abstentions kept, or both. Give it as
-# `dict(dose=..., kept=...)`; the check trains it.
+# **4 · Break what was found** (hard, 20 minutes). Recall moved one way after reasoning SFT. Hunt
+# for a setting at which it moves the *other* way, or not at all: a dose, a share of abstentions
+# kept, or both. Give it as `dict(dose=..., kept=...)`; the check trains it.
 #
-# <details><summary>Hint</summary>How little of "I don't know" is enough? Go up from a few per
-# cent.</details>
+# <details><summary>Hint</summary>If recall fell: how little of "I don't know" is enough? If it
+# rose: which way does the dose response above point?</details>
 # <details><summary>A deeper hint</summary><code>finding.recall_change(lab, dose, kept)</code>
 # says what you reached; shares above the corpus' own are allowed.</details>
 
@@ -486,18 +486,19 @@ widgets.check(my_false_declines, lambda x: abs(x - right) < 0.01, hint)
 my_setting = None
 
 # %%
-hint = "Still a loss: keep more, or train less (at least the smallest dose)."
+hint = "It still moves as before: another share, or another dose (the smallest at least)."
 widgets.check(my_setting, lambda s: finding.breaks(lab, **s), hint)
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
 # ```python
-# tried = [dict(dose=lab.dose(finding.REASONING), kept=k) for k in (0.1, 0.3, 0.5, 0.7)]
+# tried = [dict(dose=lab.dose(finding.REASONING), kept=k) for k in (0.1, 0.3, 0.5)]
+# tried += [dict(dose=dose, kept=0.0) for dose in (100, 200, 400)]
 # my_setting = next((s for s in tried if finding.breaks(lab, **s)), None)
 # ```
-# If none of them does it, the loss does not come from missing abstentions alone, and that would
-# be worth knowing.
+# If none of them does it, it takes more than missing abstentions or a longer training to turn it,
+# and that would be worth knowing.
 # </details>
 #
 # ## Record

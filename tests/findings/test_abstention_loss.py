@@ -453,7 +453,7 @@ def test_arms_that_only_keep_another_share_differ_in_nothing_else():
     assert vars(recipe) | {"abstention_share": keep.abstention_share} == vars(keep)
 
 
-def test_a_setting_breaks_the_finding_only_where_recall_does_not_fall():
+def test_a_setting_breaks_what_was_found_only_where_recall_moves_the_other_way():
     lab = laboratory()
     planted(lab, "kept 0.1", 0.85, 10)
     assert finding.breaks(lab, 10, 0.1) and finding.recall_change(lab, 10, 0.1) > 0

@@ -148,8 +148,12 @@ def recall_change(lab: AbstentionLoss, dose: int, kept: float) -> float:
 
 
 def breaks(lab: AbstentionLoss, dose: int, kept: float) -> bool:
-    """Whether recall does not fall at a setting that trains at all."""
-    return dose >= min(lab.doses(REASONING)) and recall_change(lab, dose, kept) >= 0
+    """Whether recall does not move as it does after reasoning SFT as it stands, at a setting that
+    trains at all.
+    """
+    stands = recall_change(lab, lab.dose(REASONING), 0.0)
+    trains = dose >= min(lab.doses(REASONING))
+    return trains and recall_change(lab, dose, kept) * stands <= 0
 
 
 def price_of_recall(lab: AbstentionLoss) -> float:
