@@ -19,6 +19,9 @@ Label = Literal["replicates", "explained otherwise", "does not replicate", "inco
 MOST_BASES, MOST_TIMES_ITEMS = 100, 20
 """Beyond these nothing is promised: so many bases, or so many times the items, are no remedy."""
 
+TOLD = 2
+"""A verdict names so many failed gates or open rivals; the card lists all."""
+
 
 @dataclass(frozen=True)
 class Gate:
@@ -93,9 +96,8 @@ def verdict(
         why = f"{strongest.rival}: beyond it at most {strongest.interval.high:z.3f} is left"
         return Verdict("explained otherwise", why + size, rival=strongest.name, deviation=spread)
     if effect.low > 0:
-        why = "the effect is there, but open is whether " + "; or whether ".join(
-            one.rival for one in left
-        )
+        rivals = _first([one.rival for one in left], "; or whether ")
+        why = f"the effect is there, but open is whether {rivals}"
         judged = [one.interval for one in left]
     else:
         why = f"the interval holds both 0 and {delta:.3g}, the smallest effect of interest"
@@ -132,13 +134,19 @@ def _not_judged(effect: Interval, delta: float, gates: Sequence[Gate]) -> Verdic
         raise ValueError(f"The smallest effect of interest must be above 0, not {delta:g}.")
     failed = [f"{g.name} is {g.value:.3g}, below {g.minimum:.3g}" for g in gates if not g.passed]
     if failed:
-        return Verdict("inconclusive", "a gate failed: " + "; ".join(failed))
+        return Verdict("inconclusive", "a gate failed: " + _first(failed, "; "))
     if not isfinite(effect.estimate):
         return Verdict("inconclusive", "the primary measure is undefined here")
     if len(effect.by_base) < 2:
         why = "one base says nothing of others"
         return Verdict("inconclusive", why, "at least two bases, better eight, would decide it")
     return None
+
+
+def _first(texts: list[str], between: str) -> str:
+    """The first few of several texts, and how many more there are."""
+    more = len(texts) - TOLD
+    return between.join(texts[:TOLD]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _size_held(effect: Interval, published: float | None) -> str:

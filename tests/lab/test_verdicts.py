@@ -5,6 +5,7 @@ from math import inf, nan, sqrt
 import numpy as np
 import pytest
 
+from helpers.lab.claims import claims
 from helpers.lab.verdicts import (
     MOST_BASES,
     MOST_TIMES_ITEMS,
@@ -107,6 +108,17 @@ def test_all_open_contrasts_are_named():
     more = beyond(OPEN, "other", "the length does it")
     found = verdict(EFFECT, DELTA, [UNDECIDED, more, HOLDS])
     assert found.reason.endswith("the missing declines do it; or whether the length does it")
+
+
+def test_a_verdict_has_at_most_sixty_words_whatever_fails_or_is_open():
+    named = [Gate("a name of a gate that takes twelve words to say it all", 0.1, 0.2)] * 5
+    told = verdict(EFFECT, DELTA, [], named)
+    assert told.reason.endswith("; and 3 more") and told.reason.count("a name of a gate") == 2
+    worst = [verdict(EFFECT, DELTA, [], named)]
+    for claim in claims().values():
+        rivals = [beyond(OPEN, name, one.rival) for name, one in claim.contrasts.items()]
+        worst.append(verdict(EFFECT, DELTA, rivals, published_size=0.1))
+    assert max(len(f"{one.reason} {one.remedy}".split()) for one in worst) <= 60
 
 
 def test_it_is_said_whether_the_published_size_lies_in_the_interval():
