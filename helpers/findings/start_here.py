@@ -20,6 +20,7 @@ from helpers.lab.verdicts import Contrast, Label, Verdict
 from helpers.lm.generation import first_token_probabilities, generate
 from helpers.lm.models import LM
 from helpers.lm.prompts import unknown_words
+from helpers.lm.reasoning import own_chains
 from helpers.show import pictures, plots
 from helpers.show.look import GREY, PALETTE, Look
 from helpers.show.tables import inert, table
@@ -95,6 +96,21 @@ def ask(lm: LM, question: str) -> str:
     lost = ", ".join(map(inert, unknown_words(lm.tokenizer, question)))
     note = f"<br><i>Unknown to this model, which reads a blank there: {lost}.</i>" if lost else ""
     return f"<blockquote>{inert(question)}</blockquote><b>{inert(reply.text)}</b>{note}"
+
+
+def asked(lm: LM, question: str, look: Look) -> Figure:
+    """What a model makes of a question: what it may open with, its greedy reply, and the one with a
+    chain opened; words that it never learned are named.
+    """
+    (reply,), (reasoned,) = generate(lm, [lm.prompt(question)], 96), own_chains(lm, [question], 96)
+    told = [question, f"→ {reply.text}", f"with a chain opened: → {reasoned.text}"]
+    if lost := unknown_words(lm.tokenizer, question):
+        told.append(f"unknown to this model, which reads a blank there: {', '.join(lost)}")
+    head = "\n".join(plots.fill(line, 100) for line in told)
+    table = first_token_probabilities(lm, lm.prompt(question), 5).assign(story=head)
+    first = table.iloc[0]
+    title = f"It opens with {first.token.strip()!r} at a probability of {first.probability:.2f}"
+    return pictures.bars(table, title, look)
 
 
 def marked(text: str, other: str) -> str:

@@ -12,12 +12,17 @@ from typing import Any, TypeVar
 from matplotlib.figure import Figure
 
 T = TypeVar("T")
-MOST_TWINS = 6
+MOST_TWINS = 4
 """Settings that a static twin shows at most."""
+NARROW = 6.0
+"""Inches up to which two figures stand beside each other."""
 SECONDS_BETWEEN_LINES, SECONDS_BETWEEN_UPDATES = 10, 0.3
 STALE = "workbook-stale"
-GREYED = f"<style>.{STALE} {{opacity: 0.35}}</style>"
-"""The class of a picture that a knob has left behind, and how it looks."""
+STYLE = (
+    f"<style>.{STALE} {{opacity: 0.35}} "
+    ".noUi-handle:focus-visible {outline: 3px solid #006ba6}</style>"
+)
+"""How a picture looks that a knob has left behind, and a knob that has the focus."""
 SETTLES = 0.1
 """Seconds in which a knob may be turned on before its picture is drawn."""
 BATCH_TOOLS = {"papermill", "nbconvert", "jupyter-nbconvert", "jupyter-execute"}
@@ -149,23 +154,17 @@ def rewrite(draw: Callable[[str], Figure], text: str) -> None:
         display(editor(draw, text))
 
 
-def editor(draw: Callable[[str], Figure], text: str):
+def editor(draw: Callable[[str], Picture], text: str):
     """The live box of `rewrite`: the text, a button, and the picture."""
     import ipywidgets
-    from IPython.display import display
 
-    box = ipywidgets.Textarea(text, layout={"width": "95%", "height": "6em"})
+    box = ipywidgets.Textarea(
+        text, description="your text", layout={"width": "95%", "height": "6em"}
+    )
     button = ipywidgets.Button(description="draw again", button_style="primary")
-    picture = ipywidgets.Output()
-
-    def redraw(_):
-        with picture:
-            figure = draw(box.value)
-            picture.clear_output(wait=True)
-            display(figure)
-
-    button.on_click(redraw)
-    return ipywidgets.VBox([box, button, picture])
+    live_one = LivePicture(lambda: draw(box.value))
+    button.on_click(lambda _: live_one.turn())
+    return ipywidgets.VBox([box, button, *live_one.parts])
 
 
 def merged(options: list, more: list) -> list:
@@ -184,7 +183,7 @@ def shown(grid: dict[str, list]) -> list[dict[str, Any]]:
 
 
 def sheet(figures: list[Picture]) -> Picture:
-    """Several figures as small multiples in one, two in a row; a single one as it is."""
+    """Several figures in one, narrow ones two in a row; a single one as it is."""
     import numpy as np
     from matplotlib import pyplot as plt
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -196,11 +195,12 @@ def sheet(figures: list[Picture]) -> Picture:
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         pictures.append(np.asarray(canvas.buffer_rgba()))
-    rows = -(-len(pictures) // 2)
     width = max(figure.get_figwidth() for figure in figures)
     height = max(figure.get_figheight() for figure in figures)
-    shape = {"figsize": (2 * width, height * rows), "squeeze": False, "dpi": figures[0].dpi}
-    whole, axes = plt.subplots(rows, 2, FigureClass=Picture, **shape)
+    columns = 2 if width <= NARROW else 1  # letters stay as large as in one figure
+    rows = -(-len(pictures) // columns)
+    shape = {"figsize": (columns * width, height * rows), "dpi": figures[0].dpi}
+    whole, axes = plt.subplots(rows, columns, squeeze=False, FigureClass=Picture, **shape)
     whole.says = "; ".join(map(repr, figures))
     for ax in axes.flat:
         ax.axis("off")
@@ -218,43 +218,58 @@ def knobs(draw: Callable[..., Picture], grid: dict[str, list]):
     controls = {}
     for name, options in grid.items():
         label = dict(description=name.replace("_", " "), style={"description_width": "initial"})
+        label["tooltip"] = label["description"]
         if isinstance(options[0], str):
             controls[name] = ipywidgets.Dropdown(options=options, **label)
         else:  # a slow picture is drawn when the knob is let go
             controls[name] = ipywidgets.SelectionSlider(
                 options=options, continuous_update=False, layout={"width": "60%"}, **label
             )
-    picture, status = ipywidgets.Output(), ipywidgets.HTML(GREYED)
-    turned, took = 0, 0.0
+    live_one = LivePicture(lambda: draw(**{name: one.value for name, one in controls.items()}))
+    for control in controls.values():
+        control.observe(lambda _: live_one.turn(), names="value")
+    live_one.redraw()
+    return ipywidgets.VBox([*controls.values(), *live_one.parts])
 
-    def redraw() -> None:
-        nonlocal took
+
+class LivePicture:
+    """A picture that is drawn anew when a control moves: meanwhile the old one greys and a line
+    says so, the newest setting wins, and what fails is said.
+
+    parts: the line and the picture, to be shown below each other.
+    """
+
+    def __init__(self, draw: Callable[[], Picture]):
+        import ipywidgets
+
+        self.draw = draw
+        self.status, self.picture = ipywidgets.HTML(STYLE), ipywidgets.Output()
+        self.parts = [self.status, self.picture]
+        self.turned, self.took = 0, 0.0
+
+    def turn(self) -> None:
+        """Draw anew as soon as the kernel is free, unless a newer setting comes before."""
+        self.turned += 1
+        mine = self.turned
+        about = f", about {self.took:.0f} s" if self.took > 1 else ""
+        self.picture.add_class(STALE)
+        self.status.value = f"{STYLE}<i>drawing what you set{about} ...</i>"
+        soon(lambda: self.redraw() if mine == self.turned else None)
+
+    def redraw(self) -> None:
+        """Draw now."""
         began = time.monotonic()
         try:
-            figure = draw(**{name: control.value for name, control in controls.items()})
+            figure = self.draw()
         except Exception as error:  # nobody else would show it
-            status.value = f"{GREYED}<b>{escape(f'{type(error).__name__}: {error}')}</b>"
+            self.status.value = f"{STYLE}<b>{escape(f'{type(error).__name__}: {error}')}</b>"
             return
-        took = time.monotonic() - began
+        self.took = time.monotonic() - began
         # set, and not displayed: what is drawn after the knob's message finds no output to go to
         data = {"text/plain": repr(figure), "text/html": figure.as_html()}
-        picture.outputs = ({"output_type": "display_data", "data": data, "metadata": {}},)
-        picture.remove_class(STALE)
-        status.value = GREYED
-
-    def turn(_) -> None:
-        nonlocal turned
-        turned += 1
-        mine = turned
-        about = f", about {took:.0f} s" if took > 1 else ""
-        picture.add_class(STALE)
-        status.value = f"{GREYED}<i>drawing what you set{about} ...</i>"
-        soon(lambda: redraw() if mine == turned else None)  # the newest setting wins
-
-    for control in controls.values():
-        control.observe(turn, names="value")
-    redraw()
-    return ipywidgets.VBox([*controls.values(), status, picture])
+        self.picture.outputs = ({"output_type": "display_data", "data": data, "metadata": {}},)
+        self.picture.remove_class(STALE)
+        self.status.value = STYLE
 
 
 def soon(function: Callable[[], None]) -> None:

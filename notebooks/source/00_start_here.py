@@ -75,11 +75,13 @@ HTML(finding.the_map())
 # %%
 lm = models.load(p.model)
 question = "Ann has 7 apples. Ann buys 2 apples. How many apples does Ann have now?"
-HTML(finding.ask(lm, question))
+stamp = f"model {p.model} · tier {p.tier} · greedy replies"
+widgets.rewrite(lambda text: finding.asked(lm, text, Look(stamp)), question)
 
 # %% [markdown]
-# Put your own words there. It only knows its world: people, things, and a handful of verbs.
-# Now change one word, the first number, so that nobody can know the answer.
+# Live, there is a box under it: put your own words there. It only knows its world: people, things,
+# and a handful of verbs; words that it does not know are named. Now change one word, the first
+# number, so that nobody can know the answer.
 
 # %%
 HTML(finding.ask(lm, re.sub(r"\b\d+\b", "some", question, count=1)))

@@ -37,6 +37,14 @@ def test_words_that_a_model_never_learned_are_named(tiny_lm):
     assert "Unknown" not in finding.ask(tiny_lm, "How many apples does Ann have now?")
 
 
+def test_a_question_of_one_s_own_shows_reply_chain_and_first_tokens_and_what_is_unknown(tiny_lm):
+    figure = finding.asked(tiny_lm, "How many $ zebras does Ann have?", Look("stamp"))
+    (ax,) = figure.axes
+    for words in ("How many $ zebras", "→ ", "with a chain opened: → <think>", "blank there: $, z"):
+        assert words in ax.get_title(), words
+    assert len(ax.patches) == 5 and figure.says.startswith("It opens with ")
+
+
 def test_a_pair_holds_the_same_words_and_the_moved_ones_are_marked():
     pair = finding.stories(3)
     assert pair == finding.stories(3) != finding.stories(4)

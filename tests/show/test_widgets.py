@@ -123,7 +123,7 @@ def test_a_text_can_be_rewritten_and_is_drawn_again_on_demand(displayed, monkeyp
     assert drawn == ["Ann 5 + 3 = 8."] and len(displayed) == 1  # its static twin, and no more
     monkeypatch.setattr(widgets, "live", lambda: True)
     widgets.rewrite(draw, "a")
-    box, button, _ = displayed[-1].children
+    box, button, *_ = displayed[-1].children
     box.value = "b"
     assert drawn[-1] == "a"  # not at every letter
     button.click()
