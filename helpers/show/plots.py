@@ -89,6 +89,28 @@ def bar(
     )
 
 
+def fit(ax: Axes, table: pd.DataFrame, limits: tuple[float, float], upright: bool = False) -> None:
+    """Fit an axis to what is drawn of a measure that lies between `limits`: these are lines where
+    they are seen, and named where they are not. table: estimate, low, high, by_base.
+    """
+    drawn = [*table.estimate, *table.get("low", []), *table.get("high", [])]
+    drawn += [
+        v for bases in table.get("by_base", []) if isinstance(bases, dict) for v in bases.values()
+    ]
+    drawn = [v for v in drawn if pd.notna(v)] or list(limits)
+    whole = limits[1] - limits[0]
+    room = max(0.1 * (max(drawn) - min(drawn)), (0.25 * whole - (max(drawn) - min(drawn))) / 2)
+    low = max(min(drawn) - room, limits[0] - 0.03 * whole)
+    high = min(max(drawn) + room, limits[1] + 0.03 * whole)
+    for at in limits:
+        (ax.axhline if upright else ax.axvline)(at, color="0.8", lw=1, zorder=0)
+    (ax.set_ylim if upright else ax.set_xlim)(low, high)
+    if high - low < 0.8 * whole:
+        place = {"xy": (1, 1) if upright else (1, 0), "xycoords": "axes fraction"}
+        ends = {"ha": "right", "va": "top" if upright else "bottom", "fontsize": 12, "color": GREY}
+        ax.annotate(f"the whole range: {limits[0]:g} to {limits[1]:g}", **place, **ends)
+
+
 def slopes(rows: pd.DataFrame, title: str, look: Look) -> Figure:
     """Before and after of several pairs, a panel a measure, published ones beside our own.
 
@@ -153,7 +175,7 @@ def dose_response(table: pd.DataFrame, names: Sequence[str], title: str, look: L
                 bar(ax, row, row.dose, look.colour(arm), upright=True)
             ends[arm] = rows.estimate.iloc[-1]
         if look.ranges.get(name) == (0, 1):
-            ax.set_ylim(-0.03, 1.03)
+            fit(ax, table[table.measure == name], (0, 1), upright=True)
         else:
             ax.axhline(0, color="0.8", lw=1, zorder=0)
         low, high = ax.get_ylim()
@@ -232,10 +254,10 @@ def beside(ax: Axes, table: pd.DataFrame, by: str, look: Look) -> None:
             bar(ax, row, height, shade)
     ax.set(yticks=range(len(names)), yticklabels=[fill(look.label(name), 34) for name in names])
     if table.estimate.between(0, 1).all() and not (table.low < 0).any():
-        ax.set_xlim(-0.03, 1.03)
+        fit(ax, table, (0, 1))
     else:
         ax.axvline(0, color="0.8", lw=1, zorder=0)
-    ax.invert_yaxis()
+    ax.set_ylim(len(names) - 0.5, -0.5)
 
 
 def curves(

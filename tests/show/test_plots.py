@@ -164,6 +164,17 @@ def test_no_figure_stays_open_to_be_shown_twice(drawn):
     assert not plt.get_fignums()
 
 
+@pytest.mark.parametrize("spread, says", [(0.02, True), (0.9, False)])
+def test_an_axis_fits_what_is_drawn_and_says_where_the_measure_ends(spread, says):
+    ends = {"low": np.nan, "high": np.nan, "by_base": None}
+    table = pd.DataFrame({"arm": ["before", "other"], "scenario": "stale", **ends})
+    table["estimate"] = [0.95, 0.95 - spread]
+    figure = plots.compare(table, "scenario", "recall", "Title", LOOK)
+    low, high = figure.axes[0].get_xlim()
+    assert low <= 0.95 - spread and high >= 0.95 and 0.2 <= high - low <= max(0.3, 1.3 * spread)
+    assert ("the whole range: 0 to 1" in texts(figure)) == says
+
+
 def test_a_dose_response_starts_at_before_and_draws_its_intervals(drawn):
     ax = drawn["dose_response"].axes[0]
     (line,) = [
