@@ -19,15 +19,14 @@ from helpers.lm import models
 from helpers.run import plan, process
 
 BOOKS = plan.find([])
+# RL on right answers and the long SFT are the shipped arms; all others are trained, 1 or 2 steps
 SMALLEST = {
     "n_pairs": "2",
     "n_items": "4",
     "doses": "[0, 1, 2]",
     "dose": "2",
     "verbose_dose": "2",
-    "long_dose": "2",
-    "rl_dose": "2",
-    "rl_doses": "[0, 2]",
+    "rl_doses": "[0, 150]",
     "bases": "[0]",
     "n_pass_items": "2",
     "max_k": "4",
