@@ -190,6 +190,7 @@ def test_notebook_1_runs_in_jupyterlab_and_a_knob_moves_its_figure(lab, browser,
     box = wait("a knob with a figure", lambda: browser.execute_script(LIVE_FIGURE))[0]
     image = picture(browser, box)
     assert image.startswith("data:image/png")
+    assert browser.execute_script("return arguments[0].querySelector('img').alt", box)
     handle = box.find_element("css selector", ".noUi-handle")
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", handle)
     handle.send_keys(Keys.ARROW_RIGHT)

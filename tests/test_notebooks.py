@@ -1,5 +1,6 @@
 """Notebooks: short cells, twins that agree, every parameter explained, and they run."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from helpers.lab import record
 from helpers.lab.claims import claims
 from helpers.lm import models
 from helpers.run import plan, process
+from helpers.show import widgets
 
 BOOKS = plan.find([])
 # RL on right answers and the long SFT are the shipped arms; all others are trained, 1 or 2 steps
@@ -134,6 +136,35 @@ def test_what_is_written_out_by_hand_agrees_with_the_helper(path, number):
     exec("\n".join(by_hand(path)), here)
     assert max(len(code.splitlines()) for code in by_hand(path)) <= 15
     assert here["by_hand"] == pytest.approx(here["by_helper"], rel=1e-3, abs=1e-5)
+
+
+PLANTS = [0, 1, 2, -1, 0.5, 1.0, True, "", "none", "before", "inconclusiv", [], {}, (0, 1)]
+
+
+@pytest.mark.parametrize("path", [p for p in BOOKS if "widgets.check" in p.read_text()], ids=str)
+def test_no_start_value_and_no_constant_passes_an_exercise(path, monkeypatch):
+    checks = []
+    monkeypatch.setattr(
+        widgets, "check", lambda attempt, test, hint: checks.append((attempt, test))
+    )
+    index, cells = parameters(path)
+    code = [c.source for c in cells[index:] if c.cell_type == "code"]
+    here = {}
+    exec(code[0], here)
+    exec(code[1], here)  # imports, and the parameters checked
+    first = next(i for i, c in enumerate(code) if "widgets.check" in c)
+    for cell in code[max(first - 3, 2) :]:
+        with contextlib.suppress(NameError):  # what needs the models of the run
+            exec(cell, here)
+    assert checks and all(attempt is None for attempt, _ in checks), "an exercise starts undone"
+    asked = 0
+    for _, test in checks:
+        for plant in PLANTS:
+            with contextlib.suppress(AttributeError, KeyError, NameError, TypeError, ValueError):
+                passed = bool(test(plant))
+                asked += 1
+                assert not passed, f"{plant!r} passes"
+    assert asked
 
 
 @pytest.fixture(scope="module")

@@ -486,7 +486,7 @@ widgets.check(my_false_declines, lambda x: abs(x - right) < 0.01, hint)
 my_setting = None
 
 # %%
-hint = "It still moves as before: another share, or another dose (the smallest at least)."
+hint = "It still moves as before: another share, or a dose (the smallest at least)."
 widgets.check(my_setting, lambda s: finding.breaks(lab, **s), hint)
 
 # %% [markdown]

@@ -418,24 +418,24 @@ widgets.explore(steer, live_only={"share": list(finding.SHARES)}, share=[0.5, 1.
 # %% [markdown]
 # ## Exercises
 #
-# **1 · pass@k by hand** (easy, 5 minutes). Of n = 4 samples c = 1 is right. What is pass@2?
+# **1 · pass@k by hand** (easy, 5 minutes). Of n = 5 samples c = 1 is right. What is pass@2?
 #
 # <details><summary>Hint</summary>How many pairs hold no right one?</details>
-# <details><summary>A deeper hint</summary>1 - C(3, 2) / C(4, 2).</details>
+# <details><summary>A deeper hint</summary>1 - C(4, 2) / C(5, 2).</details>
 
 # %%
 my_pass = None
 
 # %%
-expected = float(pass_at_k([1], 4, 2)[0])
-hint = "Three pairs of six hold none."
+expected = float(pass_at_k([1], 5, 2)[0])
+hint = "Six pairs of ten hold none."
 widgets.check(my_pass, lambda x: abs(x - expected) < 0.01, hint)
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
 # ```python
-# my_pass = 1 - 3 / 6
+# my_pass = 1 - 6 / 10
 # ```
 # </details>
 #

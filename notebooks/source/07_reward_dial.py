@@ -388,7 +388,7 @@ widgets.check(my_t, lambda x: abs(finding.penalty(x) - 0.25) < 1e-6, hint)
 # </details>
 #
 # **2 · Two knobs, one dial** (medium, 10 minutes). Now a wrong answer costs nothing, but
-# declining earns a bonus $b$. Which $b$ gives the same threshold as $p = 1$? (Ours are
+# declining earns a bonus $b$. Which $b$ gives the same threshold as $p = 3$? (Ours are
 # divided by $1 + p$. Then the rewards of both knobs differ by a constant, which taking off the
 # mean removes: the very same advantages. So we train no policy by a bonus.)
 #
@@ -400,14 +400,14 @@ widgets.check(my_t, lambda x: abs(finding.penalty(x) - 0.25) < 1e-6, hint)
 my_bonus = None
 
 # %%
-hint = "At p = 1 the threshold is one half."
-widgets.check(my_bonus, lambda b: abs(finding.penalty(0.5, b)) < 1e-6, hint)
+hint = "At p = 3 the threshold is three quarters."
+widgets.check(my_bonus, lambda b: abs(finding.penalty(0.75, b)) < 1e-6, hint)
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
 # ```python
-# my_bonus = 0.5
+# my_bonus = 0.75
 # ```
 # </details>
 #
