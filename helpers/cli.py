@@ -113,6 +113,55 @@ def run(
     raise typer.Exit(130 if interrupted else 1)
 
 
+@app.command()
+def sweep(
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="A study (a YAML file), or numbers or names of notebooks; all if none."
+        ),
+    ] = None,
+    models: Annotated[str, typer.Option(help="Names, ids or folders, A,B.")] = "",
+    p: Annotated[
+        list[str] | None, typer.Option("-p", help="Values of a parameter, name=v1,v2.")
+    ] = None,
+    bases: Annotated[str, typer.Option(help="Pocket models, such as 0-7.")] = "",
+    seeds: Annotated[str, typer.Option(help="Training seeds, each on every base.")] = "",
+    out: Annotated[Path, typer.Option(help="Folder of records and results.")] = Path("sweep"),
+    jobs: Annotated[int, typer.Option(min=1, help="Processes at a time.")] = 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would do.")] = False,
+) -> None:
+    """Cross models, parameters, bases and seeds: a record for each combination, all results in one
+    table. Exit code 0: all; 1: some pieces failed; 2: refused; 130: interrupted. Started again, it
+    goes on.
+    """
+    from helpers.run import sweep as sweeping
+
+    try:
+        study = sweeping.study_of(
+            what or [],
+            models=[name for name in models.split(",") if name],
+            parameters={name: sweeping.values(text) for name, text in pairs(p or []).items()},
+            bases=numbers("bases", bases),
+            seeds=numbers("seeds", seeds),
+        )
+        cells = sweeping.grid(study)
+    except (ValueError, FileNotFoundError, ConnectionError) as error:
+        raise refuse(error) from None
+    if dry_run:
+        console.print(sweeping.outlook(cells))
+        return
+    try:
+        _, failed = sweeping.run(cells, out, jobs, console.print)
+    except KeyboardInterrupt:
+        console.print("interrupted: the same command again goes on")
+        raise typer.Exit(130) from None
+    for piece in failed:
+        console.print(f"failed: {piece.name}: {piece.reason}; see {out / 'pieces.log'}")
+    console.print(f"results: {out / 'report.html'}, {out / 'results.csv'}")
+    raise typer.Exit(1 if failed else 0)
+
+
 def show(folder: Path) -> None:
     """Print the table of verdicts of a run."""
     from helpers.run.report import HEADS, read_all, verdict_row

@@ -114,13 +114,24 @@ def prepare(
     folder: Path,
     say: Callable[[str], None] = print,
     do: Callable[[Piece, bool], int] = work,
+    watch: Callable[[dict[str, Any]], None] = lambda counts: None,
 ) -> list[Piece]:
     """Do all pieces, `jobs` at a time; returns those that failed, with their reasons.
 
-    What the processes print goes to FOLDER/pieces.log. Raises KeyboardInterrupt after ending them.
+    What the processes print goes to FOLDER/pieces.log. watch: is told how far all is, whenever that
+    changes. Raises KeyboardInterrupt after ending them.
     """
     waiting, failed = list(pieces), []
     done, began = 0.0, time.monotonic()
+    finished = 0
+
+    def status() -> None:
+        rest = sum(one.minutes for one in [*waiting, *active.values()])
+        pace = (time.monotonic() - began) / 60 / done if done else 1.0
+        counts = {"done": finished, "failed": len(failed), "running": len(active)}
+        counts |= {"waiting": len(waiting), "minutes left": round(rest * pace, 1)}
+        watch(counts | {"failures": {piece.name: piece.reason for piece in failed}})
+
     pool = new_pool(jobs, folder)
     active: dict[Future, Piece] = {}
     try:
@@ -129,6 +140,7 @@ def prepare(
                 piece = waiting.pop(0)
                 patient = not waiting and not active
                 active[pool.submit(do, piece, patient)] = piece
+            status()
             ended, _ = wait(active, return_when=FIRST_COMPLETED)
             for future in ended:
                 piece = active.pop(future)
@@ -152,6 +164,7 @@ def prepare(
                     continue
                 write_atomically(piece.mark, "")
                 done += piece.minutes
+                finished += 1
                 rest = sum(one.minutes for one in [*waiting, *active.values()])
                 say(f"{piece.name}: done; {told(len(waiting) + len(active), rest, done, began)}")
     except KeyboardInterrupt:
@@ -160,6 +173,7 @@ def prepare(
         raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+    status()
     return failed
 
 

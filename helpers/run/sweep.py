@@ -1,0 +1,268 @@
+"""A sweep: a grid of models, parameters, bases and seeds, worked in pieces, a record for each cell.
+
+No notebook is executed: the pieces make the tables that a notebook would read, and the records come
+from those. The cache is the only memory, so the same sweep again goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import yaml
+from matplotlib.figure import Figure
+from pydantic import Field, ValidationError
+
+from helpers.lab import record
+from helpers.lab.claims import claims
+from helpers.lab.record import Record, Strict
+from helpers.lm.cache import write_atomically
+from helpers.run import pieces, plan
+from helpers.run.pieces import Piece
+from helpers.run.plan import Run
+from helpers.run.report import HEADS, STYLE, table, verdict_row
+from helpers.show import plots
+from helpers.show.look import Look
+
+STATUS, RECORDS = "status.json", "records"
+COLUMNS = ["cell", "finding", "model", "measure", "arm", "minus", "scenario", "where", "dose"]
+COLUMNS += ["base", "seeds", "estimate", "low", "high", "n"]
+WHOLE = "all"
+"""In the column `base`, the mean over bases with its interval."""
+
+
+class Study(Strict):
+    """What a sweep crosses, as a YAML file has it.
+
+    notebooks: numbers or names, all if none; models: names, ids or folders; bases, seeds: lists of
+    whole numbers; parameters: by name, the values that are crossed.
+    """
+
+    notebooks: list[str] = []
+    tier: str = ""
+    models: Annotated[list[str], Field(min_length=1)] = [""]
+    questions: str = ""
+    bases: list[Annotated[int, Field(ge=0)]] | None = None
+    seeds: list[Annotated[int, Field(ge=0)]] | None = None
+    parameters: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
+
+
+@dataclass
+class Cell:
+    """One combination of a sweep for one notebook: its run, what was chosen, and its pieces."""
+
+    run: Run
+    chosen: dict[str, Any]
+    pieces: list[Piece]
+
+    @property
+    def name(self) -> str:
+        """The notebook and what was chosen, fit for a file."""
+        told = [f"{name}={value}" for name, value in self.chosen.items()]
+        return re.sub(r"[^\w.=,-]+", "-", " ".join([self.run.name, *told])).strip("-")
+
+
+def read(path: Path) -> Study:
+    """A study of a YAML file. Raises ValueError in one sentence for a file that is none."""
+    try:
+        found = yaml.safe_load(path.read_text("utf-8"))
+        return Study.model_validate(found or {})
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"{path} can't be read as YAML ({str(error).splitlines()[0]}).") from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"])) or "the whole"
+        raise ValueError(
+            f"{path}: {place}: {fault['msg']}; the fields are {', '.join(Study.model_fields)}."
+        ) from None
+
+
+def study_of(what: Sequence[str], **asked: Any) -> Study:
+    """The study of a command: that of a YAML file, or of notebooks and what was asked. Raises
+    ValueError for a file beside anything else.
+    """
+    asked = {name: value for name, value in asked.items() if value}
+    files = [name for name in what if name.endswith((".yaml", ".yml"))]
+    if not files:
+        return Study(notebooks=list(what), **asked)
+    if len(what) > 1 or asked:
+        raise ValueError(f"{files[0]} says all of its sweep: leave out everything beside it.")
+    return read(Path(files[0]))
+
+
+def outlook(cells: Sequence[Cell]) -> str:
+    """What a sweep would do, in lines: every piece that is not made yet, and rough minutes."""
+    lines = [
+        f"{cell.name}, base {piece.base}, seed {piece.seed}: about {piece.minutes:.1f} min"
+        for cell in cells
+        for piece in cell.pieces
+    ]
+    minutes = sum(piece.minutes for cell in cells for piece in cell.pieces)
+    last = f"{len(cells)} records; {len(lines)} pieces to make, about {minutes:.0f} min of one core"
+    return "\n".join([*lines, last])
+
+
+def grid(study: Study) -> list[Cell]:
+    """Every cell of a study, planned and checked as `plan.plan` does, with its refusals.
+
+    A notebook without one of the parameters has one cell for all its values. Of a cell's pieces
+    those are left out that are made already.
+    """
+    notebooks = [
+        path
+        for path in plan.find(list(study.notebooks))
+        if plan.finding_in(plan.module_of(path)) is not None
+    ]
+    if not notebooks:
+        raise ValueError("A sweep needs a notebook of a finding, 01 to 07.")
+    found: dict[str, Cell] = {}
+    names = list(study.parameters)
+    for model, *values in itertools.product(study.models, *study.parameters.values()):
+        chosen = dict(zip(names, values, strict=True))
+        runs = plan.plan(
+            notebooks,
+            tier=study.tier,
+            model=model,
+            questions=study.questions,
+            params={name: written(value) for name, value in chosen.items()},
+            bases=study.bases,
+            seeds=study.seeds,
+        )
+        told = ({"model": model} if len(study.models) > 1 else {}) | chosen
+        for run in runs:
+            own = {name: value for name, value in told.items() if name in run.parameters}
+            if run.key not in found:
+                found[run.key] = Cell(run, own, pieces.pieces_of([run]))
+    return list(found.values())
+
+
+def written(value: Any) -> str:
+    """A value of a parameter as `-p name=value` would have it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def values(text: str) -> list[Any]:
+    """The values of `-p name=v1,v2`: commas inside brackets part nothing."""
+    parts, depth = [""], 0
+    for sign in text:
+        depth += {"[": 1, "]": -1}.get(sign, 0)
+        if sign == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return parts
+
+
+def run(
+    cells: Sequence[Cell],
+    folder: Path,
+    jobs: int,
+    say: Callable[[str], None] = print,
+) -> tuple[list[Record], list[Piece]]:
+    """Work all pieces, each once, and write the records and what is made of them into a folder.
+
+    Returns the records, and the pieces that failed, whose cells have none.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    todo = {piece.mark: piece for cell in cells for piece in cell.pieces}
+    ordered = sorted(todo.values(), key=lambda piece: -piece.minutes)
+    say(f"{len(cells)} records of {len(ordered)} pieces of work, {jobs} at a time; {folder}")
+
+    def watch(counts: dict[str, Any]) -> None:
+        write_atomically(folder / STATUS, json.dumps(counts, indent=1))
+
+    failed = pieces.prepare(ordered, jobs, folder, say, watch=watch)
+    lost = {piece.mark for piece in failed}
+    found = []
+    for cell in cells:
+        if not lost & {piece.mark for piece in cell.pieces}:
+            found.append(recorded(cell, folder / RECORDS / f"{cell.name}.json"))
+            say(f"{cell.name}: {found[-1].label}")
+    results(folder, cells, found)
+    return found, failed
+
+
+def recorded(cell: Cell, path: Path) -> Record:
+    """The record of a cell, from its tables; that which is there is kept."""
+    if path.is_file():
+        kept = record.read(path)
+        if kept.key == cell.run.key:
+            return kept
+    module = plan.module_of(cell.run.notebook)
+    began = time.monotonic()
+    lab = plan.finding_in(module)(sys.modules[module].Params.checked(plan.whole(cell.run)))
+    made = lab.record(None, 0.0).model_copy(
+        update={
+            "key": cell.run.key,
+            "command": record.command_line(),
+            "seconds": time.monotonic() - began,
+            "complete": True,
+        }
+    )
+    write_atomically(path, made.model_dump_json(indent=1))
+    return made
+
+
+def tidy(named: dict[str, Record]) -> pd.DataFrame:
+    """Every value of every record, a row a base and one for all of them; columns: `COLUMNS`."""
+    rows = []
+    for name, one in named.items():
+        about = {"cell": name, "finding": one.finding, "model": one.model}
+        about["seeds"] = ",".join(map(str, one.seeds))
+        for value in one.values:
+            own = about | {key: getattr(value, key) for key in COLUMNS if hasattr(value, key)}
+            own["seeds"] = about["seeds"]
+            rows.append(own | {"base": WHOLE})
+            nothing = {"low": float("nan"), "high": float("nan")}
+            for base, estimate in value.by_base.items():
+                rows.append(own | nothing | {"base": str(base), "estimate": estimate})
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def results(folder: Path, cells: Sequence[Cell], found: Sequence[Record]) -> None:
+    """Write results.csv, results.parquet, a forest of all primaries, and report.html."""
+    keys = {cell.run.key: cell.name for cell in cells}
+    named = {keys[one.key]: one for one in found}
+    frame = tidy(named)
+    write_atomically(folder / "results.csv", frame.to_csv(index=False).rstrip())
+    frame.to_parquet(folder / "results.parquet")
+    parts = [table(["cell", *HEADS], [[name, *verdict_row(one)] for name, one in named.items()])]
+    if named:
+        forest(named).savefig(folder / "forest.png", dpi=100)
+        parts.append('<figure><img alt="All effects" src="forest.png"></figure>')
+    html = (
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(folder.name)}</title>"
+        f"<style>{STYLE}</style><body><h1>Sweep {escape(folder.name)}</h1>{''.join(parts)}"
+        '<p class=small>All numbers: <a href="results.csv">results.csv</a></p></body></html>'
+    )
+    write_atomically(folder / "report.html", html)
+
+
+def forest(named: dict[str, Record]) -> Figure:
+    """The effect of every record in smallest effects of interest, the published direction to the
+    right, with its bases.
+    """
+    rows = []
+    for name, one in named.items():
+        effect = one.primary.interval.oriented(claims()[one.finding].direction or 1)
+        rows.append(
+            {
+                "label": name,
+                "estimate": effect.estimate / one.delta,
+                "low": effect.low / one.delta,
+                "high": effect.high / one.delta,
+                "by_base": {base: v / one.delta for base, v in effect.by_base.items()},
+            }
+        )
+    title = f"{sum(one.passed for one in named.values())} of {len(rows)} records pass their gates"
+    stamp = "effect over the smallest effect of interest, published direction to the right"
+    return plots.forest(pd.DataFrame(rows), "effect / δ", title, Look(stamp))

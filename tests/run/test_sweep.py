@@ -1,0 +1,154 @@
+"""A sweep: what it crosses, what it refuses, and that nothing is lost by a failure or a stop."""
+
+import json
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from helpers import ROOT
+from helpers.cli import app
+from helpers.lab import record
+from helpers.run import pieces, sweep
+from helpers.run.sweep import Study, grid, tidy, values
+
+KEPT = record.read(ROOT / "data" / "results" / "02_faithfulness_decay-pocket.json")
+
+
+def test_values_part_at_commas_but_not_inside_a_list():
+    assert values("4,8") == ["4", "8"]
+    assert values("[0, 1],[0]") == ["[0, 1]", "[0]"]
+    assert values("") == [""]
+
+
+def test_a_sweep_crosses_all_and_has_one_cell_where_a_notebook_lacks_a_parameter(cache):
+    study = Study(
+        notebooks=["01", "02"], bases=[0, 2], seeds=[0, 1], parameters={"n_items": [4, 8]}
+    )
+    cells = grid(study)
+    assert [cell.name for cell in cells] == [
+        "01_abstention_loss",
+        "02_faithfulness_decay-n_items=4",
+        "02_faithfulness_decay-n_items=8",
+    ]
+    assert [len(cell.pieces) for cell in cells] == [4, 4, 4]
+    assert {(p.base, p.seed) for p in cells[0].pieces} == {(0, 0), (0, 1), (2, 0), (2, 1)}
+    assert "3 records; 12 pieces to make" in sweep.outlook(cells)
+
+
+def test_the_study_of_the_data_is_one():
+    study = sweep.read(ROOT / "data" / "reference.yaml")
+    assert study.notebooks == ["03"] and len(study.bases) == 6 and study.seeds == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "text, complaint",
+    [
+        ("basis: [0]", "basis: Extra inputs are not permitted; the fields are notebooks, tier"),
+        ("bases: [-1]", "bases.0: Input should be greater than or equal to 0"),
+        ("parameters: {n_items: []}", "parameters.n_items: List should have at least 1 item"),
+        ("- 1", "the whole: "),
+        ("bases: [", "can't be read as YAML"),
+    ],
+)
+def test_a_file_that_is_no_study_is_refused_with_the_place(tmp_path, text, complaint):
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    with pytest.raises(ValueError) as refused:
+        sweep.read(path)
+    assert complaint in str(refused.value) and str(path) in str(refused.value)
+
+
+def test_everything_is_checked_before_anything_starts(cache):
+    with pytest.raises(ValueError, match="Unknown parameter 'items'"):
+        grid(Study(notebooks=["02"], parameters={"items": [4]}))
+    with pytest.raises(ValueError, match="02_faithfulness_decay: "):
+        grid(Study(notebooks=["02"], parameters={"n_items": [4, "many"]}))
+    with pytest.raises(ValueError, match="needs a notebook of a finding"):
+        grid(Study(notebooks=["00"]))
+    with pytest.raises(ValueError, match="leave out everything beside it"):
+        sweep.study_of(["a.yaml"], bases=[0])
+
+
+@pytest.fixture
+def prepared(monkeypatch):
+    """A sweep whose pieces are not worked but counted; those of base 2 fail."""
+    asked = []
+
+    def prepare(todo, jobs, folder, say, watch):
+        asked.append(len(todo))
+        failed = [piece for piece in todo if piece.base == 2]
+        for piece in failed:
+            piece.reason = "no disk"
+        watch({"done": len(todo) - len(failed), "failed": len(failed)})
+        return failed
+
+    class Lab:
+        def __init__(self, p):
+            self.p = p
+
+        def record(self, forecast, seconds):
+            return KEPT.model_copy(update={"parameters": self.p.model_dump()})
+
+    monkeypatch.setattr(pieces, "prepare", prepare)
+    finding_in = sweep.plan.finding_in
+    monkeypatch.setattr(
+        sweep.plan, "finding_in", lambda module: finding_in(module) and Lab if module else None
+    )
+    return asked
+
+
+def test_a_failed_piece_costs_its_cell_alone_and_is_named(cache, prepared, tmp_path):
+    both = Study(notebooks=["02"], bases=[0, 2])
+    whole = Study(notebooks=["02"], bases=[0, 1], parameters={"n_items": [4, 8]})
+    found, failed = sweep.run([*grid(both), *grid(whole)], tmp_path / "out", 2, lambda text: None)
+    assert [piece.reason for piece in failed] == ["no disk"] and len(found) == 2
+    assert json.loads((tmp_path / "out" / "status.json").read_text())["failed"] == 1
+    assert sorted(path.name for path in (tmp_path / "out" / "records").iterdir()) == [
+        "02_faithfulness_decay-n_items=4.json",
+        "02_faithfulness_decay-n_items=8.json",
+    ]
+    frame = pd.read_parquet(tmp_path / "out" / "results.parquet")
+    assert frame.cell.nunique() == 2 and list(frame.columns) == sweep.COLUMNS
+    assert len(pd.read_csv(tmp_path / "out" / "results.csv")) == len(frame)
+    report = (tmp_path / "out" / "report.html").read_text()
+    assert "02_faithfulness_decay-n_items=4" in report and (tmp_path / "out/forest.png").exists()
+
+
+def test_a_record_that_is_there_is_kept_and_another_key_makes_it_anew(cache, prepared, tmp_path):
+    (cell,) = grid(Study(notebooks=["02"], bases=[0]))
+    sweep.run([cell], tmp_path, 1, lambda text: None)
+    path = tmp_path / "records" / "02_faithfulness_decay.json"
+    before = path.stat().st_mtime_ns
+    sweep.run([cell], tmp_path, 1, lambda text: None)
+    assert path.stat().st_mtime_ns == before
+    cell.run.key = "another"
+    sweep.run([cell], tmp_path, 1, lambda text: None)
+    assert path.stat().st_mtime_ns != before
+
+
+def test_the_table_has_a_row_a_base_and_one_for_all():
+    frame = tidy({"a cell": KEPT})
+    effect = frame[(frame.measure == KEPT.primary.measure) & (frame.arm == KEPT.primary.arm)]
+    effect = effect[effect.minus == KEPT.primary.minus].set_index("base")
+    whole = effect.loc["all"]
+    assert whole.estimate == KEPT.primary.estimate and whole.low == KEPT.primary.low
+    for base, value in KEPT.primary.by_base.items():
+        assert effect.loc[str(base)].estimate == value and pd.isna(effect.loc[str(base)].low)
+    assert set(frame.seeds) == {"0"} and set(frame.finding) == {"faithfulness_decay"}
+
+
+def test_the_command_says_what_it_would_do_and_refuses_with_exit_code_2(cache):
+    asked = ["sweep", "02", "--bases", "0", "-p", "n_items=4,8", "--dry-run"]
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 0 and "2 records; 2 pieces to make" in done.output
+    refused = CliRunner().invoke(app, ["sweep", "nowhere.yaml"])
+    assert refused.exit_code == 2 and "nowhere.yaml can't be read as YAML" in refused.output
+
+
+def test_the_command_ends_with_1_where_a_piece_failed(cache, monkeypatch, tmp_path):
+    lost = SimpleNamespace(name="02, base 0, seed 0", reason="no disk")
+    monkeypatch.setattr(sweep, "run", lambda *rest: ([], [lost]))
+    done = CliRunner().invoke(app, ["sweep", "02", "--bases", "0", "--out", str(tmp_path)])
+    assert done.exit_code == 1 and "failed: 02, base 0, seed 0: no disk" in done.output
