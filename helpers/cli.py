@@ -1,4 +1,4 @@
-"""The `workbook` command: run, report, pretrain, card, warmup, lab, doctor."""
+"""The `workbook` command: run, sweep, report, arms, pretrain, card, warmup, lab, doctor."""
 
 import os
 import platform

@@ -12,7 +12,7 @@ from helpers.lm import judge
 from helpers.lm.generation import Completion
 from helpers.stats.intervals import kappa
 from helpers.text import declines
-from helpers.text.abstention import abstained, decline, labelled_responses
+from helpers.text.abstention import LABELLED, abstained, decline, labelled_responses
 from helpers.text.answers import equal, final_answer
 from helpers.world import scene
 
@@ -416,6 +416,8 @@ def test_rules_agree_with_the_labels_of_replies_that_they_were_not_made_on():
     test = labelled_responses().query("split == 'test'")
     said = test["response"].map(abstained)
     assert (test["abstains"] == said).mean() > 0.93
+    told = f"{(test['abstains'] == said).sum()} of {len(test)}"
+    assert told in (LABELLED.parent / "README.md").read_text(), "the data's README says otherwise"
     assert kappa(test["abstains"], said).estimate > 0.8
     assert said[test["abstains"]].mean() > 0.85  # recall
     assert test["abstains"][said].mean() > 0.85  # precision
