@@ -270,7 +270,9 @@ def lab(
     allow_root: Annotated[bool, typer.Option("--allow-root", help="Also as root.")] = False,
 ) -> None:
     """Open JupyterLab on notebook 0."""
-    command = [sys.executable, "-m", "jupyter", "lab", "notebooks/00_start_here.ipynb"]
+    from helpers.run.saved import OPTION
+
+    command = [sys.executable, "-m", "jupyter", "lab", "notebooks/00_start_here.ipynb", OPTION]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         if not allow_root:
             raise refuse(

@@ -17,6 +17,7 @@ import nbformat
 import pytest
 
 from helpers import ROOT
+from helpers.run import saved
 
 TINY = {
     "01_abstention_loss": {"bases": "[0]", "n_pairs": "2", "doses": "[0, 1, 2]"},
@@ -91,6 +92,7 @@ def lab(tmp_path, request):
         f"--ServerApp.root_dir={root}",
     ]
     command += [
+        saved.OPTION,
         "--expose-app-in-browser",
         "--LabApp.news_url=",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
@@ -196,6 +198,15 @@ def test_notebook_1_runs_in_jupyterlab_and_a_knob_moves_its_figure(lab, browser,
     handle.send_keys(Keys.ARROW_RIGHT)
     wait("the figure to follow its knob", lambda: redrawn(browser, box, image))
     assert not box.find_elements("css selector", ".workbook-stale")
+
+    browser.execute_script("window.jupyterapp.commands.execute('docmanager:save')")
+    file = tmp_path / "root" / "01_abstention_loss.ipynb"
+    wait("the notebook to be saved", lambda: saved.SAID in file.read_text())
+    assert saved.VIEW not in file.read_text() and "image/png" in file.read_text()
+    browser.execute_script("window.jupyterapp.commands.execute('kernelmenu:shutdown')")
+    browser.get(lab + "&reset")
+    wait("the notebook to reopen", lambda: saved.SAID in browser.page_source)
+    assert "Error displaying widget" not in browser.page_source
 
 
 @pytest.mark.parametrize("lab", ["03_sft_accuracy_trap"], indirect=True)
