@@ -23,6 +23,7 @@ STYLE = (
     ".noUi-handle:focus-visible {outline: 3px solid #006ba6}</style>"
 )
 """How a picture looks that a knob has left behind, and a knob that has the focus."""
+COMPUTES = "What is drawn above is computed already; the rest is when you first ask, and then kept."
 SETTLES = 0.1
 """Seconds in which a knob may be turned on before its picture is drawn."""
 BATCH_TOOLS = {"papermill", "nbconvert", "jupyter-nbconvert", "jupyter-execute"}
@@ -140,7 +141,8 @@ def explore(
     if live():
         more = live_only or {}
         whole = {name: merged(options, more.get(name, [])) for name, options in grid.items()}
-        display(knobs(draw, whole))
+        start = {name: options[0] for name, options in grid.items()}
+        display(knobs(draw, whole, start, COMPUTES if more else ""))
 
 
 def rewrite(draw: Callable[[str], Figure], text: str) -> None:
@@ -211,21 +213,27 @@ def sheet(figures: list[Picture]) -> Picture:
     return whole
 
 
-def knobs(draw: Callable[..., Picture], grid: dict[str, list]):
-    """The live box: one control a knob, and the picture that follows them."""
+def knobs(
+    draw: Callable[..., Picture], grid: dict[str, list], start: dict[str, Any], note: str = ""
+):
+    """The live box: one control a knob, each at its start, and the picture that follows them."""
     import ipywidgets
 
     controls = {}
     for name, options in grid.items():
         label = dict(description=name.replace("_", " "), style={"description_width": "initial"})
-        label["tooltip"] = label["description"]
+        label |= {"tooltip": label["description"], "value": start[name]}
         if isinstance(options[0], str):
             controls[name] = ipywidgets.Dropdown(options=options, **label)
         else:  # a slow picture is drawn when the knob is let go
             controls[name] = ipywidgets.SelectionSlider(
                 options=options, continuous_update=False, layout={"width": "60%"}, **label
             )
-    live_one = LivePicture(lambda: draw(**{name: one.value for name, one in controls.items()}))
+
+    def drawn() -> Picture:
+        return draw(**{name: control.value for name, control in controls.items()})
+
+    live_one = LivePicture(drawn, note)
     for control in controls.values():
         control.observe(lambda _: live_one.turn(), names="value")
     live_one.redraw()
@@ -236,14 +244,15 @@ class LivePicture:
     """A picture that is drawn anew when a control moves: meanwhile the old one greys and a line
     says so, the newest setting wins, and what fails is said.
 
-    parts: the line and the picture, to be shown below each other.
+    parts: the line and the picture, to be shown below each other. note: what the line says where
+    there is nothing else to say.
     """
 
-    def __init__(self, draw: Callable[[], Picture]):
+    def __init__(self, draw: Callable[[], Picture], note: str = ""):
         import ipywidgets
 
-        self.draw = draw
-        self.status, self.picture = ipywidgets.HTML(STYLE), ipywidgets.Output()
+        self.draw, self.idle = draw, f"{STYLE}<i>{note}</i>"
+        self.status, self.picture = ipywidgets.HTML(self.idle), ipywidgets.Output()
         self.parts = [self.status, self.picture]
         self.turned, self.took = 0, 0.0
 
@@ -269,7 +278,7 @@ class LivePicture:
         data = {"text/plain": repr(figure), "text/html": figure.as_html()}
         self.picture.outputs = ({"output_type": "display_data", "data": data, "metadata": {}},)
         self.picture.remove_class(STALE)
-        self.status.value = STYLE
+        self.status.value = self.idle
 
 
 def soon(function: Callable[[], None]) -> None:

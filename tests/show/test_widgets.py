@@ -69,11 +69,13 @@ def test_with_a_front_end_explore_adds_knobs_with_the_settings_that_take_time(
         return picture(dose=dose)
 
     monkeypatch.setattr(widgets, "live", lambda: True)
-    widgets.explore(draw, live_only={"dose": [40]}, dose=[0, 80])
-    slider = displayed[-1].children[0]
-    assert slider.options == (0, 40, 80) and not slider.continuous_update
+    widgets.explore(draw, live_only={"dose": [0, 40]}, dose=[80, 20])
+    slider, status, _ = displayed[-1].children
+    assert slider.options == (0, 20, 40, 80) and not slider.continuous_update
+    assert slider.value == 80, "it starts where its author would"
+    assert "when you first ask" in status.value
     slider.value = 40
-    assert drawn == [0, 80, 0, 40]
+    assert drawn == [80, 20, 80, 40]
 
 
 def test_while_a_picture_is_drawn_the_old_one_greys_and_the_newest_setting_wins(
@@ -107,7 +109,7 @@ def test_a_picture_that_fails_says_so_beside_its_knob(displayed, monkeypatch):
         return picture(dose=dose)
 
     monkeypatch.setattr(widgets, "live", lambda: True)
-    box = widgets.knobs(draw, {"dose": [0, 1]})
+    box = widgets.knobs(draw, {"dose": [0, 1]}, {"dose": 0})
     box.children[0].value = 1
     assert "ValueError: no &lt;such&gt; dose" in box.children[1].value
 
