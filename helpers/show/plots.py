@@ -89,9 +89,11 @@ def bar(
     )
 
 
-def fit(ax: Axes, table: pd.DataFrame, limits: tuple[float, float], upright: bool = False) -> None:
-    """Fit an axis to what is drawn of a measure that lies between `limits`: these are lines where
-    they are seen, and named where they are not. table: estimate, low, high, by_base.
+def fit(ax: Axes, table: pd.DataFrame, limits: tuple[float, float], upright: bool = False) -> str:
+    """Fit an axis to what is drawn of a measure that lies between `limits`, which are lines where
+    they are seen; returns words on them for its label, "" where all of them is shown.
+
+    table: estimate, low, high, by_base.
     """
     drawn = [*table.estimate, *table.get("low", []), *table.get("high", [])]
     drawn += [
@@ -105,10 +107,7 @@ def fit(ax: Axes, table: pd.DataFrame, limits: tuple[float, float], upright: boo
     for at in limits:
         (ax.axhline if upright else ax.axvline)(at, color="0.8", lw=1, zorder=0)
     (ax.set_ylim if upright else ax.set_xlim)(low, high)
-    if high - low < 0.8 * whole:
-        place = {"xy": (1, 1) if upright else (1, 0), "xycoords": "axes fraction"}
-        ends = {"ha": "right", "va": "top" if upright else "bottom", "fontsize": 12, "color": GREY}
-        ax.annotate(f"the whole range: {limits[0]:g} to {limits[1]:g}", **place, **ends)
+    return f" (of {limits[0]:g} to {limits[1]:g})" if high - low < 0.8 * whole else ""
 
 
 def slopes(rows: pd.DataFrame, title: str, look: Look) -> Figure:
@@ -174,8 +173,9 @@ def dose_response(table: pd.DataFrame, names: Sequence[str], title: str, look: L
             for row in rows.itertuples():
                 bar(ax, row, row.dose, look.colour(arm), upright=True)
             ends[arm] = rows.estimate.iloc[-1]
+        part = ""
         if look.ranges.get(name) == (0, 1):
-            fit(ax, table[table.measure == name], (0, 1), upright=True)
+            part = fit(ax, table[table.measure == name], (0, 1), upright=True)
         else:
             ax.axhline(0, color="0.8", lw=1, zorder=0)
         low, high = ax.get_ylim()
@@ -191,7 +191,8 @@ def dose_response(table: pd.DataFrame, names: Sequence[str], title: str, look: L
                 va="center",
                 fontsize=12,
             )
-        ax.set(xlabel="training steps", title=look.label(name), xlim=(-0.05 * last, 1.02 * last))
+        ax.set(xlabel="training steps", title=look.label(name) + part)
+        ax.set_xlim(-0.05 * last, 1.02 * last)
         ax.set_xticks(sorted({*start.dose, *table.dose}))
     return figure
 
@@ -205,8 +206,8 @@ def compare(
     """
     arms = list(dict.fromkeys(table.arm))
     figure, (ax,) = canvas(title, look.stamp, height=tall(table, by), width=width)
-    beside(ax, table, by, look)
-    ax.set(xlabel=xlabel)
+    part = beside(ax, table, by, look)
+    ax.set(xlabel=xlabel + part)
     columns = min(len(arms), 3) if width >= WIDTH else 1
     ax.legend(
         loc="lower left",
@@ -225,8 +226,8 @@ def compare_measures(table: pd.DataFrame, by: str, title: str, look: Look) -> Fi
     measures = list(dict.fromkeys(table.measure))
     figure, axes = canvas(title, look.stamp, len(measures), tall(table, by))
     for ax, name in zip(axes, measures, strict=True):
-        beside(ax, table[table.measure == name], by, look)
-        ax.set_title(fill(look.label(name), 30), fontsize=13)
+        part = beside(ax, table[table.measure == name], by, look)
+        ax.set_title(fill(look.label(name) + part, 30), fontsize=13)
     for ax in axes[1:]:
         ax.set_yticklabels([])
     if table.arm.nunique() > 1:
@@ -240,8 +241,10 @@ def tall(table: pd.DataFrame, by: str) -> float:
     return 2.3 + max(0.55, 0.16 * table.arm.nunique()) * table[by].nunique()
 
 
-def beside(ax: Axes, table: pd.DataFrame, by: str, look: Look) -> None:
-    """Every arm beside the others, row by row of the column `by`, from top to bottom."""
+def beside(ax: Axes, table: pd.DataFrame, by: str, look: Look) -> str:
+    """Every arm beside the others, row by row of the column `by`, from top to bottom; returns what
+    `fit` does.
+    """
     names = list(dict.fromkeys(table[by]))
     arms = list(dict.fromkeys(table.arm))
     for i, arm in enumerate(arms):
@@ -254,10 +257,12 @@ def beside(ax: Axes, table: pd.DataFrame, by: str, look: Look) -> None:
             bar(ax, row, height, shade)
     ax.set(yticks=range(len(names)), yticklabels=[fill(look.label(name), 34) for name in names])
     if table.estimate.between(0, 1).all() and not (table.low < 0).any():
-        fit(ax, table, (0, 1))
+        part = fit(ax, table, (0, 1))
     else:
+        part = ""
         ax.axvline(0, color="0.8", lw=1, zorder=0)
     ax.set_ylim(len(names) - 0.5, -0.5)
+    return part
 
 
 def curves(

@@ -172,7 +172,7 @@ def test_an_axis_fits_what_is_drawn_and_says_where_the_measure_ends(spread, says
     figure = plots.compare(table, "scenario", "recall", "Title", LOOK)
     low, high = figure.axes[0].get_xlim()
     assert low <= 0.95 - spread and high >= 0.95 and 0.2 <= high - low <= max(0.3, 1.3 * spread)
-    assert ("the whole range: 0 to 1" in texts(figure)) == says
+    assert ("recall (of 0 to 1)" in texts(figure)) == says
 
 
 def test_a_dose_response_starts_at_before_and_draws_its_intervals(drawn):

@@ -63,7 +63,8 @@ def meter(lab: SftAccuracyTrap, item: Item, text: str) -> Figure:
         f"{len(labels)} steps take the right answer's perplexity from {found['ppl'][0]:.2f} to "
         f"{found['ppl'][-1]:.2f}: {found['log_infogain']:.2f} nats a step"
     )
-    by = f"scorer {lab.scorer(lab.p.bases[0]).name}"
+    scorer = lab.scorer(lab.p.bases[0])
+    by = f"scorer {scorer.about.get('name', scorer.name)}"
     stamp = f"{by} · {lab.stamp(1, lab.p.bases[:1], lab.p.seeds[:1])}"
     xlabel = "nats a token that the step tells of the right answer"
     return plots.forest(rows, xlabel, title, lab.look.stamped(stamp))
