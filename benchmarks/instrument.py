@@ -78,11 +78,13 @@ def nothing(lab: Finding, seed: int) -> None:
 
 
 def swapped(slot: str, other: str) -> Callable[[Finding], None]:
-    """An effect: one arm is given all that another said."""
+    """An effect: one arm is given all that another said, in the tables that both have."""
 
     def plant(lab: Finding) -> None:
-        for table, arm, dose, more in list(lab.needed()):
-            if arm == slot:
+        needed = list(lab.needed())
+        said = {(table, str(more)) for table, arm, _, more in needed if arm == other}
+        for table, arm, dose, more in needed:
+            if arm == slot and (not said or (table, str(more)) in said):
                 rows = getattr(lab, table)
                 rows.plant(slot, rows(other, **more), dose, **more)
 
