@@ -249,10 +249,13 @@ def results(folder: Path, cells: Sequence[Cell], found: Sequence[Record]) -> Non
 
 def forest(named: dict[str, Record]) -> Figure:
     """The effect of every record in smallest effects of interest, the published direction to the
-    right, with its bases.
+    right, with its bases; none where a gate failed.
     """
     rows = []
     for name, one in named.items():
+        if not one.passed:
+            rows.append({"label": f"{name}: a gate failed", "estimate": float("nan")})
+            continue
         effect = one.primary.interval.oriented(claims()[one.finding].direction or 1)
         rows.append(
             {

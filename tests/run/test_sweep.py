@@ -128,6 +128,18 @@ def test_a_record_that_is_there_is_kept_and_another_key_makes_it_anew(cache, pre
     assert path.stat().st_mtime_ns != before
 
 
+def test_the_forest_draws_effects_in_smallest_ones_and_nothing_where_a_gate_failed():
+    failed = KEPT.model_copy(
+        update={"gates": [KEPT.gates[0].model_copy(update={"passed": False}), *KEPT.gates[1:]]}
+    )
+    (ax,) = sweep.forest({"whole": KEPT, "lame": failed}).axes
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["whole", "lame: a gate failed"]
+    drawn = [line for line in ax.lines if len(line.get_xdata()) == 1]
+    direction = sweep.claims()[KEPT.finding].direction
+    (effect,) = [line.get_xdata()[0] for line in drawn]
+    assert effect == pytest.approx(direction * KEPT.primary.estimate / KEPT.delta)
+
+
 def test_the_table_has_a_row_a_base_and_one_for_all():
     frame = tidy({"a cell": KEPT})
     effect = frame[(frame.measure == KEPT.primary.measure) & (frame.arm == KEPT.primary.arm)]
