@@ -12,6 +12,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -192,14 +193,17 @@ def run(
 
 
 def recorded(cell: Cell, path: Path) -> Record:
-    """The record of a cell, from its tables; that which is there is kept."""
-    if path.is_file():
-        kept = record.read(path)
-        if kept.key == cell.run.key:
-            return kept
+    """The record of a cell, from its tables; one that is there is kept where it can be read and is
+    of the same run and code.
+    """
     module = plan.module_of(cell.run.notebook)
+    kind = plan.finding_in(module)
+    with suppress(FileNotFoundError, ValueError):
+        kept = record.read(path)
+        if (kept.key, kept.code) == (cell.run.key, kind.code()):
+            return kept
     began = time.monotonic()
-    lab = plan.finding_in(module)(sys.modules[module].Params.checked(plan.whole(cell.run)))
+    lab = kind(sys.modules[module].Params.checked(plan.whole(cell.run)))
     made = lab.record(None, 0.0).model_copy(
         update={
             "key": cell.run.key,

@@ -88,6 +88,10 @@ def prepared(monkeypatch):
         def __init__(self, p):
             self.p = p
 
+        @staticmethod
+        def code():
+            return KEPT.code
+
         def record(self, forecast, seconds):
             return KEPT.model_copy(update={"parameters": self.p.model_dump()})
 
@@ -123,6 +127,11 @@ def test_a_record_that_is_there_is_kept_and_another_key_makes_it_anew(cache, pre
     before = path.stat().st_mtime_ns
     sweep.run([cell], tmp_path, 1, lambda text: None)
     assert path.stat().st_mtime_ns == before
+    for text in ("{", record.read(path).model_copy(update={"code": "older"}).model_dump_json()):
+        path.write_text(text)
+        sweep.run([cell], tmp_path, 1, lambda text: None)
+        assert record.read(path).code == KEPT.code, "broken or of older code: made anew"
+    before = path.stat().st_mtime_ns
     cell.run.key = "another"
     sweep.run([cell], tmp_path, 1, lambda text: None)
     assert path.stat().st_mtime_ns != before
