@@ -14,6 +14,10 @@ from rich.table import Table
 
 from helpers import ROOT
 
+Seeds = Annotated[str, typer.Option(help="Training seeds, each on every base.")]
+Bases = Annotated[str, typer.Option(help="Pocket models, such as 0,1,2 or 0-2.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Processes at a time.")]
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -65,9 +69,9 @@ def run(
     p: Annotated[
         list[str] | None, typer.Option("-p", help="A notebook parameter, name=value.")
     ] = None,
-    bases: Annotated[str, typer.Option(help="Pocket models, such as 0,1,2 or 0-2.")] = "",
-    seeds: Annotated[str, typer.Option(help="Training seeds, each on every base.")] = "",
-    jobs: Annotated[int, typer.Option(min=1, help="Processes at a time.")] = 1,
+    bases: Bases = "",
+    seeds: Seeds = "",
+    jobs: Jobs = 1,
     fresh: Annotated[bool, typer.Option("--fresh", help="Train shipped arms anew.")] = False,
 ) -> None:
     """Run notebooks, write the report, show the verdicts. What is computed already is not computed
@@ -125,10 +129,10 @@ def sweep(
     p: Annotated[
         list[str] | None, typer.Option("-p", help="Values of a parameter, name=v1,v2.")
     ] = None,
-    bases: Annotated[str, typer.Option(help="Pocket models, such as 0-7.")] = "",
-    seeds: Annotated[str, typer.Option(help="Training seeds, each on every base.")] = "",
+    bases: Bases = "",
+    seeds: Seeds = "",
     out: Annotated[Path, typer.Option(help="Folder of records and results.")] = Path("sweep"),
-    jobs: Annotated[int, typer.Option(min=1, help="Processes at a time.")] = 1,
+    jobs: Jobs = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would do.")] = False,
 ) -> None:
     """Cross models, parameters, bases and seeds: a record for each combination, all results in one

@@ -122,15 +122,21 @@ def by_hand(path):
     return [c.source for c in cells if "by_hand" in c.metadata.get("tags", [])]
 
 
-@pytest.mark.parametrize("number", [3, -2])
-@pytest.mark.parametrize("path", [p for p in BOOKS if by_hand(p)], ids=lambda path: path.stem)
-def test_what_is_written_out_by_hand_agrees_with_the_helper(path, number):
+def begun(path, **asked):
+    """A notebook's names after its imports and checks, and its code from the parameters on."""
     index, cells = parameters(path)
     code = [c.source for c in cells[index:] if c.cell_type == "code"]
     here = {}
     exec(code[0], here)
-    here["bases"] = [0]
-    exec(code[1], here)  # imports, and the parameters checked
+    here |= asked
+    exec(code[1], here)
+    return here, code
+
+
+@pytest.mark.parametrize("number", [3, -2])
+@pytest.mark.parametrize("path", [p for p in BOOKS if by_hand(p)], ids=lambda path: path.stem)
+def test_what_is_written_out_by_hand_agrees_with_the_helper(path, number):
+    here, code = begun(path, bases=[0])
     exec(next(line for c in code for line in c.splitlines() if line.startswith("lab = ")), here)
     here["one"] = here["lab"].items[number]
     exec("\n".join(by_hand(path)), here)
@@ -151,11 +157,7 @@ def test_no_start_value_and_no_constant_passes_an_exercise(path, monkeypatch):
     monkeypatch.setattr(
         widgets, "check", lambda attempt, test, hint: checks.append((attempt, test))
     )
-    index, cells = parameters(path)
-    code = [c.source for c in cells[index:] if c.cell_type == "code"]
-    here = {}
-    exec(code[0], here)
-    exec(code[1], here)  # imports, and the parameters checked
+    here, code = begun(path)
     first = next(i for i, c in enumerate(code) if "widgets.check" in c)
     for cell in code[max(first - 3, 2) :]:
         with contextlib.suppress(NameError):  # what needs the models of the run

@@ -4,7 +4,7 @@ import difflib
 import json
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
 
@@ -80,12 +80,12 @@ def extras(path: str | Path) -> dict[str, dict[str, object]]:
 
 
 def refuse_ignored_sizes(
-    source: str | Path, asked: dict[str, object], of_pairs: bool, where: str
+    source: str | Path, asked: Iterable[str], of_pairs: bool, where: str
 ) -> None:
     """Raises ValueError for a size that was asked for and that a file takes no notice of.
 
-    asked: sizes by name; of_pairs: whether the notebook asks pairs, of which a GSM8K file then
-    gives as many as n_pairs says and nothing more; where: the notebook.
+    asked: names of parameters; of_pairs: whether the notebook asks pairs, of which a GSM8K file
+    then gives as many as n_pairs says and nothing more; where: the notebook.
     """
     _, first = next(_objects(source))
     counts = ("n_pairs" if of_pairs else "n_items") if _is_gsm8k(first) else ""

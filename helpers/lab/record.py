@@ -216,16 +216,17 @@ def write(record: Record) -> Path:
     Raises OSError in one sentence when the disk is full; no half record is ever left.
     """
     path = _place(record.finding, ".json")
-    record = record.model_copy(
-        update={
-            "key": os.environ.get("WORKBOOK_RUN_KEY", ""),
-            "command": os.environ.get("WORKBOOK_COMMAND", ""),
-            "complete": True,
-        }
-    )
-    write_atomically(path, record.model_dump_json(indent=1))
+    asked = os.environ.get
+    save(record, path, asked("WORKBOOK_RUN_KEY", ""), asked("WORKBOOK_COMMAND", ""))
     print("complete")
     return path
+
+
+def save(record: Record, path: Path, key: str, command: str) -> Record:
+    """Write a record to a file, complete, with the key of its run and the command that made it."""
+    whole = record.model_copy(update={"key": key, "command": command, "complete": True})
+    write_atomically(path, whole.model_dump_json(indent=1))
+    return whole
 
 
 def write_replies(finding: str, replies: pd.DataFrame) -> Path:

@@ -121,15 +121,17 @@ def prepare(
     What the processes print goes to FOLDER/pieces.log. watch: is told how far all is, whenever that
     changes. Raises KeyboardInterrupt after ending them.
     """
-    waiting, failed = list(pieces), []
-    done, began = 0.0, time.monotonic()
-    finished = 0
+    waiting, done, failed = list(pieces), [], []
+    began = time.monotonic()
+
+    def minutes_left() -> float:
+        rest = sum(one.minutes for one in [*waiting, *active.values()])
+        made = sum(one.minutes for one in done)
+        return rest * (time.monotonic() - began) / 60 / made if made else rest
 
     def status() -> None:
-        rest = sum(one.minutes for one in [*waiting, *active.values()])
-        pace = (time.monotonic() - began) / 60 / done if done else 1.0
-        counts = {"done": finished, "failed": len(failed), "running": len(active)}
-        counts |= {"waiting": len(waiting), "minutes left": round(rest * pace, 1)}
+        counts = {"done": len(done), "failed": len(failed), "running": len(active)}
+        counts |= {"waiting": len(waiting), "minutes left": round(minutes_left(), 1)}
         watch(counts | {"failures": {piece.name: piece.reason for piece in failed}})
 
     pool = new_pool(jobs, folder)
@@ -163,10 +165,9 @@ def prepare(
                         time.sleep(0.5)  # there is nothing to do but wait for that arm
                     continue
                 write_atomically(piece.mark, "")
-                done += piece.minutes
-                finished += 1
-                rest = sum(one.minutes for one in [*waiting, *active.values()])
-                say(f"{piece.name}: done; {told(len(waiting) + len(active), rest, done, began)}")
+                done.append(piece)
+                rest = f"{len(waiting) + len(active)} left, about {minutes_left():.0f} min"
+                say(f"{piece.name}: done; {rest}")
     except KeyboardInterrupt:
         for child in psutil.Process().children(recursive=True):
             child.terminate()
@@ -184,12 +185,6 @@ def killed(running: list[Piece], waiting: list[Piece]) -> tuple[list[Piece], lis
         piece.reason = "its process was killed (out of memory is the usual reason)"
     again = [piece for piece in running if piece.attempts < ATTEMPTS]
     return again + waiting, [piece for piece in running if piece.attempts >= ATTEMPTS]
-
-
-def told(left: int, minutes_left: float, minutes_done: float, began: float) -> str:
-    """How many pieces are left, and how long they take by the pace so far."""
-    pace = (time.monotonic() - began) / 60 / minutes_done
-    return f"{left} left, about {minutes_left * pace:.0f} min"
 
 
 def new_pool(jobs: int, folder: Path) -> ProcessPoolExecutor:

@@ -171,8 +171,8 @@ def plan(
         except ValueError as error:
             raise ValueError(f"{notebook.stem}: {error}") from None
         if whole.get("questions"):
-            sizes = {name: given[name] for name in asked if name in given}
-            refuse_ignored_sizes(whole["questions"], sizes, "n_pairs" in whole, notebook.stem)
+            own = [name for name in asked if name in given]
+            refuse_ignored_sizes(whole["questions"], own, "n_pairs" in whole, notebook.stem)
         named |= {whole[name] for name in MODELS if whole.get(name)} - {"pocket"}
         read |= {(whole["questions"], whole.get("model", ""))} if whole.get("questions") else set()
         runs.append(Run(notebook, given, key(notebook, whole)))

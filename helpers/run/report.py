@@ -57,6 +57,11 @@ def report(folder: Path) -> Path:
     ]
     for path in notebooks:
         parts += chapter(path, found.get(path.stem))
+    return write_page(folder, parts)
+
+
+def write_page(folder: Path, parts: list[str]) -> Path:
+    """Write FOLDER/report.html of parts that are HTML."""
     html = (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(folder.name)}"
         f"</title><style>{STYLE}</style><body>{''.join(parts)}</body></html>"

@@ -30,7 +30,7 @@ from helpers.lm.cache import write_atomically
 from helpers.run import pieces, plan
 from helpers.run.pieces import Piece
 from helpers.run.plan import Run
-from helpers.run.report import HEADS, STYLE, table, verdict_row
+from helpers.run.report import HEADS, table, verdict_row, write_page
 from helpers.show import plots
 from helpers.show.look import Look
 
@@ -204,27 +204,19 @@ def recorded(cell: Cell, path: Path) -> Record:
             return kept
     began = time.monotonic()
     lab = kind(sys.modules[module].Params.checked(plan.whole(cell.run)))
-    made = lab.record(None, 0.0).model_copy(
-        update={
-            "key": cell.run.key,
-            "command": record.command_line(),
-            "seconds": time.monotonic() - began,
-            "complete": True,
-        }
-    )
-    write_atomically(path, made.model_dump_json(indent=1))
-    return made
+    made = lab.record(None, 0.0)
+    made = made.model_copy(update={"seconds": time.monotonic() - began})
+    return record.save(made, path, cell.run.key, record.command_line())
 
 
 def tidy(named: dict[str, Record]) -> pd.DataFrame:
     """Every value of every record, a row a base and one for all of them; columns: `COLUMNS`."""
     rows = []
     for name, one in named.items():
-        about = {"cell": name, "finding": one.finding, "model": one.model}
-        about["seeds"] = ",".join(map(str, one.seeds))
+        seeds = ",".join(map(str, one.seeds))
+        about = {"cell": name, "finding": one.finding, "model": one.model, "seeds": seeds}
         for value in one.values:
-            own = about | {key: getattr(value, key) for key in COLUMNS if hasattr(value, key)}
-            own["seeds"] = about["seeds"]
+            own = value.model_dump() | about
             rows.append(own | {"base": WHOLE})
             nothing = {"low": float("nan"), "high": float("nan")}
             for base, estimate in value.by_base.items():
@@ -239,16 +231,13 @@ def results(folder: Path, cells: Sequence[Cell], found: Sequence[Record]) -> Non
     frame = tidy(named)
     write_atomically(folder / "results.csv", frame.to_csv(index=False).rstrip())
     frame.to_parquet(folder / "results.parquet")
-    parts = [table(["cell", *HEADS], [[name, *verdict_row(one)] for name, one in named.items()])]
+    rows = [[name, *verdict_row(one)] for name, one in named.items()]
+    parts = [f"<h1>Sweep {escape(folder.name)}</h1>", table(["cell", *HEADS], rows)]
     if named:
         forest(named).savefig(folder / "forest.png", dpi=100)
         parts.append('<figure><img alt="All effects" src="forest.png"></figure>')
-    html = (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(folder.name)}</title>"
-        f"<style>{STYLE}</style><body><h1>Sweep {escape(folder.name)}</h1>{''.join(parts)}"
-        '<p class=small>All numbers: <a href="results.csv">results.csv</a></p></body></html>'
-    )
-    write_atomically(folder / "report.html", html)
+    parts.append('<p class=small>All numbers: <a href="results.csv">results.csv</a></p>')
+    write_page(folder, parts)
 
 
 def forest(named: dict[str, Record]) -> Figure:

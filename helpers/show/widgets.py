@@ -145,7 +145,7 @@ def explore(
         display(knobs(draw, whole, start, COMPUTES if more else ""))
 
 
-def rewrite(draw: Callable[[str], Figure], text: str) -> None:
+def rewrite(draw: Callable[[str], Picture], text: str) -> None:
     """Show `draw(text)`, always; then, in a front end, a box in which the reader rewrites the
     text, with a button that draws it again.
     """

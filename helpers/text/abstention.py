@@ -54,8 +54,9 @@ disclaimer, and an answer for each reading, as Kirichenko et al. (arXiv 2506.090
 A_SENTENCE = 4
 """Words from which on what is marked without a number is read with the text around it."""
 _CLAUSE_END = re.compile(r"[.!?][\"')*]*\s+|[;\n]\s*")
-#: An answer has been given already when a caveat opens a new sentence or turns on one.
+#: "To determine that, I would need a clock." is no answer before a caveat.
 _NEEDED = re.compile(r"\bto (?:determine|answer|find|know|tell)\b[^.!?]*[.!?]\s", re.IGNORECASE)
+#: An answer has been given already when a caveat opens a new sentence or turns on one.
 _ANSWER_BEFORE = re.compile(r"\w[.!]\s|(?<!sorry, )\b(?:but|though|although)\b", re.IGNORECASE)
 #: A sentence that opens by counting something: "This means that 40 guests did not get one."
 _COUNTED = re.compile(

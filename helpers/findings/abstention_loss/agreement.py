@@ -15,7 +15,8 @@ from helpers.text import abstention, classifier
 if TYPE_CHECKING:
     from helpers.findings.abstention_loss.experiment import AbstentionLoss
 
-RULES, CLASSIFIER, JUDGE = "phrase rules", "linear classifier", "judge Qwen2.5-Coder-1.5B-Instruct"
+RULES, CLASSIFIER = "phrase rules", "linear classifier"
+KEPT_JUDGE = "judge Qwen2.5-Coder-1.5B-Instruct"
 """The rulers that are measured always; what the judge said is kept beside the labels."""
 LEAST_KAPPA = 0.6
 """Gate, fixed in advance: agreement is usually called substantial from here on."""
@@ -59,7 +60,7 @@ def ruler(lab: AbstentionLoss) -> pd.DataFrame:
     said = {
         RULES: (rows, said_by_rules(rows)),
         CLASSIFIER: (rows, classifier.abstained(rows.response).tolist()),
-        JUDGE: (own, own.judge.astype(bool).tolist()),
+        KEPT_JUDGE: (own, own.judge.astype(bool).tolist()),
     }
     if lab.p.judge:
         found, shown = lab.judged("judge", 0), quoted()
