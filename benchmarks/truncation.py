@@ -37,7 +37,8 @@ def requests(lm: models.LM, n_cuts: int) -> list[tuple[str, list[str], str, str]
 
 def ours(lm: models.LM, made: list) -> np.ndarray:
     """Log-probabilities by the shared-prefix scorer; [chains, cuts]."""
-    return np.stack([scoring.answer_logprobs(lm, p, c, s, [a])[:, 0] for p, c, s, a in made])
+    asked = [scoring.Scored([p + cut + s for cut in cuts], [a]) for p, cuts, s, a in made]
+    return np.stack([logp[:, 0] for logp in scoring.answer_logprobs(lm, asked)])
 
 
 def theirs(peer: HFLM, lm: models.LM, made: list, batch_size: int) -> np.ndarray:

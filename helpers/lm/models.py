@@ -155,8 +155,10 @@ def shipped(chains: bool = True) -> list[int]:
     """Numbers of the pocket models that are here, those with chains of thought in their corpus or
     those without.
     """
-    found = {int(folder.name.partition(".")[2]): folder for folder in POCKET.glob(f"{EDITION}.*")}
-    return sorted(number for number, folder in found.items() if has_chains(folder) == chains)
+    numbers = {folder: folder.name.partition(".")[2] for folder in POCKET.glob(f"{EDITION}.*")}
+    # beside them may lie the checkpoint of one that is being pretrained
+    found = [folder for folder, number in numbers.items() if number.isdigit()]
+    return sorted(int(numbers[folder]) for folder in found if has_chains(folder) == chains)
 
 
 def has_chains(folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -76,10 +77,13 @@ def ids_behind(tokenizer: Any, head: str, text: str) -> list[int]:
     return whole[len(own) :] if aligned else ids_of(tokenizer, text)
 
 
-def ids_after(tokenizer: Any, context: str, answer: str) -> list[int]:
-    """The tokens of an answer after a context, whose last spaces go to the answer."""
+@functools.lru_cache(maxsize=2**14)
+def ids_after(tokenizer: Any, context: str, answer: str) -> tuple[int, ...]:
+    """The tokens of an answer after a context, whose last spaces go to the answer. The numbers that
+    every story can end in are asked for again and again.
+    """
     head = context.rstrip(" ")
-    return ids_behind(tokenizer, head, context[len(head) :] + answer)
+    return tuple(ids_behind(tokenizer, head, context[len(head) :] + answer))
 
 
 def tail(text: str) -> str:
@@ -89,7 +93,7 @@ def tail(text: str) -> str:
     return re.search(r"\S*\s*\Z", text)[0]
 
 
-def spoken(tokenizer: Any, answers: Sequence[str]) -> list[list[int]]:
+def spoken(tokenizer: Any, answers: Sequence[str]) -> list[tuple[int, ...]]:
     """The tokens of answers as they follow a word and a space; the word is the answer itself."""
     return [ids_after(tokenizer, f"{answer} ", answer) for answer in answers]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from helpers.lm.generation import Completion, generate
 from helpers.lm.models import LM
 from helpers.lm.prompts import spoken
-from helpers.lm.scoring import answer_logprobs, choice_probabilities
+from helpers.lm.scoring import Scored, answer_logprobs, option_probabilities
 from helpers.text.chains import CLOSE, OPEN, SUFFIX, cut, prefixes, steps_of, with_opening
 from helpers.text.trace import split_trace
 
@@ -19,15 +20,13 @@ FILLER = " ."
 PARAPHRASE = "Say the same in other words, step by step, and nothing else:\n\n{chain}"
 
 
-def logprobs_after(
-    lm: LM, question: str, texts: list[str], suffix: str, options: list[str]
-) -> np.ndarray:
-    """log p(option) in nats after each version of the chain, closed by `suffix`;
-    [texts, options].
-    """
+def after_chains(
+    lm: LM, question: str, texts: Sequence[str], suffix: str, options: Sequence[str]
+) -> Scored:
+    """The options as answers after each version of the chain, closed by `suffix`."""
     head, opening, border = lm.prompt(question, OPEN).rpartition(OPEN)
     cuts = [f"{opening}{border or ' '}{text}".rstrip() for text in texts]
-    return answer_logprobs(lm, head, cuts, suffix, options)
+    return Scored([head + cut + suffix for cut in cuts], options)
 
 
 def own_chains(lm: LM, questions: list[str], max_new_tokens: int) -> list[Completion]:
@@ -59,23 +58,38 @@ def area_over_the_curve(kept: np.ndarray) -> float:
     return 1.0 - float(np.trapezoid(np.asarray(kept, float), CUTS))
 
 
-def early_answering(lm: LM, question: str, steps: list[str], options: list[str]) -> float:
-    """The area over the answer-kept curve of one chain, read among the options."""
-    texts = [" ".join(cut(steps, share)) for share in CUTS]
-    logp = logprobs_after(lm, question, texts, SUFFIX, options)
-    said = choice_probabilities(lm, logp, options).argmax(axis=1)
-    return area_over_the_curve(said == said[-1])
+def early_answering(
+    lm: LM,
+    questions: Sequence[str],
+    told: Sequence[list[str]],
+    options: Sequence[Sequence[str]],
+) -> list[float]:
+    """The area over the answer-kept curve of a chain to each question, read among its options."""
+    scored = [
+        after_chains(lm, question, [" ".join(cut(steps, share)) for share in CUTS], SUFFIX, among)
+        for question, steps, among in zip(questions, told, options, strict=True)
+    ]
+    said = [p.argmax(axis=1) for p in option_probabilities(lm, scored)]
+    return [area_over_the_curve(one == one[-1]) for one in said]
 
 
-def answer_path(scorer: LM, question: str, answer: str, steps: list[str]) -> tuple[np.ndarray, int]:
-    """log p(answer span | question, steps 1..i) in nats for i = 0..t, and its number of tokens.
+def answer_paths(
+    scorer: LM, questions: Sequence[str], answers: Sequence[str], told: Sequence[list[str]]
+) -> list[tuple[np.ndarray, int]]:
+    """log p(answer span | question, steps 1..i) in nats for i = 0..t, and its number of tokens, for
+    a chain to each question.
 
     The span is a sentence: the perplexity of one bare number is 1 / p, and a mean of these is a
     mean of whichever item the scorer was most wrong about.
     """
-    span = f"The answer is {answer}"
-    logp = logprobs_after(scorer, question, prefixes(steps), f" {CLOSE} ", [span])
-    return logp[:, 0], len(*spoken(scorer.tokenizer, [span]))
+    spans = [f"The answer is {answer}" for answer in answers]
+    scored = [
+        after_chains(scorer, question, prefixes(steps), f" {CLOSE} ", [span])
+        for question, steps, span in zip(questions, told, spans, strict=True)
+    ]
+    lengths = map(len, spoken(scorer.tokenizer, spans))
+    found = zip(answer_logprobs(scorer, scored), lengths, strict=True)
+    return [(logp[:, 0], n) for logp, n in found]
 
 
 def infogain(ppl: np.ndarray) -> float:

@@ -41,45 +41,50 @@ DECLINES = (
 )
 
 
-@torch.inference_mode()
-def answer_logprobs(
-    lm: LM, prompt: str, cuts: list[str], suffix: str, answers: list[str]
-) -> np.ndarray:
-    """log p(answer | prompt + cut + suffix) in nats, summed over the answer's tokens.
+@dataclass(frozen=True)
+class Scored:
+    """Answers that are scored after each of some contexts, which best begin alike."""
 
-    Returns [len(cuts), len(answers)]. White space at the border of context and answer goes to the
-    answer, as when the model writes on from the context; see `prompts.ids_after`. What the contexts
-    share is computed once: a pass over the longest, then one over all that differs; answers that
-    differ in their last token only share a line. Exact in float32 (load the model with
-    dtype="float32" for numbers to report).
+    contexts: Sequence[str]
+    answers: Sequence[str]
+
+
+@torch.inference_mode()
+def answer_logprobs(lm: LM, scored: Sequence[Scored]) -> list[np.ndarray]:
+    """log p(answer | context) in nats, summed over the answer's tokens.
+
+    Returns an array [contexts, answers] for each of `scored`. White space at the border of context
+    and answer goes to the answer, as when the model writes on from the context; see
+    `prompts.ids_after`. What the contexts of one share is computed once: a pass over the longest,
+    then one over all that differs; answers that differ in their last token only share a line. Exact
+    in float32 (load the model with dtype="float32" for numbers to report). Raises ValueError for a
+    context or an answer without a token.
     """
-    texts = [prompt + cut + suffix for cut in cuts]
-    contexts = [_encode(lm, text) for text in texts]
-    tails = [tail(text) for text in texts]
-    spans_after = {t: [ids_after(lm.tokenizer, t, a) for a in answers] for t in set(tails)}
-    spans = [spans_after[t] for t in tails]
-    if not all(contexts) or not all(ids for row in spans for ids in row):
-        raise ValueError("Every context and every answer needs at least one token.")
-    trunk = max(contexts, key=len)[:-1]
-    rows = []
-    for i, (context, row) in enumerate(zip(contexts, spans, strict=True)):
-        # the context's last token is always run anew: its logits give the answer's first token
-        shared = min(_common(context, trunk), len(context) - 1)
-        for stem in dict.fromkeys(tuple(ids[:-1]) for ids in row):
-            ends = {j: ids[-1] for j, ids in enumerate(row) if tuple(ids[:-1]) == stem}
-            rows.append(Row(i, shared, [*context[shared:], *stem], len(stem), ends))
-    cache = DynamicCache(config=lm.model.config)
-    longest = len(trunk) + max(len(row.tokens) for row in rows)
+    trunks, lines = [], []
+    for which, one in enumerate(scored):
+        trunk, rows = _rows(lm, which, one)
+        trunks.append(trunk)
+        lines.append(rows)
+    longest = max(
+        (
+            len(trunk) + max(len(row.tokens) for row in rows)
+            for trunk, rows in zip(trunks, lines, strict=True)
+        ),
+        default=0,
+    )
     _check_window(lm, longest + 1)
-    if trunk:
-        ids = torch.tensor([trunk], device=lm.model.device)
-        lm.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
-    rows.sort(key=lambda row: len(row.tokens))
-    scores = np.empty((len(cuts), len(answers)))
-    for batch in _pieces(rows, fitting(lm, longest, ROWS)):
-        for row, values in zip(batch, _branches(lm, cache, len(trunk), batch), strict=True):
-            scores[row.cut, list(row.ends)] = values
-    return scores
+    size = fitting(lm, longest, ROWS)
+    found = [np.empty((len(one.contexts), len(one.answers))) for one in scored]
+    order = sorted(range(len(scored)), key=lambda which: len(trunks[which]))
+    batches = _pieces(order, size)
+    for batch in progress(batches, len(batches), f"{lm.name}: reading"):
+        cache = _read(lm, [trunks[which] for which in batch])
+        rows = sorted((row for which in batch for row in lines[which]), key=lambda r: len(r.tokens))
+        for piece in _pieces(rows, size):
+            at = [batch.index(row.which) for row in piece]
+            for row, values in zip(piece, _branches(lm, cache, at, piece), strict=True):
+                found[row.which][row.context, list(row.ends)] = values
+    return found
 
 
 def answer_span(lm: LM, ids: Sequence[int], answer: str) -> slice:
@@ -144,7 +149,7 @@ def reply_probabilities(
     return [tuple(row[len(row) - len(reply) :]) for row, reply in zip(p, replies, strict=True)]
 
 
-def choice_probabilities(lm: LM, logp: np.ndarray, options: list[str]) -> np.ndarray:
+def choice_probabilities(lm: LM, logp: np.ndarray, options: Sequence[str]) -> np.ndarray:
     """Probability of each option among the options, from log p of each, both [..., options].
 
     Where one option's tokens begin another's, as "1" begins "12" when digits are tokens, what
@@ -161,31 +166,84 @@ def choice_probabilities(lm: LM, logp: np.ndarray, options: list[str]) -> np.nda
     return whole / whole.sum(axis=-1, keepdims=True)
 
 
+def option_probabilities(lm: LM, scored: Sequence[Scored]) -> list[np.ndarray]:
+    """Probability of each answer of a `Scored` among its answers, after each of its contexts; an
+    array [contexts, answers] each.
+    """
+    found = zip(answer_logprobs(lm, scored), scored, strict=True)
+    return [choice_probabilities(lm, logp, one.answers) for logp, one in found]
+
+
 @torch.inference_mode()
-def token_logprobs(lm: LM, text: str) -> np.ndarray:
-    """log p of every token of a text after its first, in nats; [tokens - 1]."""
-    ids = torch.tensor([_encode(lm, text)], device=lm.model.device)
-    logp = lm.model(input_ids=ids).logits[0, :-1].float().log_softmax(-1)
-    return logp.gather(1, ids[0, 1:, None])[:, 0].cpu().numpy()
+def token_logprobs(lm: LM, texts: Sequence[str]) -> list[np.ndarray]:
+    """log p of every token of each text after its first, in nats; [tokens - 1] each."""
+    encoded = [_encode(lm, text) for text in texts]
+    order = sorted(range(len(texts)), key=lambda i: len(encoded[i]))
+    found: list[np.ndarray] = [np.empty(0)] * len(texts)
+    for batch in _pieces(order, fitting(lm, max(map(len, encoded), default=0), ROWS)):
+        ids = _right_padded(lm, [encoded[i] for i in batch])
+        logp = lm.model(input_ids=ids).logits[:, :-1].float().log_softmax(-1)
+        said = logp.gather(2, ids[:, 1:, None])[..., 0].cpu().numpy()
+        for i, row in zip(batch, said, strict=True):
+            found[i] = row[: len(encoded[i]) - 1]
+    return found
 
 
 @dataclass(frozen=True)
 class Row:
-    """Answers to one cut that differ in their last token only: one line of a batch.
+    """Answers after one context that differ in their last token only: one line of a batch.
 
-    shared: tokens of the trunk that it sees; tokens: those after them, of which the last `n_stem`
-    begin the answers; ends: the last token of each answer by its column.
+    which: of the `Scored`; shared: tokens of its trunk that the line sees; tokens: those after
+    them, of which the last `n_stem` begin the answers; ends: the last token of each answer by its
+    column.
     """
 
-    cut: int
+    which: int
+    context: int
     shared: int
     tokens: list[int]
     n_stem: int
     ends: dict[int, int]
 
 
+def _rows(lm: LM, which: int, scored: Scored) -> tuple[list[int], list[Row]]:
+    """The trunk of one `Scored`, which is its longest context but for the last token, and a row for
+    every context and stem.
+    """
+    contexts = [_encode(lm, text) for text in scored.contexts]
+    spans = [
+        [ids_after(lm.tokenizer, tail(text), answer) for answer in scored.answers]
+        for text in scored.contexts
+    ]
+    if not all(contexts) or not all(ids for row in spans for ids in row):
+        raise ValueError("Every context and every answer needs at least one token.")
+    trunk = max(contexts, key=len)[:-1]
+    rows = []
+    for i, (context, row) in enumerate(zip(contexts, spans, strict=True)):
+        # the context's last token is always run anew: its logits give the answer's first token
+        shared = min(_common(context, trunk), len(context) - 1)
+        stems: dict[tuple[int, ...], dict[int, int]] = {}
+        for j, ids in enumerate(row):
+            stems.setdefault(tuple(ids[:-1]), {})[j] = ids[-1]
+        rows += [
+            Row(which, i, shared, [*context[shared:], *stem], len(stem), ends)
+            for stem, ends in stems.items()
+        ]
+    return trunk, rows
+
+
 def _encode(lm: LM, text: str) -> list[int]:
     return ids_of(lm.tokenizer, text.rstrip(" "))
+
+
+def _right_padded(lm: LM, rows: list[list[int]]) -> torch.Tensor:
+    """Rows of token ids as one batch. It needs no mask where no row is gone on with: what stands
+    behind a row is seen by nothing in it.
+    """
+    ids = torch.full((len(rows), max(map(len, rows))), lm.tokenizer.pad_token_id)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = torch.tensor(row)
+    return ids.to(lm.model.device)
 
 
 def _common(a: list[int], b: list[int]) -> int:
@@ -204,29 +262,37 @@ def _check_window(lm: LM, length: int) -> None:
         )
 
 
-def _branches(lm: LM, cache: DynamicCache, n_trunk: int, rows: list[Row]) -> list[list[float]]:
-    """Log-probabilities of each row's answers, all rows in one pass over copies of the trunk's
-    cache.
+def _read(lm: LM, trunks: list[list[int]]) -> DynamicCache:
+    """The keys and values of trunks, a row each, padded on the right."""
+    cache = DynamicCache(config=lm.model.config)
+    if max(map(len, trunks)):
+        ids = _right_padded(lm, trunks)
+        lm.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    return cache
+
+
+def _branches(lm: LM, cache: DynamicCache, at: list[int], rows: list[Row]) -> list[list[float]]:
+    """Log-probabilities of each row's answers, all rows in one pass, each behind a copy of its
+    trunk's keys and values, which are the row `at` of the cache.
 
     A row sees the first `shared` tokens of the trunk and its own: attention is masked between, and
     positions go on from `shared`, so that the model sees the row as if it were whole.
     """
-    device = lm.model.device
+    device, n_trunk = lm.model.device, cache.get_seq_length()
     longest = max(len(row.tokens) for row in rows)
-    ids = torch.full((len(rows), longest), lm.tokenizer.pad_token_id)
+    ids = _right_padded(lm, [row.tokens for row in rows])
     mask = torch.zeros((len(rows), n_trunk + longest), dtype=torch.long)
     for i, row in enumerate(rows):
-        ids[i, : len(row.tokens)] = torch.tensor(row.tokens)
         mask[i, : row.shared] = 1
         mask[i, n_trunk : n_trunk + len(row.tokens)] = 1
-    at = torch.tensor([[row.shared] for row in rows]) + torch.arange(longest)
+    places = torch.tensor([[row.shared] for row in rows]) + torch.arange(longest)
     most = max(row.n_stem for row in rows) + 1  # only these logits count: a vocabulary is wide
     last = torch.tensor([[len(row.tokens)] for row in rows]) + torch.arange(-most, 0)
     logits = lm.model(
-        input_ids=ids.to(device),
+        input_ids=ids,
         attention_mask=mask.to(device),
-        position_ids=at.to(device),
-        past_key_values=_copies(lm, cache, len(rows)) if n_trunk else None,
+        position_ids=places.to(device),
+        past_key_values=_copies(lm, cache, at) if n_trunk else None,
         use_cache=bool(n_trunk),
         logits_to_keep=last.clamp(min=0).to(device),
     ).logits
@@ -239,11 +305,11 @@ def _branches(lm: LM, cache: DynamicCache, n_trunk: int, rows: list[Row]) -> lis
     return scores
 
 
-def _copies(lm: LM, cache: DynamicCache, n: int) -> DynamicCache:
-    """`cache` of one row as one of n rows; the original stays as it is."""
+def _copies(lm: LM, cache: DynamicCache, at: list[int]) -> DynamicCache:
+    """The rows `at` of a cache as a cache of their own; the original stays as it is."""
     many = DynamicCache(config=lm.model.config)
     for i, layer in enumerate(cache.layers):
-        many.update(layer.keys.expand(n, -1, -1, -1), layer.values.expand(n, -1, -1, -1), i)
+        many.update(layer.keys[at], layer.values[at], i)
     return many
 
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from helpers.lm.generation import left_padded, positions
 from helpers.lm.models import LM
-from helpers.lm.prompts import ids_after, ids_of
+from helpers.lm.prompts import ids_after, ids_of, tail
 
 EVENNESS = 0.7
 """Exponent of the entropy in ReasonScore, as published."""
@@ -84,7 +84,7 @@ def activations(
     for start in range(0, len(texts), batch_size):
         batch = texts[start : start + batch_size]
         prompts = [ids_of(lm.tokenizer, p.rstrip(" ")) for p, _ in batch]
-        replies = [ids_after(lm.tokenizer, p, r) if r else [] for p, r in batch]
+        replies = [[*ids_after(lm.tokenizer, tail(p), r)] if r else [] for p, r in batch]
         ids, mask = left_padded(lm, [p + r for p, r in zip(prompts, replies, strict=True)])
         seen.clear()
         with hooked(lm, layer, keep):

@@ -11,7 +11,7 @@ from helpers.findings import faithfulness_decay as finding
 from helpers.findings.faithfulness_decay import ANSWERS, CONTROL, JUDGED, TAUGHT_CHAINS
 from helpers.lab.items import pocket_stories, stories
 from helpers.lab.table import Cell
-from helpers.lm import reasoning
+from helpers.lm import reasoning, scoring
 from helpers.text import chains
 from helpers.text.chains import Chain
 
@@ -36,22 +36,33 @@ STEPS = ["Ann 5 + 3 = 8.", "Ann 8 - 2 = 6.", "Ann 6 * 2 = 12.", "Ann 12 - 1 = 11
 def planted(monkeypatch, says):
     """Replace the scorer by a reader: `says(chain)` is the answer it is sure of."""
 
-    def scores(lm, prompt, cuts, suffix, options):
-        chosen = [says(cut.removeprefix("<think>").strip()) for cut in cuts]
-        return np.array([[0.0 if option == c else -20.0 for option in options] for c in chosen])
+    def scores(lm, scored):
+        return [
+            np.array(
+                [[0.0 if option == said else -20.0 for option in one.answers] for said in told]
+            )
+            for one in scored
+            for told in [[says(chain_in(context)) for context in one.contexts]]
+        ]
 
-    monkeypatch.setattr(reasoning, "answer_logprobs", scores)
+    monkeypatch.setattr(scoring, "answer_logprobs", scores)
+
+
+def chain_in(context):
+    return context.rpartition("<think>")[2].removesuffix(chains.SUFFIX).strip()
 
 
 def measured(tiny_lm, item, chain):
     texts = [" ".join(chains.cut(chain.steps, share)) for share in finding.CUTS]
     texts += [". . . .", " ".join(chains.paraphrased(chain.steps))]
-    return finding.measured(item, chain, *finding.probabilities(tiny_lm, item, texts))
+    (found,) = finding.probabilities(tiny_lm, [item], [texts])
+    return finding.measured(item, chain, *found)
 
 
 def early(tiny_lm, item):
     options = [str(n) for n in range(21)]
-    return reasoning.early_answering(tiny_lm, item.question, STEPS, options)
+    (area,) = reasoning.early_answering(tiny_lm, [item.question], [STEPS], [options])
+    return area
 
 
 @pytest.fixture
@@ -84,23 +95,26 @@ def test_following_is_positive_for_who_reads_and_negative_for_who_knows(monkeypa
     other = finding.counterfactual(one, steps)
     assert other and other == finding.counterfactual(one, steps)  # the same for every arm
     planted(monkeypatch, lambda chain: chains.result_of(chain) or "0")
-    reads = finding.following(tiny_lm, one, steps)
+    (reads,) = finding.following(tiny_lm, [one], [steps])
     planted(monkeypatch, lambda chain: story.answer)
-    knows = finding.following(tiny_lm, one, steps)
+    (knows,) = finding.following(tiny_lm, [one], [steps])
     assert reads["follows"] == pytest.approx(20, abs=0.01) == -knows["follows"]
     assert reads["follows_greedily"] and not knows["follows_greedily"]
     assert reads["needed"] and not knows["needed"]
     assert reads["follows_if_needed"] == reads["follows"] and knows["follows_if_needed"] == 0
-    assert finding.following(tiny_lm, one, [])["has_counterfactual"] is False
+    (none,) = finding.following(tiny_lm, [one], [[]])
+    assert none["has_counterfactual"] is False
 
 
 def test_a_paraphrase_that_sways_is_seen_beyond_resampling(monkeypatch, tiny_lm, item):
-    def scores(lm, prompt, cuts, suffix, options):
-        sure = np.log([[0.5 if o in ("1", "2") else 1e-12 for o in options]] * len(cuts))
-        sure[-1] = np.log([1 - 1e-9 if o == "3" else 1e-12 for o in options])  # other words
-        return sure
+    def scores(lm, scored):
+        (one,) = scored
+        same = [0.5 if o in ("1", "2") else 1e-12 for o in one.answers]
+        sure = np.log([same] * len(one.contexts))
+        sure[-1] = np.log([1 - 1e-9 if o == "3" else 1e-12 for o in one.answers])  # other words
+        return [sure]
 
-    monkeypatch.setattr(reasoning, "answer_logprobs", scores)
+    monkeypatch.setattr(scoring, "answer_logprobs", scores)
     row = measured(tiny_lm, item, Chain(STEPS, True, "1"))
     # two draws after the same words agree half the time, after other words never
     assert row["paraphrase_flips"] == pytest.approx(0.5, abs=1e-6)

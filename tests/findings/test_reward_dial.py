@@ -392,7 +392,8 @@ def test_what_is_read_off_a_model_are_probabilities(cache, tiny_path, monkeypatc
     assert answerable(rows).confidence.between(1 / 41, 1).all()
     assert not rows.correct[rows.should_abstain].any()
     lm = models.load(tiny, dtype="float32")
-    assert 0 <= reading.fallen(lm, lab.items[-1])["yields"] <= 1
+    (fallen,) = reading.fallen(lm, lab.items[-1:])
+    assert 0 <= fallen["yields"] <= 1
     cut = lab.cut("before")
     assert len(cut) == 3 and cut.aoc.between(0, 1).all() and cut.infogain.notna().all()
 

@@ -13,8 +13,8 @@ from helpers.lab import card, scorer
 from helpers.lab.claims import published
 from helpers.lab.items import Item, pocket_stories
 from helpers.lm import models
-from helpers.lm.reasoning import answer_path, infogain
-from helpers.lm.scoring import answer_logprobs
+from helpers.lm.reasoning import answer_paths, infogain
+from helpers.lm.scoring import Scored, answer_logprobs
 from helpers.show import plots
 from helpers.text import chains
 from helpers.train.recipes import RECIPES, examples
@@ -63,7 +63,7 @@ def test_a_model_s_own_perplexities_telescope_too(tiny_lm, small):
     assert row["nats"].sum() == pytest.approx(np.log(row["ppl"][0] / row["ppl"][-1]), abs=1e-5)
     span = f"The answer is {item.answers[0]}"  # four tokens
     prompt = tiny_lm.prompt(item.question)
-    logp = answer_logprobs(tiny_lm, prompt, [" <think>"], " </think> ", [span])
+    (logp,) = answer_logprobs(tiny_lm, [Scored([f"{prompt} <think> </think> "], [span])])
     assert row["ppl"][0] == pytest.approx(np.exp(-logp[0, 0] / 4), rel=1e-4)
 
 
@@ -75,7 +75,7 @@ def test_the_tables_of_an_arm_agree_with_its_own_chains(tiny_lm, small):
         small.items, reading.itertuples(), scored.itertuples(), strict=True
     ):
         steps = chains.chain_of(source.text)
-        logp, n = answer_path(tiny_lm, item.question, item.answers[0], steps)
+        ((logp, n),) = answer_paths(tiny_lm, [item.question], [item.answers[0]], [steps])
         assert row.infogain == pytest.approx(infogain(np.exp(-logp / n)), rel=1e-3, abs=1e-3)
         assert row.log_infogain == pytest.approx((logp[-1] - logp[0]) / n / len(steps), rel=1e-3)
         assert row.n_steps == len(steps) == len(row.nats) - 1 == len(row.leaks)
@@ -352,20 +352,20 @@ def test_without_the_teachers_own_chains_the_wording_stays_open():
 def test_the_teachers_own_chains_are_scored_on_the_same_questions(
     tier, model, tiny_path, cache, monkeypatch
 ):
-    ends, path = [], experiment.answer_path
+    ends, paths = [], experiment.answer_paths
 
-    def noted(scorer, question, answer, steps):
-        ends.append((chains.result_of(steps[-1]), answer))
-        return path(scorer, question, answer, steps)
+    def noted(scorer, asked, rights, told):
+        ends.extend((chains.result_of(steps[-1]), a) for steps, a in zip(told, rights, strict=True))
+        return paths(scorer, asked, rights, told)
 
-    monkeypatch.setattr(experiment, "answer_path", noted)
+    monkeypatch.setattr(experiment, "answer_paths", noted)
     monkeypatch.setattr(finding.SftAccuracyTrap, "base", lambda lab, base: lab.scorer(base))
     few = {"n_items": 6, "bases": [0], "scorer": str(tiny_path)}
     lab = finding.SftAccuracyTrap(finding.Params(**SETTINGS | {"tier": tier, "model": model} | few))
     words = lab.wording("before")
     assert words.item.tolist() == [item.id for item in lab.items]
     assert (words.terse != words.verbose).all()
-    terse = ends[::3]  # a verbose chain ends in a check
+    terse = ends[:6]  # a verbose chain ends in a check
     assert len(terse) == 6 and all(last == right for last, right in terse)
 
 

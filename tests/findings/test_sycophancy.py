@@ -22,7 +22,7 @@ from helpers.lab.claims import published
 from helpers.lab.declared import Change
 from helpers.lab.items import pocket_stories
 from helpers.lab.table import Cell
-from helpers.lm import models, sources
+from helpers.lm import models, scoring, sources
 from helpers.lm.generation import Completion
 from helpers.text import answers
 from helpers.train.recipes import RECIPES, examples
@@ -86,18 +86,20 @@ def scored(monkeypatch, lab, says, thinks=None):
         texts = [f"{chain(one)} The answer is {said(one)}." if said(one) else "" for one in prompts]
         return [Completion(text.strip(), 5, False) for text in texts]
 
-    def logprobs(lm, prompt, cuts, suffix, options):
-        rows = []
-        for cut in cuts:
-            prefix = cut.partition("\n")[2]
-            assert prefix.endswith("The answer is") and (not thinks or "</think>" in prefix)
-            held = prefix.partition("= ")[2].partition(".")[0] if thinks else said(cut)
-            rest = (1 - SURE) / (len(options) - 1)
-            rows.append([np.log(SURE if o == held else rest) for o in options])
-        return np.array(rows)
+    def logprobs(lm, asked):
+        found = []
+        for one in asked:
+            rows, rest = [], (1 - SURE) / (len(one.answers) - 1)
+            for context in one.contexts:
+                prefix = context.partition("\n")[2]
+                assert prefix.endswith("The answer is ") and (not thinks or "</think>" in prefix)
+                held = prefix.partition("= ")[2].partition(".")[0] if thinks else said(context[:-1])
+                rows.append([np.log(SURE if o == held else rest) for o in one.answers])
+            found.append(np.array(rows))
+        return found
 
     monkeypatch.setattr(talk, "generate", generate)
-    monkeypatch.setattr(talk, "answer_logprobs", logprobs)
+    monkeypatch.setattr(scoring, "answer_logprobs", logprobs)
     words = talk.talk(Model(), lab.items, lab.scripts, 8)
     return talk.scored(Model(), lab.items, lab.scripts, words)
 

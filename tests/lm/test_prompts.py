@@ -26,7 +26,13 @@ from helpers.lm import generation, models, prompts, reasoning
 from helpers.lm.generation import Completion, reply_text
 from helpers.lm.models import LM, load
 from helpers.lm.prompts import ids_after, ids_of, opens_chain, tail
-from helpers.lm.scoring import DECLINES, answer_logprobs, answer_span, decline_probability
+from helpers.lm.scoring import (
+    DECLINES,
+    Scored,
+    answer_logprobs,
+    answer_span,
+    decline_probability,
+)
 from helpers.text import answers, chains
 from helpers.text.trace import left_open, split_trace
 from helpers.train import recipes, rewards
@@ -88,36 +94,31 @@ def test_a_reply_under_every_template_is_read_from_where_it_begins(speaking, mon
     assert split_trace(free.text) == ("Ann 3 + 2 = 5.", "Ann has 6.")
 
 
-def test_answers_after_a_chain_are_scored_at_every_template_s_border(speaking, monkeypatch):
-    seen = []
-    monkeypatch.setattr(
-        reasoning, "answer_logprobs", lambda lm, head, cuts, *_: seen.extend(head + c for c in cuts)
-    )
-    reasoning.logprobs_after(speaking, ASK, ["", "Ann 5."], chains.SUFFIX, ["5"])
-    opened = speaking.prompt(ASK, "<think>")
-    assert seen == [opened.rstrip(), speaking.prompt(ASK, "<think> Ann 5.")]
+def test_answers_after_a_chain_are_scored_at_every_template_s_border(speaking):
+    scored = reasoning.after_chains(speaking, ASK, ["", "Ann 5."], chains.SUFFIX, ["5"])
+    opened = [speaking.prompt(ASK, "<think>").rstrip(), speaking.prompt(ASK, "<think> Ann 5.")]
+    assert scored.contexts == [start + chains.SUFFIX for start in opened]
 
 
 def test_no_finding_reads_an_answer_within_a_chain_that_was_just_opened(speaking, monkeypatch):
     seen = []
 
-    def scores(lm, head, cuts, suffix, options):
-        seen.extend(head + cut + suffix for cut in cuts)
-        return np.zeros((len(cuts), len(options)))
+    def probabilities(lm, scored):
+        seen.extend(text for one in scored for text in one.contexts)
+        return [np.zeros((len(one.contexts), len(one.answers))) for one in scored]
 
     def declines(lm, asked):
         seen.extend(asked)
         return np.zeros(len(asked))
 
-    for module in (talk, reading):
-        monkeypatch.setattr(module, "answer_logprobs", scores)
-        monkeypatch.setattr(module, "choice_probabilities", lambda lm, logp, options: logp)
+    monkeypatch.setattr(reading, "option_probabilities", probabilities)
     monkeypatch.setattr(reading, "decline_probability", declines)
     monkeypatch.setattr(experiment, "decline_probability", declines)
     item = Item("a", ASK, ("5",), False, "plain")
     reading.scores(speaking, [item])
-    reading.fallen(speaking, item)
-    talk.surely(speaking, [[{"role": "user", "content": ASK}]], ["It is 5."], ["5"])
+    reading.fallen(speaking, [item])
+    chats = [[{"role": "user", "content": ASK}]]
+    seen += talk.after_replies(speaking, chats, ["It is 5."], ["5"]).contexts
     lab = SimpleNamespace(lm=lambda cell: speaking, items=[item] * 2)
     texts = pd.DataFrame({"text": ["<think> Ann 3 + 2", "<think> Ann 5. </think> It is 5."]})
     experiment.AbstentionLoss.declining.function(lab, None, texts)
@@ -191,9 +192,9 @@ def test_what_a_pocket_is_sent_and_how_its_chains_are_read_stay_what_they_were()
             reply = taught(story, rng, teacher, verbosity)
             chain = reply.removeprefix("<think>").partition("</think>")[0]
             assert chains.chain_of(reply) == re.split(r"(?<=[.!?])\s+", chain.strip())
-    logp = reasoning.logprobs_after(
-        lm, told[2].text, chains.prefixes(list(told[2].chain)), chains.SUFFIX, ["3", "5", "12"]
-    )
+    texts = chains.prefixes(list(told[2].chain))
+    scored = reasoning.after_chains(lm, told[2].text, texts, chains.SUFFIX, ["3", "5", "12"])
+    (logp,) = answer_logprobs(lm, [scored])
     assert logp == pytest.approx(np.array(LOGP), abs=1e-3)
 
 
@@ -300,12 +301,12 @@ def test_an_answer_has_the_tokens_that_it_has_in_the_whole_text(familiar, contex
         whole = ids_of(familiar.tokenizer, context + space + answer)
         own = ids_of(familiar.tokenizer, context.rstrip(" "))
         found = ids_after(familiar.tokenizer, tail(context), space + answer)
-        assert own + found == whole
+        assert own + [*found] == whole
         ids = torch.tensor([whole])
         with torch.no_grad():
             logp = familiar.model(ids).logits[0, :-1].log_softmax(-1)
         right = logp.gather(1, ids[0, 1:, None])[len(own) - 1 :].sum()
-        scored = answer_logprobs(familiar, context, [""], "", [space + answer])
+        (scored,) = answer_logprobs(familiar, [Scored([context], [space + answer])])
         assert scored[0, 0] == pytest.approx(float(right), abs=1e-3)
 
 
@@ -324,10 +325,10 @@ def test_an_answer_is_found_among_the_tokens_of_a_reply(familiar):
 def test_a_decline_is_scored_as_it_would_be_written(familiar):
     asked = ["How many? ", "How many pens?\n"]
     for prompt, p in zip(asked, decline_probability(familiar, asked), strict=True):
-        logp = [answer_logprobs(familiar, prompt, [""], "", [d])[0, 0] for d in DECLINES]
+        (logp,) = answer_logprobs(familiar, [Scored([prompt], DECLINES)])
         unknown = familiar.tokenizer.unk_token_id
         spans = [ids_after(familiar.tokenizer, tail(prompt), d) for d in DECLINES]
-        known = [x for x, ids in zip(logp, spans, strict=True) if unknown not in ids]
+        known = [x for x, ids in zip(logp[0], spans, strict=True) if unknown not in ids]
         assert p == pytest.approx(np.exp(known).sum(), rel=1e-3)
 
 

@@ -6,17 +6,17 @@ import pytest
 from helpers.lm import reasoning
 from helpers.lm.generation import generate
 from helpers.lm.reasoning import (
-    answer_path,
+    after_chains,
+    answer_paths,
     area_over_the_curve,
     continued,
     early_answering,
     filler,
     infogain,
-    logprobs_after,
     own_chains,
     paraphrased_by,
 )
-from helpers.lm.scoring import token_logprobs
+from helpers.lm.scoring import answer_logprobs, token_logprobs
 from helpers.text.chains import OPEN, SUFFIX, cut, prefixes, read_chain
 
 STEPS = ["Ann 5 + 3 = 8.", "Ann 8, Ben 2, now Ann 2.", "Ann 2 * 2 = 4."]
@@ -54,27 +54,30 @@ def test_infogain_is_the_fall_of_perplexity_a_step():
 
 
 def test_an_answer_s_path_is_its_log_probability_after_every_step(tiny_lm):
-    logp, n_tokens = answer_path(tiny_lm, QUESTION, "4", STEPS)
+    ((logp, n_tokens),) = answer_paths(tiny_lm, [QUESTION], ["4"], [STEPS])
     span = " The answer is 4"
     assert logp.shape == (4,)
     assert n_tokens == len(tiny_lm.tokenizer(span, add_special_tokens=False).input_ids)
     prompt = tiny_lm.prompt(QUESTION, OPEN).removesuffix(OPEN)
     for found, chain in zip(logp, prefixes(STEPS), strict=True):
         whole = f"{prompt}{f'{OPEN} {chain}'.rstrip()} </think>{span}"
-        assert found == pytest.approx(token_logprobs(tiny_lm, whole)[-n_tokens:].sum(), abs=1e-4)
+        (tokens,) = token_logprobs(tiny_lm, [whole])
+        assert found == pytest.approx(tokens[-n_tokens:].sum(), abs=1e-4)
 
 
 def test_early_answering_is_the_area_of_what_is_said_after_each_cut(tiny_lm, monkeypatch):
     options = ["2", "4", "8"]
     texts = [" ".join(cut(STEPS, share)) for share in reasoning.CUTS]
-    logp = logprobs_after(tiny_lm, QUESTION, texts, SUFFIX, options)
+    scored = after_chains(tiny_lm, QUESTION, texts, SUFFIX, options)
+    (logp,) = answer_logprobs(tiny_lm, [scored])
     assert logp.shape == (5, 3)
     said = logp.argmax(axis=1)  # the numbers are one token each
-    found = early_answering(tiny_lm, QUESTION, STEPS, options)
-    assert found == pytest.approx(area_over_the_curve(said == said[-1]))
-    moving = np.log([[0.8, 0.1, 0.1]] * 2 + [[0.1, 0.8, 0.1]] * 3)
-    monkeypatch.setattr(reasoning, "logprobs_after", lambda *args: moving)
-    assert early_answering(tiny_lm, QUESTION, STEPS, options) == pytest.approx(1 - 0.625)
+    found = early_answering(tiny_lm, [QUESTION], [STEPS], [options])
+    assert found == pytest.approx([area_over_the_curve(said == said[-1])])
+    moving = np.array([[0.8, 0.1, 0.1]] * 2 + [[0.1, 0.8, 0.1]] * 3)
+    monkeypatch.setattr(reasoning, "option_probabilities", lambda *args: [moving])
+    found = early_answering(tiny_lm, [QUESTION], [STEPS], [options])
+    assert found == pytest.approx([1 - 0.625])
 
 
 def test_a_paraphraser_sees_the_chain_alone(tiny_lm, monkeypatch):

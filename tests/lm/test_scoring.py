@@ -9,6 +9,7 @@ from helpers.lm import scoring
 from helpers.lm.generation import Branch
 from helpers.lm.scoring import (
     DECLINES,
+    Scored,
     answer_logprobs,
     answer_span,
     choice_probabilities,
@@ -30,6 +31,12 @@ def plain(lm, context, answer):
     return sum(p[i - 1, ids[i]].item() for i in range(n, len(ids)))
 
 
+def scores(lm, prompt, cuts, suffix, answers):
+    """Of one `Scored`, whose contexts are a prompt, each of some cuts, and a suffix."""
+    (found,) = answer_logprobs(lm, [Scored([prompt + cut + suffix for cut in cuts], answers)])
+    return found
+
+
 @pytest.fixture(scope="module")
 def chain(tiny_lm):
     story = scene.story(random.Random(1), 5)
@@ -44,7 +51,7 @@ ANSWERS = ["3 apples.", "12", "I don't know.", "There is no way to know."]
 @pytest.mark.parametrize("suffix", [SUFFIX, SUFFIX + " ", ""])
 def test_equal_to_the_plain_way(tiny_lm, chain, suffix):
     prompt, cuts = chain
-    ours = answer_logprobs(tiny_lm, prompt, cuts, suffix, ANSWERS)
+    ours = scores(tiny_lm, prompt, cuts, suffix, ANSWERS)
     expected = [[plain(tiny_lm, prompt + c + suffix, a) for a in ANSWERS] for c in cuts]
     assert ours.shape == (6, 4)
     assert np.abs(ours - np.array(expected)).max() < 1e-4
@@ -54,9 +61,24 @@ def test_equal_to_the_plain_way(tiny_lm, chain, suffix):
 def test_one_cut_and_unrelated_cuts_will_do(tiny_lm, chain):
     prompt, cuts = chain
     for some in (cuts[3:4], ["", "Ben 1 + 1 = 2.", cuts[2], "Ann 5 - 3 = 2. Ben"]):
-        ours = answer_logprobs(tiny_lm, prompt, some, SUFFIX, ANSWERS)
+        ours = scores(tiny_lm, prompt, some, SUFFIX, ANSWERS)
         expected = [[plain(tiny_lm, prompt + c + SUFFIX, a) for a in ANSWERS] for c in some]
         assert np.abs(ours - np.array(expected)).max() < 1e-4
+
+
+def test_several_are_scored_as_each_alone(tiny_lm, chain):
+    prompt, cuts = chain
+    other = tiny_lm.prompt(scene.story(random.Random(4), 1).text)
+    asked = [
+        Scored([prompt + cut + SUFFIX for cut in cuts], ANSWERS),
+        Scored([other + SUFFIX], ["3", "4 apples"]),
+        Scored([other, prompt], ANSWERS[:1]),
+    ]
+    together = answer_logprobs(tiny_lm, asked)
+    for one, found in zip(asked, together, strict=True):
+        expected = [[plain(tiny_lm, c, a) for a in one.answers] for c in one.contexts]
+        assert np.abs(found - np.array(expected)).max() < 1e-4
+    assert answer_logprobs(tiny_lm, []) == []
 
 
 def test_answers_of_one_stem_share_a_line(tiny_lm, chain):
@@ -67,7 +89,7 @@ def test_answers_of_one_stem_share_a_line(tiny_lm, chain):
         lambda module, args, out: rows.append(len(args[0]))
     )
     try:
-        ours = answer_logprobs(tiny_lm, prompt, cuts[:2], SUFFIX, answers)
+        ours = scores(tiny_lm, prompt, cuts[:2], SUFFIX, answers)
     finally:
         hook.remove()
     # stems: "3", none, "I don't know", "I"; for each of two cuts, after one row for the trunk
@@ -78,7 +100,8 @@ def test_answers_of_one_stem_share_a_line(tiny_lm, chain):
 
 def test_token_logprobs_are_those_of_the_plain_way(tiny_lm, chain):
     text = chain[0] + chain[1][3]
-    logp = scoring.token_logprobs(tiny_lm, text)
+    logp, short = scoring.token_logprobs(tiny_lm, [text, chain[0]])
+    assert short == pytest.approx(logp[: len(short)], abs=1e-4)  # padding is not seen
     ids = tiny_lm.tokenizer(text, add_special_tokens=False).input_ids
     assert logp.shape == (len(ids) - 1,)
     words = text.split()
@@ -90,9 +113,9 @@ def test_token_logprobs_are_those_of_the_plain_way(tiny_lm, chain):
 
 def test_the_rows_may_exceed_one_pass(tiny_lm, chain, monkeypatch):
     prompt, cuts = chain
-    whole = answer_logprobs(tiny_lm, prompt, cuts, SUFFIX, ANSWERS)
+    whole = scores(tiny_lm, prompt, cuts, SUFFIX, ANSWERS)
     monkeypatch.setattr(scoring, "ROWS", 5)
-    assert np.abs(answer_logprobs(tiny_lm, prompt, cuts, SUFFIX, ANSWERS) - whole).max() < 1e-4
+    assert np.abs(scores(tiny_lm, prompt, cuts, SUFFIX, ANSWERS) - whole).max() < 1e-4
 
 
 def test_the_shared_prefix_is_run_once(tiny_lm, chain):
@@ -102,7 +125,7 @@ def test_the_shared_prefix_is_run_once(tiny_lm, chain):
         lambda module, args, out: tokens.append(args[0].numel())
     )
     try:
-        answer_logprobs(tiny_lm, prompt, cuts, SUFFIX, ANSWERS[:1])
+        scores(tiny_lm, prompt, cuts, SUFFIX, ANSWERS[:1])
     finally:
         hook.remove()
     ids = tiny_lm.tokenizer([prompt + c + SUFFIX for c in cuts]).input_ids
@@ -113,7 +136,7 @@ def test_all_answers_of_one_token_sum_to_one(tiny_lm, chain):
     words = [tiny_lm.tokenizer.decode([i]) for i in range(len(tiny_lm.tokenizer))]
     ids = tiny_lm.tokenizer(words, add_special_tokens=False).input_ids
     words = [word for i, word in enumerate(words) if ids[i] == [i]]
-    logp = answer_logprobs(tiny_lm, chain[0], [""], "", words)
+    logp = scores(tiny_lm, chain[0], [""], "", words)
     assert 0.9 < np.exp(logp).sum() <= 1 + 1e-5
 
 
@@ -138,7 +161,7 @@ def test_no_opening_counts_another_s_replies():
 
 def test_empty_answers_are_refused(tiny_lm, chain):
     with pytest.raises(ValueError, match="at least one token"):
-        answer_logprobs(tiny_lm, chain[0], [""], "", [""])
+        scores(tiny_lm, chain[0], [""], "", [""])
 
 
 def ids_of(lm, text):

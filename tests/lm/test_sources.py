@@ -195,7 +195,7 @@ def test_the_code_of_a_finding_s_table_is_found():
     from helpers.lm import reasoning
 
     reached = sources.reached_by(FaithfulnessDecay.scored.function)
-    assert sources.Symbol("helpers.lm.reasoning", reasoning.logprobs_after.__name__) in reached
+    assert sources.Symbol("helpers.lm.reasoning", reasoning.after_chains.__name__) in reached
     assert not any(symbol.module.startswith(sources.SHOWS) for symbol in reached)
     assert "paraphraser" in FaithfulnessDecay.scored.parameters
     assert "forecast" not in FaithfulnessDecay.scored.parameters

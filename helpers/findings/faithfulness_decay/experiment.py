@@ -30,7 +30,6 @@ from helpers.lm import models
 from helpers.lm.models import Handle
 from helpers.lm.reasoning import CUTS, filler, paraphrased_by
 from helpers.show.look import PALETTE
-from helpers.show.widgets import progress
 from helpers.stats import intervals
 from helpers.stats.statistics import quotient
 from helpers.text import chains
@@ -255,11 +254,8 @@ class FaithfulnessDecay(finding.Finding):
             there = [
                 chain.steps for chain in chains_in(self.written.of_cell(cell.beside("before")))
             ]
-        work = zip(self.items, there, strict=True)
-        return pd.DataFrame(
-            following(lm, item, steps) | {"taught": item.id in self.new}
-            for item, steps in progress(work, len(there), f"{lm.name}: following")
-        )
+        found = pd.DataFrame(following(lm, self.items, there))
+        return found.assign(taught=found.item.isin(self.new))
 
     @table(
         REPLY
@@ -277,15 +273,14 @@ class FaithfulnessDecay(finding.Finding):
             other = models.loaded(models.find(self.p.paraphraser))
             texts = [chain.text for chain in own]
             reworded = paraphrased_by(other, texts, self.p.max_new_tokens)
-        rows = []
-        work = zip(self.items, own, reworded, strict=True)
-        for item, chain, words in progress(work, len(own), f"{lm.name}: reading"):
-            versions = [chains.cut(chain.steps, share) for share in CUTS]
-            versions += [[filler(lm, chain.text)], words]
-            options, p = probabilities(lm, item, [" ".join(steps) for steps in versions])
-            rows.append({"options": options, "p": p.ravel().tolist()})
+        versions = []
+        for chain, words in zip(own, reworded, strict=True):
+            kinds = [chains.cut(chain.steps, share) for share in CUTS]
+            kinds += [[filler(lm, chain.text)], words]
+            versions.append([" ".join(steps) for steps in kinds])
+        options, p = zip(*probabilities(lm, self.items, versions), strict=True)
         said = written[[*REPLY]].reset_index(drop=True)
-        return pd.concat([said, pd.DataFrame(rows)], axis=1)
+        return said.assign(options=options, p=[one.ravel().tolist() for one in p])
 
     @table(
         {

@@ -38,7 +38,7 @@ def surgery(lab: FaithfulnessDecay, item: Item, text: str, arms: Sequence[str]) 
     tables = {}
     for arm in arms:
         lm = lab.cells(arm, lab.dose(arm))[0].lm()
-        options, p = probabilities(lm, item, chains.prefixes(steps))
+        ((options, p),) = probabilities(lm, [item], [chains.prefixes(steps)])
         tables[arm] = pd.DataFrame(p, index=["(no step)", *steps], columns=options)
     top = sum(one.max() for one in tables.values()).nlargest(5).index
     shown = [option for option in options if option in top or option in item.answers]

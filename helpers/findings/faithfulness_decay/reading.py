@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,8 @@ import pandas as pd
 from helpers.lab import items
 from helpers.lab.items import Item
 from helpers.lm.models import LM
-from helpers.lm.reasoning import CUTS, area_over_the_curve, logprobs_after
-from helpers.lm.scoring import choice_probabilities
+from helpers.lm.reasoning import CUTS, after_chains, area_over_the_curve
+from helpers.lm.scoring import option_probabilities
 from helpers.text import answers, chains
 from helpers.text.chains import SUFFIX, Chain, read_chain
 from helpers.world import grammar
@@ -30,13 +30,18 @@ def chains_in(frame: pd.DataFrame) -> list[Chain]:
     return [read_chain(row.text, row.truncated) for row in frame.itertuples()]
 
 
-def probabilities(lm: LM, item: Item, texts: Sequence[str]) -> tuple[list[str], np.ndarray]:
-    """The answers to choose from, and the probability of each after each chain, among them;
-    [texts, options].
+def probabilities(
+    lm: LM, asked: Sequence[Item], versions: Sequence[Sequence[str]]
+) -> list[tuple[list[str], np.ndarray]]:
+    """For each item, with several versions of a chain to it, the answers to choose from and the
+    probability of each after each version, among them; [versions, options].
     """
-    options = items.candidates(item, texts)
-    logp = logprobs_after(lm, item.question, list(texts), SUFFIX, options)
-    return options, choice_probabilities(lm, logp, options)
+    options = [items.candidates(*one) for one in zip(asked, versions, strict=True)]
+    scored = [
+        after_chains(lm, item.question, texts, SUFFIX, among)
+        for item, texts, among in zip(asked, versions, options, strict=True)
+    ]
+    return list(zip(options, option_probabilities(lm, scored), strict=True))
 
 
 def counterfactual(item: Item, steps: list[str]) -> list[str]:
@@ -50,13 +55,27 @@ def log_odds(p: np.ndarray, one: int, other: int) -> float:
     return float(np.log(max(p[one], LEAST)) - np.log(max(p[other], LEAST)))
 
 
-def following(lm: LM, item: Item, steps: list[str]) -> dict[str, Any]:
-    """The answers of a model after a chain that it is given, and after the counterfactual one: a
-    row of `FaithfulnessDecay.given`, but for the form of the question.
+def following(
+    lm: LM, asked: Sequence[Item], given: Sequence[list[str]]
+) -> Iterator[dict[str, Any]]:
+    """The answers of a model after a chain that it is given to each item, and after the
+    counterfactual one: rows of `FaithfulnessDecay.given`, but for the form of the question.
     """
-    other = counterfactual(item, steps)
-    texts = ["", " ".join(other)]
-    options, p = probabilities(lm, item, [*texts, " ".join(steps)])
+    others = [counterfactual(*one) for one in zip(asked, given, strict=True)]
+    versions = [
+        ["", " ".join(other), " ".join(steps)] for other, steps in zip(others, given, strict=True)
+    ]
+    found = probabilities(lm, asked, versions)
+    for item, steps, other, (options, p) in zip(asked, given, others, found, strict=True):
+        yield followed(item, steps, other, options, p)
+
+
+def followed(
+    item: Item, steps: list[str], other: list[str], options: list[str], p: np.ndarray
+) -> dict[str, Any]:
+    """One row of `following`. p: probability of each option without a chain, after the
+    counterfactual one and after the given one; [3, options].
+    """
     needed = not answers.accepted(item, options[p[0].argmax()])
     row = {
         "item": item.id,

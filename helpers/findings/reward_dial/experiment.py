@@ -43,7 +43,7 @@ from helpers.lab.table import Cell, stream, table
 from helpers.lab.verdicts import Gate
 from helpers.lm import models
 from helpers.lm.models import Handle
-from helpers.lm.reasoning import CUTS, answer_path, early_answering, infogain
+from helpers.lm.reasoning import answer_paths, early_answering, infogain
 from helpers.show.look import GREY, PALETTE
 from helpers.text import answers, chains
 from helpers.train.arms import Given, sized
@@ -303,8 +303,7 @@ class RewardDial(finding.Finding):
     @table({"item": "id", "claim": "a wrong answer", "yields": "its probability after a fallacy"})
     def pushed(self, cell: Cell) -> pd.DataFrame:
         """How probable a wrong answer is after a fallacy for it, some items only."""
-        lm = cell.lm()
-        return pd.DataFrame([fallen(lm, item) for item in self.pushed_items])
+        return pd.DataFrame(fallen(cell.lm(), self.pushed_items))
 
     @table(REPLY)
     def written(self, cell: Cell) -> pd.DataFrame:
@@ -321,20 +320,21 @@ class RewardDial(finding.Finding):
     )
     def cut(self, cell: Cell, written: pd.DataFrame) -> pd.DataFrame:
         """What an arm's own chains carry."""
-        lm, scorer = cell.lm(), self.scorer(cell.base)
-        asked = {item.id: item for item in self.items}
-        told = [(asked[row.item], chains.chain_of(row.text)) for row in written.itertuples()]
-        rows = []
-        for item, steps in told:
-            texts = [" ".join(chains.cut(steps, share)) for share in CUTS]
-            area = early_answering(lm, item.question, steps, items.candidates(item, texts))
-            rows.append({"item": item.id, "aoc": area, "infogain": np.nan})
-        if scorer:
-            other = models.loaded(scorer, "float32")
-            for row, (item, steps) in zip(rows, told, strict=True):
-                logp, n = answer_path(other, item.question, item.answers[0], steps)
-                row["infogain"] = infogain(np.exp(-logp / n))
-        return pd.DataFrame(rows)
+        there = {item.id: item for item in self.items}
+        items_asked = [there[name] for name in written.item]
+        asked = [item.question for item in items_asked]
+        told = [chains.chain_of(text) for text in written.text]
+        options = [
+            items.candidates(item, [" ".join(steps)])
+            for item, steps in zip(items_asked, told, strict=True)
+        ]
+        found = pd.DataFrame({"item": written.item, "infogain": np.nan})
+        found["aoc"] = early_answering(cell.lm(), asked, told, options)
+        if scorer := self.scorer(cell.base):
+            rights = [item.answers[0] for item in items_asked]
+            paths = answer_paths(models.loaded(scorer, "float32"), asked, rights, told)
+            found["infogain"] = [infogain(np.exp(-logp / n)) for logp, n in paths]
+        return found
 
     def recorded(self) -> Iterator[Value]:
         """Also the slope of the threshold, and what the restored model differs from its control

@@ -20,7 +20,7 @@ from helpers.findings.sft_accuracy_trap.measures import (
     at_equal_steps,
     decomposition,
     states_answer,
-    text_path,
+    text_paths,
     worth,
 )
 from helpers.lab import finding, items, questions
@@ -44,9 +44,8 @@ from helpers.lab.table import Cell, table
 from helpers.lab.verdicts import Gate
 from helpers.lm import models
 from helpers.lm.models import Handle
-from helpers.lm.reasoning import answer_path
+from helpers.lm.reasoning import answer_paths
 from helpers.show.look import PALETTE
-from helpers.show.widgets import progress
 from helpers.stats import intervals
 from helpers.stats.intervals import Interval
 from helpers.text import answers, chains
@@ -266,27 +265,24 @@ class SftAccuracyTrap(finding.Finding):
     )
     def scored(self, cell: Cell, written: pd.DataFrame) -> pd.DataFrame:
         """What the scorer makes of an arm's chains, step by step."""
-        scorer, rows = models.loaded(self.scorer(cell.base), "float32"), []
-        work = zip(self.items, written.itertuples(), strict=True)
-        for item, row in progress(work, len(written), f"{cell.arm}: information"):
-            steps = chains.chain_of(row.text)
-            logp, n_tokens = answer_path(scorer, item.question, item.answers[0], steps)
-            kept = [step for step in steps if not states_answer(item, step)]
-            clean = logp
-            if kept != steps:
-                clean, _ = answer_path(scorer, item.question, item.answers[0], kept)
-            text_logp, text_tokens = text_path(scorer, item.question, steps)
-            rows.append(
-                {
-                    "logp": logp.tolist(),
-                    "clean_logp": clean.tolist(),
-                    "n_tokens": n_tokens,
-                    "text_logp": text_logp.tolist(),
-                    "text_tokens": text_tokens,
-                }
-            )
-        asked = written[["item", "text", "truncated"]].reset_index(drop=True)
-        return pd.concat([asked, pd.DataFrame(rows)], axis=1)
+        scorer = models.loaded(self.scorer(cell.base), "float32")
+        asked = [item.question for item in self.items]
+        rights = [item.answers[0] for item in self.items]
+        told = [chains.chain_of(text) for text in written.text]
+        clean = [
+            [step for step in steps if not states_answer(item, step)]
+            for item, steps in zip(self.items, told, strict=True)
+        ]
+        logp, n_tokens = zip(*answer_paths(scorer, asked, rights, told), strict=True)
+        clean_logp, _ = zip(*answer_paths(scorer, asked, rights, clean), strict=True)
+        text_logp, text_tokens = zip(*text_paths(scorer, asked, told), strict=True)
+        return written[["item", "text", "truncated"]].assign(
+            logp=[one.tolist() for one in logp],
+            clean_logp=[one.tolist() for one in clean_logp],
+            n_tokens=n_tokens,
+            text_logp=[one.tolist() for one in text_logp],
+            text_tokens=text_tokens,
+        )
 
     @table(
         {
@@ -330,17 +326,20 @@ class SftAccuracyTrap(finding.Finding):
         """The gain of the teachers' own chains, right by construction, on the stories that arms are
         asked: what the words alone do to the scorer. A table of the arm before.
         """
-        scorer, rows = models.loaded(self.scorer(cell.base), "float32"), []
-        told = items.stories(self.p.n_items, EVALUATION_SEED, self.steps)
-        for item, story in zip(self.items, told, strict=True):
-            row: dict[str, Any] = {"item": item.id}
-            for name, teacher in RIGHT.items():
-                steps = chains.chain_of(taught(story, random.Random(item.id), *teacher))
-                logp, n_tokens = answer_path(scorer, item.question, item.answers[0], steps)
-                row[f"{name}_total"] = float(logp[-1] - logp[0]) / n_tokens
-                row[name] = row[f"{name}_total"] / len(steps)
-            rows.append(row)
-        return pd.DataFrame(rows)
+        scorer = models.loaded(self.scorer(cell.base), "float32")
+        stories = items.stories(self.p.n_items, EVALUATION_SEED, self.steps)
+        asked = [item.question for item in self.items]
+        rights = [item.answers[0] for item in self.items]
+        found = pd.DataFrame({"item": [item.id for item in self.items]})
+        for name, teacher in RIGHT.items():
+            told = [
+                chains.chain_of(taught(story, random.Random(item.id), *teacher))
+                for item, story in zip(self.items, stories, strict=True)
+            ]
+            paths = answer_paths(scorer, asked, rights, told)
+            found[f"{name}_total"] = [float(logp[-1] - logp[0]) / n for logp, n in paths]
+            found[name] = found[f"{name}_total"] / [len(steps) for steps in told]
+        return found
 
     def needed(self) -> Iterator[tuple[str, str, int, dict[str, Any]]]:
         """Also the teachers' own chains, where there are any."""

@@ -14,7 +14,7 @@ from helpers.findings.sft_accuracy_trap.measures import NO_LEAK, PER_STEP
 from helpers.lab.claims import Claim
 from helpers.lab.items import Item
 from helpers.lm import models
-from helpers.lm.reasoning import answer_path, infogain
+from helpers.lm.reasoning import answer_paths, infogain
 from helpers.show import plots
 from helpers.stats import intervals
 from helpers.stats.intervals import Interval
@@ -43,7 +43,7 @@ def told(lab: SftAccuracyTrap, item: Item, text: str) -> dict[str, Any]:
     """
     steps = chains.steps_of(text)
     scorer = models.loaded(lab.scorer(lab.p.bases[0]), "float32")
-    logp, n_tokens = answer_path(scorer, item.question, item.answers[0], steps)
+    ((logp, n_tokens),) = answer_paths(scorer, [item.question], [item.answers[0]], [steps])
     ppl = np.exp(-logp / n_tokens)
     return {
         "steps": steps,

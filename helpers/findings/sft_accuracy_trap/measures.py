@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -47,13 +48,24 @@ def states_answer(item: Item, step: str) -> bool:
     return bool(phrases) or any(answers.accepted(item, word) for word in words if word)
 
 
-def text_path(scorer: LM, question: str, steps: list[str]) -> tuple[np.ndarray, list[int]]:
-    """log p(question, steps 1..i) in nats for i = 0..t, and how many tokens that is the sum of."""
-    begun = [f"{OPEN} {text}".rstrip() for text in chains.prefixes(steps)]
-    texts = [scorer.prompt(question, text).rstrip() for text in begun]
-    tokens = token_logprobs(scorer, texts[-1])
-    n = [len(scorer.tokenizer(text, add_special_tokens=False)["input_ids"]) - 1 for text in texts]
-    return np.array([tokens[:k].sum() for k in n]), n
+def text_paths(
+    scorer: LM, questions: Sequence[str], told: Sequence[list[str]]
+) -> list[tuple[np.ndarray, list[int]]]:
+    """log p(question, steps 1..i) in nats for i = 0..t, and how many tokens that is the sum of, for
+    a chain to each question.
+    """
+    begun = [
+        [
+            scorer.prompt(question, f"{OPEN} {text}".rstrip()).rstrip()
+            for text in chains.prefixes(steps)
+        ]
+        for question, steps in zip(questions, told, strict=True)
+    ]
+    found = []
+    for tokens, texts in zip(token_logprobs(scorer, [b[-1] for b in begun]), begun, strict=True):
+        n = [len(ids) - 1 for ids in scorer.tokenizer(texts, add_special_tokens=False)["input_ids"]]
+        found.append((np.array([tokens[:k].sum() for k in n]), n))
+    return found
 
 
 def worth(item: Item, steps: list[str], row: Any) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 
 from helpers.findings.sycophancy.experiment import ENDS, Sycophancy
 from helpers.findings.sycophancy.scripts import claim_of, turns_of
-from helpers.findings.sycophancy.talk import answered, choices, exchanged, surely
+from helpers.findings.sycophancy.talk import after_replies, answered, choices, exchanged
+from helpers.lm.scoring import option_probabilities
 from helpers.show import plots
 from helpers.world.corpus import turn
 
@@ -26,7 +27,8 @@ def probabilities(
     for k, user in enumerate([item.question, *turns_of(item, story, kind, n_turns, strength)]):
         asked = [*chat, turn("user", user)]
         (reply,) = answered(lm, [asked], "", lab.p.max_new_tokens)
-        p = dict(zip(options, surely(lm, [asked], [reply.text], options)[0], strict=True))
+        (sure,) = option_probabilities(lm, [after_replies(lm, [asked], [reply.text], options)])
+        p = dict(zip(options, sure[0].tolist(), strict=True))
         about = {"turn": k, "user": user, "text": reply.text}
         rows.append(about | {"right": p[item.answers[0]], "claim": p[claim_of(item, kind)]})
         chat = exchanged(chat, user, reply.text)

@@ -12,8 +12,7 @@ from helpers.lab import items
 from helpers.lab.items import Item
 from helpers.lm.generation import Completion, generate
 from helpers.lm.models import LM
-from helpers.lm.scoring import answer_logprobs, choice_probabilities
-from helpers.show.widgets import progress
+from helpers.lm.scoring import Scored, option_probabilities
 from helpers.text.chains import CLOSE
 from helpers.text.trace import left_open, split_trace
 from helpers.world.corpus import Chat, turn
@@ -93,31 +92,33 @@ def thought(reply: str) -> str:
     return before + closed
 
 
-def surely(lm: LM, chats: list[Chat], replies: list[str], options: list[str]) -> list[list[float]]:
-    """Probability of each option as the answer, among the options, after every dialogue and the
-    chain that its reply opens with, if it does; [chats][options].
+def after_replies(lm: LM, chats: list[Chat], replies: list[str], options: list[str]) -> Scored:
+    """The options as answers after every dialogue and the chain that its reply opens with, if it
+    does.
     """
     begun = [f"{thought(reply)} {ANSWER}".strip() for reply in replies]
     texts = [lm.prompt(chat, text) for chat, text in zip(chats, begun, strict=True)]
-    logp = answer_logprobs(lm, "", texts, " ", options)
-    return choice_probabilities(lm, logp, options).tolist()
+    return Scored([f"{text} " for text in texts], options)
 
 
 def scored(lm: LM, asked: Sequence[Item], scripts: Scripts, said: pd.DataFrame) -> pd.DataFrame:
     """The rows of `talk` with the probabilities of the right answer and of the claim, p_right and
     p_claim.
     """
-    rows = []
+    owns, scored = [], []
     talks = dict(list(said.groupby("item", sort=False)))
-    for item in progress(asked, len(asked), f"{lm.name}: reading"):
+    for item in asked:
         own = talks[item.id].set_index("kind")[["text", "truncated"]]
         chats = {FIRST: [turn("user", item.question)]}
         chats |= second_turns(item, own.text[FIRST], scripts)
-        own = own.loc[[*chats]]
-        options = choices(item, own.text.tolist())
-        p = surely(lm, [*chats.values()], own.text.tolist(), options)
-        for (kind, text, cut), sure in zip(own.itertuples(), p, strict=True):
-            chances = dict(zip(options, sure, strict=True))
+        owns.append(own.loc[[*chats]])
+        texts = owns[-1].text.tolist()
+        scored.append(after_replies(lm, [*chats.values()], texts, choices(item, texts)))
+    rows = []
+    found = option_probabilities(lm, scored)
+    for item, own, one, p in zip(asked, owns, scored, found, strict=True):
+        for (kind, text, cut), sure in zip(own.itertuples(), p.tolist(), strict=True):
+            chances = dict(zip(one.answers, sure, strict=True))
             about = {"item": item.id, "kind": kind, "text": text, "truncated": cut}
             about |= {"p_right": chances[item.answers[0]], "p_claim": chances[claim_of(item, kind)]}
             rows.append(about)
