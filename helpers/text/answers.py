@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from helpers.text import abstention, latex, numbers
@@ -93,6 +94,7 @@ def _chosen(sentence: str, found: list[Number]) -> str:
     return found[-1].bare
 
 
+@lru_cache(maxsize=4096)
 def number(text: str) -> Fraction | None:
     """The value of a text that is one number, with currency before and units behind; else None."""
     text = plain(text).strip()
