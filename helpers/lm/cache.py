@@ -1,4 +1,9 @@
-"""The cache: an entry appears whole or not at all, is locked while it is made, and is checked."""
+"""The cache: an entry appears whole or not at all, is locked while it is made, and is checked.
+
+It is a folder, or a store that fsspec reaches (`s3://bucket/study`) with a folder here that mirrors
+it: an entry that is not here is fetched from the store, and one that is made here is put there as
+one object, so that whoever looks finds it whole or not at all.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +11,32 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
+import tarfile
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 MANIFEST = "workbook.json"  # in every cached folder: digests of its files, and what it is
+HOME = "~/.cache/reasoning-workbook"
 
 
 def cache_dir() -> Path:
-    """Folder of converted models and trained arms: $WORKBOOK_CACHE, else one in ~/.cache.
+    """Folder of converted models and trained arms: $WORKBOOK_CACHE, else one in ~/.cache, as is the
+    mirror of a store.
 
     Raises OSError in one sentence where it can't be made or there is no home.
     """
-    asked = os.environ.get("WORKBOOK_CACHE") or "~/.cache/reasoning-workbook"
+    asked = os.environ.get("WORKBOOK_CACHE") or HOME
     try:
-        folder = Path(asked).expanduser()
+        mirror = re.sub(r"[^\w.-]+", "-", asked)
+        folder = Path(f"{HOME}-of-{mirror}" if "://" in asked else asked).expanduser()
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
         why = getattr(error, "strerror", None) or error
@@ -32,6 +44,60 @@ def cache_dir() -> Path:
             f"the cache {asked} can't be used ({why}): set WORKBOOK_CACHE to a folder elsewhere"
         ) from None
     return folder
+
+
+def store() -> tuple[Any, str] | None:
+    """The file system of the store and the cache's place in it; None where the cache is a folder.
+
+    Raises OSError in one sentence where the store can't be reached.
+    """
+    url = os.environ.get("WORKBOOK_CACHE", "")
+    if "://" not in url:
+        return None
+    import fsspec
+
+    try:
+        return fsspec.core.url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        raise OSError(f"the cache {url} can't be used ({error})") from None
+
+
+def stored(path: Path) -> str:
+    """Where the store has an entry of the cache."""
+    return f"{store()[1]}/{path.relative_to(cache_dir())}.tar"
+
+
+def fetch(path: Path) -> None:
+    """Bring an entry of the cache, a folder or a file, from the store where only that has it."""
+    if path.exists() or not (found := store()) or not path.is_relative_to(cache_dir()):
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"{path.name}.tmp", dir=path.parent) as temp:
+        packed = Path(temp) / "entry.tar"
+        try:
+            found[0].get_file(stored(path), str(packed))
+        except FileNotFoundError:
+            return
+        with tarfile.open(packed) as file:
+            file.extractall(temp, filter="data")
+        os.replace(Path(temp) / path.name, path)
+
+
+def publish(path: Path) -> None:
+    """Put an entry of the cache, which is whole, into the store if there is one. Of two that make
+    the same entry the later one counts.
+    """
+    if not (found := store()) or not path.is_relative_to(cache_dir()):
+        return
+    with tempfile.TemporaryDirectory() as temp:
+        packed = Path(temp) / "entry.tar"
+        with tarfile.open(packed, "w") as file:
+            file.add(path, path.name)
+        system, place = found[0], stored(path)
+        begun = f"{place}.{uuid.uuid4().hex}.tmp"
+        system.makedirs(place.rpartition("/")[0], exist_ok=True)
+        system.put_file(str(packed), begun)
+        system.mv(begun, place)
 
 
 def digest(path: Path) -> str:
@@ -70,6 +136,7 @@ def broken(folder: Path) -> str:
 
 def usable(folder: Path) -> bool:
     """Whether a cache entry is there and whole; a broken one is named and removed."""
+    fetch(folder)
     if not folder.exists():
         return False
     fault = broken(folder)
@@ -91,6 +158,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
     try:
         yield temp
         os.replace(temp, folder)
+        publish(folder)
     except Exception as error:
         if disk_full(error):
             free = shutil.disk_usage(folder.parent).free / 1e9

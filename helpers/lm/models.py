@@ -87,9 +87,14 @@ class Handle:
         """
         if self.base:
             return self.base.n_parameters
-        config = AutoConfig.from_pretrained(self.folder, trust_remote_code=False)
-        with torch.device("meta"):
-            return AutoModelForCausalLM.from_config(config).num_parameters()
+        return _n_parameters(self.folder, digest(self.folder / "config.json"))
+
+
+@lru_cache
+def _n_parameters(folder: Path, config_digest: str) -> int:
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config).num_parameters()
 
 
 @dataclass
@@ -366,13 +371,16 @@ def _load_adapter(handle: Handle, device: str | None, dtype: str | None) -> LM:
 
 def loaded(handle: Handle, dtype: str | None = None, thinking: bool = True) -> LM:
     """`load` without its line of text; the model that was asked for last is kept, as tables ask for
-    one arm several times. Nobody may change its weights. thinking: the switch of a chat template
-    that has one.
+    one arm several times, and of small ones the last four, as an arm and its scorer take turns.
+    Nobody may change its weights. thinking: the switch of a chat template that has one.
     """
-    return replace(_last_loaded(handle.folder, handle.identity, handle, dtype), thinking=thinking)
+    last = _last_small if handle.is_small else _last_loaded
+    return replace(last(handle.folder, handle.identity, handle, dtype), thinking=thinking)
 
 
-@lru_cache(maxsize=1)
-def _last_loaded(folder: Path, identity: str, handle: Handle, dtype: str | None) -> LM:
+def _loaded(folder: Path, identity: str, handle: Handle, dtype: str | None) -> LM:
     with redirect_stdout(StringIO()):
         return load(handle, dtype=dtype)
+
+
+_last_loaded, _last_small = lru_cache(maxsize=1)(_loaded), lru_cache(maxsize=4)(_loaded)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 
 import numpy as np
@@ -156,14 +157,22 @@ def choice_probabilities(lm: LM, logp: np.ndarray, options: Sequence[str]) -> np
     the longer one has is taken from the shorter: an answer counts only as a whole.
     """
     p = np.exp(logp - logp.max(axis=-1, keepdims=True))
-    tokens = spoken(lm.tokenizer, options)
     whole = p.copy()
-    for j, longer in enumerate(tokens):
-        begun = [i for i, t in enumerate(tokens) if len(t) < len(longer) and longer[: len(t)] == t]
-        if begun:
-            whole[..., max(begun, key=lambda i: len(tokens[i]))] -= p[..., j]
+    for begun, longer in _begun(tuple(spoken(lm.tokenizer, options))):
+        whole[..., begun] -= p[..., longer]
     whole = whole.clip(min=0.0)
     return whole / whole.sum(axis=-1, keepdims=True)
+
+
+@lru_cache
+def _begun(options: tuple[tuple[int, ...], ...]) -> list[tuple[int, int]]:
+    """Of options as tokens, those that another one begins: the longest such one, and it."""
+    found = []
+    for j, longer in enumerate(options):
+        begun = [i for i, t in enumerate(options) if len(t) < len(longer) and longer[: len(t)] == t]
+        if begun:
+            found.append((max(begun, key=lambda i: len(options[i])), j))
+    return found
 
 
 def option_probabilities(lm: LM, scored: Sequence[Scored]) -> list[np.ndarray]:

@@ -26,7 +26,7 @@ from typing import Any
 import psutil
 
 from helpers.lab.table import versions
-from helpers.lm.cache import cache_dir, write_atomically
+from helpers.lm.cache import cache_dir, fetch, publish, write_atomically
 from helpers.run import plan
 from helpers.run.plan import Run
 from helpers.train.arms import fresh
@@ -76,6 +76,12 @@ class Piece:
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
         return cache_dir() / "pieces" / f"{self.notebook}-base{self.base}-seed{self.seed}-{key}"
 
+    @property
+    def is_made(self) -> bool:
+        """Whether the cache says that all of it is made."""
+        fetch(self.mark)
+        return self.mark.is_file()
+
 
 @functools.cache
 def whole_code() -> str:
@@ -95,7 +101,7 @@ def pieces_of(runs: Sequence[Run]) -> list[Piece]:
             trainings = [(b, s) for b in plan.bases_of(given) for s in given["seeds"]]
             each = plan.minutes(run) / len(trainings)
             found += [Piece(run.name, module, given, b, s, each) for b, s in trainings]
-    return sorted((p for p in found if not p.mark.is_file()), key=lambda piece: -piece.minutes)
+    return sorted((p for p in found if not p.is_made), key=lambda piece: -piece.minutes)
 
 
 def work(piece: Piece, patient: bool) -> int:
@@ -165,6 +171,7 @@ def prepare(
                         time.sleep(0.5)  # there is nothing to do but wait for that arm
                     continue
                 write_atomically(piece.mark, "")
+                publish(piece.mark)
                 done.append(piece)
                 rest = f"{len(waiting) + len(active)} left, about {minutes_left():.0f} min"
                 say(f"{piece.name}: done; {rest}")

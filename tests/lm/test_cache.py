@@ -146,3 +146,62 @@ def test_of_several_processes_one_builds_and_the_others_wait(tmp_path):
     said = [process.communicate(timeout=60)[0] for process in running]
     assert [process.returncode for process in running] == [0, 0, 0]
     assert sorted(said) == ["", "", "built\n"] and not caches.broken(tmp_path / "entry")
+
+
+# --- a store behind the cache -----------------------------------------------------------------
+
+
+@pytest.fixture
+def two_machines(tmp_path, monkeypatch):
+    """A store, and a way to be on one of two machines that have nothing but it in common."""
+    monkeypatch.setenv("WORKBOOK_CACHE", f"file://{tmp_path / 'store'}")
+
+    def on(name):
+        monkeypatch.setenv("HOME", str(tmp_path / name))
+        return caches.cache_dir() / "tables" / "entry"
+
+    return on
+
+
+def test_what_one_machine_makes_another_finds_in_the_store(two_machines, tmp_path):
+    made = cached_folder(two_machines("one"), build)
+    assert made.is_relative_to(tmp_path / "one")
+
+    def never(folder):
+        raise AssertionError("made twice")
+
+    there = cached_folder(two_machines("two"), never)
+    assert there.is_relative_to(tmp_path / "two") and (there / "a.txt").read_text() == "hello"
+    assert not caches.broken(there) and (there / "a.txt").stat().st_ino != made.stat().st_ino
+
+
+def test_the_store_holds_an_entry_whole_or_not_at_all(two_machines, tmp_path, monkeypatch):
+    from fsspec.implementations.local import LocalFileSystem
+
+    def lost(system, begun, place, **settings):
+        raise ConnectionError("the network went away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(LocalFileSystem, "mv", lost)
+        with pytest.raises(ConnectionError):
+            cached_folder(two_machines("one"), build)
+    made = []
+    cached_folder(two_machines("two"), lambda folder: made.append(1) or build(folder))
+    assert made == [1], "half an upload is no entry"
+    assert [p.name for p in (tmp_path / "store" / "tables").glob("*.tar")] == ["entry.tar"]
+
+
+def test_a_broken_entry_of_the_store_is_made_anew_and_put_right(two_machines, tmp_path, capsys):
+    cached_folder(two_machines("one"), build)
+    broken = two_machines("one")
+    (broken / "a.txt").write_text("hel")
+    caches.publish(broken)
+    assert (cached_folder(two_machines("two"), build) / "a.txt").read_text() == "hello"
+    assert "a.txt is truncated" in capsys.readouterr().out
+    assert (cached_folder(two_machines("three"), build) / "a.txt").read_text() == "hello"
+
+
+def test_a_store_that_nothing_reaches_is_one_sentence(two_machines, monkeypatch):
+    monkeypatch.setenv("WORKBOOK_CACHE", "nowhere://bucket/x")
+    with pytest.raises(OSError, match="the cache nowhere://bucket/x can't be used"):
+        cached_folder(two_machines("one"), build)
