@@ -1,4 +1,4 @@
-"""The `workbook` command: run, sweep, report, arms, pretrain, card, warmup, lab, doctor."""
+"""The `workbook` command: run, sweep, merge, report, arms, pretrain, card, warmup, lab, doctor."""
 
 import os
 import platform
@@ -17,6 +17,7 @@ from helpers import ROOT
 Seeds = Annotated[str, typer.Option(help="Training seeds, each on every base.")]
 Bases = Annotated[str, typer.Option(help="Pocket models, such as 0,1,2 or 0-2.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Processes at a time.")]
+Out = Annotated[Path, typer.Option(help="Folder of records and results.")]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -131,17 +132,31 @@ def sweep(
     ] = None,
     bases: Bases = "",
     seeds: Seeds = "",
-    out: Annotated[Path, typer.Option(help="Folder of records and results.")] = Path("sweep"),
+    out: Out = Path("sweep"),
     jobs: Jobs = 1,
+    engine: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",
+    address: Annotated[
+        str, typer.Option(help="The Ray cluster's, such as auto; one of JOBS CPUs here if none.")
+    ] = "",
+    cache: Annotated[
+        str, typer.Option(help="A folder that all machines see, or a URL such as s3://bucket/x.")
+    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would do.")] = False,
 ) -> None:
     """Cross models, parameters, bases and seeds: a record for each combination, all results in one
     table. Exit code 0: all; 1: some pieces failed; 2: refused; 130: interrupted. Started again, it
     goes on.
     """
+    if cache:
+        os.environ["WORKBOOK_CACHE"] = cache
     from helpers.run import sweep as sweeping
 
     try:
+        if engine not in ("local", "ray") or (address and engine == "local"):
+            raise ValueError(
+                f"'--engine {engine}{' --address ' * bool(address)}{address}': give --engine "
+                "local, or --engine ray with or without an --address."
+            )
         study = sweeping.study_of(
             what or [],
             models=[name for name in models.split(",") if name],
@@ -156,14 +171,39 @@ def sweep(
         console.print(sweeping.outlook(cells))
         return
     try:
-        _, failed = sweeping.run(cells, out, jobs, console.print)
+        cluster = address if engine == "ray" else None
+        _, failed = sweeping.run(cells, out, jobs, console.print, cluster)
     except KeyboardInterrupt:
         console.print("interrupted: the same command again goes on")
         raise typer.Exit(130) from None
+    except (ValueError, ConnectionError) as error:
+        raise refuse(error) from None
     for piece in failed:
         console.print(f"failed: {piece.name}: {piece.reason}; see {out / 'pieces.log'}")
     console.print(f"results: {out / 'report.html'}, {out / 'results.csv'}")
     raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def merge(
+    study: Annotated[Path, typer.Argument(help="The study of the sweep, a YAML file.")],
+    caches: Annotated[list[Path], typer.Argument(help="Caches that were filled elsewhere.")],
+    out: Out = Path("sweep"),
+) -> None:
+    """Make the records of a study whose pieces were computed on different machines. Nothing is
+    computed that none of them has, and caches of other code, items or versions are refused.
+    """
+    from helpers.run import merge as merging
+    from helpers.run import sweep as sweeping
+
+    try:
+        cells = sweeping.grid(sweeping.read(study))
+        new = merging.merge(caches, [piece for cell in cells for piece in cell.pieces])
+    except (ValueError, FileNotFoundError, ConnectionError) as error:
+        raise refuse(error) from None
+    console.print(f"{new} entries are new in the cache")
+    sweeping.run(cells, out, 1, console.print)
+    console.print(f"results: {out / 'report.html'}, {out / 'results.csv'}")
 
 
 def show(folder: Path) -> None:

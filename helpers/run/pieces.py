@@ -26,7 +26,7 @@ from typing import Any
 import psutil
 
 from helpers.lab.table import versions
-from helpers.lm.cache import cache_dir, fetch, publish, write_atomically
+from helpers.lm.cache import cache_dir, digest, fetch, publish, write_atomically
 from helpers.run import plan
 from helpers.run.plan import Run
 from helpers.train.arms import fresh
@@ -57,23 +57,30 @@ class Piece:
         return f"{self.notebook}, base {self.base}, seed {self.seed}"
 
     @property
-    def mark(self) -> Path:
-        """A file of the cache that says that all of it is made. Its name is made of the parameters,
-        the models that they name, our whole code and the versions, so nothing is loaded to see it.
+    def made_of(self) -> dict[str, Any]:
+        """What its tables are made of, as far as it can be said with nothing loaded: parameters,
+        the models and items that they name, our whole code and the versions.
         """
-        asked = {
-            n: v for n, v in self.parameters.items() if n not in ("bases", "seeds", "forecast")
-        }
-        parts = {
+        left_out = ("bases", "seeds", "forecast")
+        items = self.parameters.get("questions")
+        return {
             "module": self.module,
             "training": [self.base, self.seed],
-            "parameters": asked,
+            "parameters": {n: v for n, v in self.parameters.items() if n not in left_out},
             "models": plan.identities(self.parameters, [self.base]),
+            "items": digest(Path(items).expanduser()) if items else "",
             "code": whole_code(),
             "versions": versions(),
             "fresh": fresh(),
         }
-        key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def mark(self) -> Path:
+        """A file of the cache that says that all of it is made, what of, and in how many seconds.
+        Its name tells what it is made of.
+        """
+        parts = json.dumps(self.made_of, sort_keys=True)
+        key = hashlib.sha256(parts.encode()).hexdigest()[:16]
         return cache_dir() / "pieces" / f"{self.notebook}-base{self.base}-seed{self.seed}-{key}"
 
     @property
@@ -81,6 +88,12 @@ class Piece:
         """Whether the cache says that all of it is made."""
         fetch(self.mark)
         return self.mark.is_file()
+
+    def mark_as_made(self, seconds: float) -> None:
+        """Say so in the cache."""
+        about = {"seconds": round(seconds, 1), "made of": self.made_of}
+        write_atomically(self.mark, json.dumps(about))
+        publish(self.mark)
 
 
 @functools.cache
@@ -90,9 +103,7 @@ def whole_code() -> str:
 
 
 def pieces_of(runs: Sequence[Run]) -> list[Piece]:
-    """The pieces of the notebooks that are about a finding, the longest first; without those whose
-    mark says that they are made.
-    """
+    """The pieces of the notebooks that are about a finding, the longest first."""
     found = []
     for run in runs:
         module = plan.module_of(run.notebook)
@@ -101,7 +112,7 @@ def pieces_of(runs: Sequence[Run]) -> list[Piece]:
             trainings = [(b, s) for b in plan.bases_of(given) for s in given["seeds"]]
             each = plan.minutes(run) / len(trainings)
             found += [Piece(run.name, module, given, b, s, each) for b, s in trainings]
-    return sorted((p for p in found if not p.is_made), key=lambda piece: -piece.minutes)
+    return sorted(found, key=lambda piece: -piece.minutes)
 
 
 def work(piece: Piece, patient: bool) -> int:
@@ -114,6 +125,12 @@ def work(piece: Piece, patient: bool) -> int:
     return lab.prepare(piece.base, piece.seed, wait=patient)
 
 
+def timed(do: Callable[[Piece, bool], int], piece: Piece, patient: bool) -> tuple[int, float]:
+    """What `do` returns of a piece, and the seconds that it took, where it is done."""
+    began = time.monotonic()
+    return do(piece, patient), time.monotonic() - began
+
+
 def prepare(
     pieces: Sequence[Piece],
     jobs: int,
@@ -121,12 +138,15 @@ def prepare(
     say: Callable[[str], None] = print,
     do: Callable[[Piece, bool], int] = work,
     watch: Callable[[dict[str, Any]], None] = lambda counts: None,
+    pool_of: Callable[[int, Path], Any] | None = None,
 ) -> list[Piece]:
     """Do all pieces, `jobs` at a time; returns those that failed, with their reasons.
 
     What the processes print goes to FOLDER/pieces.log. watch: is told how far all is, whenever that
-    changes. Raises KeyboardInterrupt after ending them.
+    changes. pool_of: makes what the pieces are submitted to, `new_pool` if none. Raises
+    KeyboardInterrupt after ending them.
     """
+    pool_of = pool_of or new_pool
     waiting, done, failed = list(pieces), [], []
     began = time.monotonic()
 
@@ -140,38 +160,38 @@ def prepare(
         counts |= {"waiting": len(waiting), "minutes left": round(minutes_left(), 1)}
         watch(counts | {"failures": {piece.name: piece.reason for piece in failed}})
 
-    pool = new_pool(jobs, folder)
+    pool = pool_of(jobs, folder)
     active: dict[Future, Piece] = {}
     try:
         while waiting or active:
             while waiting and len(active) < jobs:
                 piece = waiting.pop(0)
                 patient = not waiting and not active
-                active[pool.submit(do, piece, patient)] = piece
+                active[pool.submit(timed, do, piece, patient)] = piece
             status()
             ended, _ = wait(active, return_when=FIRST_COMPLETED)
             for future in ended:
                 piece = active.pop(future)
                 try:
-                    left = future.result()
+                    left, seconds = future.result()
                 except BrokenProcessPool:
                     waiting, broken = killed([piece, *active.values()], waiting)
                     failed += broken
                     active.clear()
-                    pool = new_pool(jobs, folder)
+                    pool = pool_of(jobs, folder)
                     break
-                except Exception as error:
+                except Exception as failure:
+                    error = getattr(failure, "cause", failure)  # Ray's hold a worker's in theirs
                     piece.reason = str(error) or type(error).__name__
                     failed.append(piece)
                     say(f"{piece.name}: failed: {piece.reason}")
                     continue
                 if left:
                     waiting.append(piece)
-                    if waiting == [piece]:
+                    if len(waiting) + len(active) <= jobs:
                         time.sleep(0.5)  # there is nothing to do but wait for that arm
                     continue
-                write_atomically(piece.mark, "")
-                publish(piece.mark)
+                piece.mark_as_made(seconds)
                 done.append(piece)
                 rest = f"{len(waiting) + len(active)} left, about {minutes_left():.0f} min"
                 say(f"{piece.name}: done; {rest}")

@@ -160,7 +160,7 @@ def run(
     folder = new_folder(runs or RUNS)
     previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        pieces = pieces_of(todo)
+        pieces = [piece for piece in pieces_of(todo) if not piece.is_made]
         if pieces:
             say(f"{len(pieces)} pieces of work, {jobs} at a time; their output: {folder}")
         give_up(todo, prepare(pieces, jobs, folder, say))

@@ -26,8 +26,9 @@ from pydantic import Field, ValidationError
 from helpers.lab import record
 from helpers.lab.claims import claims
 from helpers.lab.record import Record, Strict
-from helpers.lm.cache import write_atomically
+from helpers.lm.cache import cache_dir, write_atomically
 from helpers.run import pieces, plan
+from helpers.run.cluster import Cluster
 from helpers.run.pieces import Piece
 from helpers.run.plan import Run
 from helpers.run.report import HEADS, table, verdict_row, write_page
@@ -101,22 +102,40 @@ def study_of(what: Sequence[str], **asked: Any) -> Study:
 
 
 def outlook(cells: Sequence[Cell]) -> str:
-    """What a sweep would do, in lines: every piece that is not made yet, and rough minutes."""
-    lines = [
-        f"{cell.name}, base {piece.base}, seed {piece.seed}: about {piece.minutes:.1f} min"
-        for cell in cells
-        for piece in cell.pieces
-    ]
-    minutes = sum(piece.minutes for cell in cells for piece in cell.pieces)
-    last = f"{len(cells)} records; {len(lines)} pieces to make, about {minutes:.0f} min of one core"
+    """What a sweep would do, in lines: every piece that is not made yet, with its minutes and disk
+    by the pace of those of its notebook that are, the tier's rough minutes where none is.
+    """
+    lines, minutes, bytes_ = [], 0.0, 0.0
+    for cell in cells:
+        seconds, size = pace(cell)
+        for piece in cell.pieces:
+            if not piece.is_made:
+                each = seconds / 60 if seconds else piece.minutes
+                minutes, bytes_ = minutes + each, bytes_ + size
+                place = f"base {piece.base}, seed {piece.seed}"
+                lines.append(f"{cell.name}, {place}: about {each:.1f} min")
+    made = sum(len(cell.pieces) for cell in cells) - len(lines)
+    last = f"{len(cells)} records; {made} pieces are in the cache, {len(lines)} to make: about "
+    last += f"{minutes:.0f} min of one core, {bytes_ / 1e6:.0f} MB"
     return "\n".join([*lines, last])
+
+
+def pace(cell: Cell) -> tuple[float, float]:
+    """Mean seconds and bytes of the pieces of a cell's notebook that the cache has; 0 for none."""
+    marks = list((cache_dir() / "pieces").glob(f"{cell.run.name}-*"))
+    if not marks:
+        return 0.0, 0.0
+    seconds = [json.loads(mark.read_text("utf-8"))["seconds"] for mark in marks]
+    name = plan.finding_in(plan.module_of(cell.run.notebook)).name
+    files = (cache_dir() / "tables" / name).rglob("*")
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    return sum(seconds) / len(marks), size / len(marks)
 
 
 def grid(study: Study) -> list[Cell]:
     """Every cell of a study, planned and checked as `plan.plan` does, with its refusals.
 
-    A notebook without one of the parameters has one cell for all its values. Of a cell's pieces
-    those are left out that are made already.
+    A notebook without one of the parameters has one cell for all its values.
     """
     notebooks = [
         path
@@ -168,20 +187,36 @@ def run(
     folder: Path,
     jobs: int,
     say: Callable[[str], None] = print,
+    cluster: str | None = None,
 ) -> tuple[list[Record], list[Piece]]:
-    """Work all pieces, each once, and write the records and what is made of them into a folder.
+    """Work all pieces that are not made, each once, and write the records and what is made of them
+    into a folder.
 
-    Returns the records, and the pieces that failed, whose cells have none.
+    jobs: processes of this machine at a time; cluster: the address of a Ray cluster to work on, ""
+    for one of `jobs` CPUs here, which takes all pieces at once and orders them itself. Returns the
+    records, and the pieces that failed, whose cells have none.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    todo = {piece.mark: piece for cell in cells for piece in cell.pieces}
-    ordered = sorted(todo.values(), key=lambda piece: -piece.minutes)
-    say(f"{len(cells)} records of {len(ordered)} pieces of work, {jobs} at a time; {folder}")
+    every = {piece.mark: piece for cell in cells for piece in cell.pieces}
+    todo = [piece for piece in every.values() if not piece.is_made]
+    todo.sort(key=lambda piece: -piece.minutes)
+    say(f"{len(cells)} records; {len(every) - len(todo)} pieces are made, {len(todo)} to make")
 
     def watch(counts: dict[str, Any]) -> None:
         write_atomically(folder / STATUS, json.dumps(counts, indent=1))
 
-    failed = pieces.prepare(ordered, jobs, folder, say, watch=watch)
+    failed: list[Piece] = []
+    if todo and cluster is not None:
+        failed = pieces.prepare(
+            todo,
+            len(todo),
+            folder,
+            say,
+            watch=watch,
+            pool_of=lambda _, log: Cluster(log, cluster, jobs),
+        )
+    elif todo:
+        failed = pieces.prepare(todo, jobs, folder, say, watch=watch)
     lost = {piece.mark for piece in failed}
     found = []
     for cell in cells:

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from helpers import ROOT
 from helpers.cli import app
 from helpers.lab import record
+from helpers.lm.cache import write_atomically
 from helpers.run import pieces, sweep
 from helpers.run.sweep import Study, grid, tidy, values
 
@@ -34,7 +35,18 @@ def test_a_sweep_crosses_all_and_has_one_cell_where_a_notebook_lacks_a_parameter
     ]
     assert [len(cell.pieces) for cell in cells] == [4, 4, 4]
     assert {(p.base, p.seed) for p in cells[0].pieces} == {(0, 0), (0, 1), (2, 0), (2, 1)}
-    assert "3 records; 12 pieces to make" in sweep.outlook(cells)
+    assert "3 records; 0 pieces are in the cache, 12 to make" in sweep.outlook(cells)
+
+
+def test_the_outlook_goes_by_the_pace_of_what_is_made(cache):
+    (cell,) = grid(Study(notebooks=["02"], bases=[0, 1, 2]))
+    write_atomically(cell.pieces[0].mark, json.dumps({"seconds": 90.0, "made of": {}}))
+    table = cache / "tables" / "faithfulness_decay" / "reading-before" / "table.parquet"
+    table.parent.mkdir(parents=True)
+    table.write_bytes(b"x" * 3_000_000)
+    told = sweep.outlook([cell])
+    assert "1 pieces are in the cache, 2 to make: about 3 min of one core, 6 MB" in told
+    assert "base 1, seed 0: about 1.5 min" in told and "base 0" not in told
 
 
 def test_the_study_of_the_data_is_one():
@@ -163,7 +175,7 @@ def test_the_table_has_a_row_a_base_and_one_for_all():
 def test_the_command_says_what_it_would_do_and_refuses_with_exit_code_2(cache):
     asked = ["sweep", "02", "--bases", "0", "-p", "n_items=4,8", "--dry-run"]
     done = CliRunner().invoke(app, asked)
-    assert done.exit_code == 0 and "2 records; 2 pieces to make" in done.output
+    assert done.exit_code == 0 and "0 pieces are in the cache, 2 to make" in done.output
     refused = CliRunner().invoke(app, ["sweep", "nowhere.yaml"])
     assert refused.exit_code == 2 and "nowhere.yaml can't be read as YAML" in refused.output
 

@@ -1,0 +1,89 @@
+"""Work on a Ray cluster: each piece once, nothing lost with a worker, strangers refused."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers.lm import models
+from helpers.run import cluster, pieces, sweep
+from helpers.run.cluster import Cluster
+from helpers.run.pieces import Piece
+from tests.run.test_pieces import fails, given, made, piece, work  # noqa: F401
+
+ray = pytest.importorskip("ray")
+
+
+def on_a_cluster(todo, folder, do, say=print):
+    """`pieces.prepare` on a cluster of two CPUs here."""
+    return pieces.prepare(
+        todo, len(todo), folder, say, do, pool_of=lambda _, log: Cluster(log, jobs=2)
+    )
+
+
+def is_lost_once(piece, patient):
+    """A piece whose worker is killed the first time, when the tables of an arm are made."""
+    lost = Path(piece.parameters["notes"]) / "lost"
+    if piece.base == 1 and not lost.exists():
+        lost.write_text("")
+        work(piece, patient)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return work(piece, patient)
+
+
+def test_a_lost_worker_s_piece_is_begun_again_and_nothing_is_made_twice(given, tmp_path):  # noqa: F811
+    todo = [piece(given, base) for base in given["bases"]]
+    lines = []
+    assert on_a_cluster(todo, tmp_path, is_lost_once, lines.append) == []
+    assert (tmp_path / "lost").exists() and all(one.is_made for one in todo)
+    arms = {(arm, str(base)): 1 for arm in ("first", "second", "third") for base in range(3)}
+    assert made(given) == arms and "0 left" in lines[-1]
+    assert (tmp_path / "pieces.log").is_file()
+    assert not ray.is_initialized()
+
+
+def test_a_piece_that_fails_is_named_and_stops_no_other(given, tmp_path):  # noqa: F811
+    todo = [piece(given, base) for base in given["bases"]]
+    (failed,) = on_a_cluster(todo, tmp_path, fails)
+    assert failed.base == 1 and failed.reason == "no pair of replies to learn from."
+    assert [one.is_made for one in todo] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("torch", "has torch "), ("code", "has other code of the workbook")]
+)
+def test_a_worker_of_another_environment_is_refused(name, told, monkeypatch):
+    here = {"code": cluster.whole_code()} | cluster.versions()
+    cluster.refuse_another(here)
+    with pytest.raises(ValueError, match=told):
+        cluster.refuse_another(here | {name: "0.1"})
+
+
+def test_a_piece_asks_for_a_gpu_by_the_size_of_its_largest_model(monkeypatch):
+    sizes = {"pocket": 2e6, "middling": 5e8, "large": 8e9}
+    monkeypatch.setattr(
+        models, "find", lambda name: type("Handle", (), {"n_parameters": sizes[name]})
+    )
+
+    def asked(device="cuda", **named):
+        return cluster.resources(Piece("01", "", named, 0, 0), device)
+
+    assert asked(model="pocket") == {"num_cpus": 1, "num_gpus": 0.125}
+    assert asked(model="pocket", scorer="middling")["num_gpus"] == 0.25
+    assert asked(model="large", scorer="pocket")["num_gpus"] == 1
+    assert asked("cpu", model="large") == {"num_cpus": 1}
+
+
+def test_without_ray_or_a_cluster_one_sentence_says_what_to_do(tmp_path, monkeypatch, cache):
+    with pytest.raises(ConnectionError, match="No Ray cluster answers at 'auto'"):
+        Cluster(tmp_path, "auto")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ValueError, match="pip install -e"):
+        Cluster(tmp_path)
+
+
+def test_a_sweep_that_is_made_starts_no_cluster(monkeypatch, tmp_path):
+    monkeypatch.setattr(sweep, "Cluster", lambda *asked: pytest.fail("a cluster was started"))
+    assert sweep.run([], tmp_path, 2, print, "auto") == ([], [])
