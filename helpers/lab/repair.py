@@ -44,7 +44,6 @@ DAMAGE = 8
 HELD_OUT = 5
 """Every so manieth question is kept from all that is trained, to see what a reward model learned.
 """
-BATCH_SIZE = 128  # prompts whose branches are written at a time
 DAMAGED, REPAIRED, ORACLE, BRIER = "damaged", "repair_grpo", "repair_labels", "repair_brier"
 ARMS = [
     Arm(DAMAGED, "damaged", PALETTE[3]),
@@ -260,7 +259,7 @@ class Repair(finding.Finding):
 def written(lm: LM, asked: Sequence[Item], k: int, max_new_tokens: int) -> pd.DataFrame:
     """The replies after each of the k likeliest first tokens; columns: `WRITTEN`."""
     prompts = [lm.prompt(item.question) for item in asked]
-    found = branched(lm, prompts, k, max_new_tokens, BATCH_SIZE)
+    found = branched(lm, prompts, k, max_new_tokens)
     rows = [
         {
             "item": item.id,

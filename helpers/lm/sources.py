@@ -47,12 +47,17 @@ def code_of(function: Callable) -> str:
 @cache
 def parameters_of(function: Callable) -> set[str]:
     """Names of the parameters, written `self.p.NAME`, that a function of a finding reaches."""
+    return {name for symbol in reached_by(function) for name in parameters_in(symbol)}
+
+
+@cache
+def parameters_in(symbol: Symbol) -> set[str]:
+    """Names of the parameters, written `self.p.NAME`, in the code of a symbol."""
     found = set()
-    for symbol in reached_by(function):
-        for node in ast.walk(_module(symbol.module).defined[symbol.name]):
-            match node:
-                case ast.Attribute(value=ast.Attribute(value=ast.Name(id="self"), attr="p")):
-                    found.add(node.attr)
+    for node in ast.walk(_module(symbol.module).defined[symbol.name]):
+        match node:
+            case ast.Attribute(value=ast.Attribute(value=ast.Name(id="self"), attr="p")):
+                found.add(node.attr)
     return found
 
 
@@ -99,8 +104,13 @@ def is_table(decorator: ast.AST) -> bool:
     return False
 
 
-def named_in(symbol: Symbol) -> Iterator[Symbol]:
-    """The symbols that the code of another one names."""
+@cache
+def named_in(symbol: Symbol) -> tuple[Symbol, ...]:
+    """The symbols that the code of another one names, each once."""
+    return tuple(dict.fromkeys(_named_in(symbol)))
+
+
+def _named_in(symbol: Symbol) -> Iterator[Symbol]:
     module = _module(symbol.module)
     owner = symbol.name.rpartition(".")[0]
     for node in ast.walk(module.defined[symbol.name]):

@@ -31,6 +31,7 @@ from helpers.run import plan
 from helpers.run.plan import Run
 from helpers.train.arms import fresh
 
+PRELOADED = ["helpers.lab.finding", "trl", "peft", "transformers.models.llama.modeling_llama"]
 ATTEMPTS = 2
 """How often a piece is begun whose process was killed, since another may have been to blame."""
 
@@ -220,7 +221,7 @@ def new_pool(jobs: int, folder: Path) -> ProcessPoolExecutor:
     and training in it took up to twice as long: its memory was in shreds.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["helpers.lab.finding", "trl"])
+    context.set_forkserver_preload(PRELOADED)
     threads = max(1, (os.cpu_count() or 1) // jobs)
     return ProcessPoolExecutor(
         jobs,

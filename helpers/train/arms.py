@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from helpers.train.trainers import Job
 from helpers.world.corpus import turn
 
 SHIPPED = ROOT / "data" / "arms"
+BATCH = 64  # replies that a reward model rates at a time
 LIBRARIES = ("torch", "transformers", "trl", "peft")
 
 
@@ -266,10 +268,17 @@ def rated(judge: Handle, questions: Sequence[str], replies: Sequence[str]) -> np
 
     model = trainers.load_reward_model(judge).eval()
     tokenizer = AutoTokenizer.from_pretrained(judge.folder, trust_remote_code=False)
-    marks, found = control(tokenizer), {}
+    marks, encoded = control(tokenizer), {}
     for said in dict.fromkeys(zip(questions, replies, strict=True)):
         chat = [turn(role, text) for role, text in zip(("user", "assistant"), said, strict=True)]
         text = tokenizer.apply_chat_template([tame(one, marks) for one in chat], tokenize=False)
-        ids = tokenizer(text, add_special_tokens=False, return_tensors="pt").input_ids
-        found[said] = float(model(input_ids=ids).logits[0, 0])
+        encoded[said] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    found = {}
+    # together goes what has as many tokens: a head that reads the last one needs no padding
+    by_length = sorted(encoded, key=lambda said: len(encoded[said]))
+    for _, alike in groupby(by_length, lambda said: len(encoded[said])):
+        some = list(alike)
+        for chunk in (some[i : i + BATCH] for i in range(0, len(some), BATCH)):
+            logits = model(input_ids=torch.tensor([encoded[said] for said in chunk])).logits
+            found |= dict(zip(chunk, logits[:, 0].tolist(), strict=True))
     return np.array([found[said] for said in zip(questions, replies, strict=True)])

@@ -184,7 +184,7 @@ def test_a_handle_is_what_was_asked_for_and_where_it_is(tiny_path, tiny_lm):
     assert find("pocket").folder == find("pocket-2.0").folder
 
 
-def test_the_model_that_was_asked_for_last_is_kept(tiny_path, tmp_path, capsys):
+def test_the_model_that_was_asked_for_last_is_kept(tiny_path, tmp_path, capsys, monkeypatch):
     tiny = find(str(tiny_path))
     lm = loaded(tiny, "float32")
     assert capsys.readouterr().out == ""
@@ -193,7 +193,11 @@ def test_the_model_that_was_asked_for_last_is_kept(tiny_path, tmp_path, capsys):
     assert silent.model is lm.model and (silent.thinking, lm.thinking) == (False, True)
     copy = shutil.copytree(tiny_path, tmp_path / "copy")
     assert loaded(find(str(copy)), "float32").model is not lm.model
-    assert loaded(tiny, "float32").model is not lm.model  # one at a time
+    assert loaded(tiny, "float32").model is lm.model  # a small one and its scorer take turns
+    monkeypatch.setattr(models, "SMALL", 0)  # a large one is alone
+    large = loaded(find(str(tiny_path)), "float32")
+    loaded(find(str(copy)), "float32")
+    assert loaded(find(str(tiny_path)), "float32").model is not large.model
 
 
 @pytest.mark.skipif(

@@ -181,7 +181,7 @@ class LatentReasoning(Writing):
     )
     def passes(self, cell: Cell, many_samples: pd.DataFrame) -> pd.DataFrame:
         """pass@k of every item that is sampled often."""
-        found, n = [], 2 * self.p.max_k
+        found, n = [], self.p.max_k
         for item in self.deep:
             replies = completions(many_samples[many_samples["item"] == item.id])
             right = sum(answers.grade(item, reply)["correct"] for reply in replies)

@@ -154,20 +154,18 @@ class Writing(finding.Finding):
     @table(REPLY)
     def samples(self, cell: Cell) -> pd.DataFrame:
         """k replies to every item at temperature 1, a row a reply."""
-        return self.drawn(cell, self.items, self.p.k, 64, 1.0, 1.0)
+        return self.drawn(cell, self.items, self.p.k, 1.0, 1.0)
 
     @table(REPLY)
     def many_samples(self, cell: Cell) -> pd.DataFrame:
-        """Twice as many replies as the largest k of pass@k to its items, a row a reply."""
-        return self.drawn(cell, self.deep, 2 * self.p.max_k, 256, TEMPERATURE, TOP_P)
+        """As many replies as the largest k of pass@k to its items, a row a reply."""
+        return self.drawn(cell, self.deep, self.p.max_k, TEMPERATURE, TOP_P)
 
-    def drawn(
-        self, cell: Cell, asked: Sequence[items.Item], n: int, batch_size: int, *how: float
-    ) -> pd.DataFrame:
+    def drawn(self, cell: Cell, asked: Sequence[items.Item], n: int, *how: float) -> pd.DataFrame:
         """n replies to each of some items; how: temperature and nucleus."""
         lm, room = cell.lm(), self.p.max_new_tokens
         prompts = [lm.prompt(item.question) for item in asked for _ in range(n)]
-        replies = generate(lm, prompts, room, *how, seed=cell.stream, batch_size=batch_size)
+        replies = generate(lm, prompts, room, *how, seed=cell.stream)
         return rows([item for item in asked for _ in range(n)], replies)
 
     @table({"text": "a solution, its chain forced open, that beginning included"})
