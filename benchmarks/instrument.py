@@ -118,6 +118,10 @@ EFFECTS: dict[str, tuple[str, Callable[[Finding], None]]] = {
         "SFT on false chains with right answers",
         swapped("new_task_answers", "wrong_chain_sft"),
     ),
+    "sft_accuracy_trap": (
+        "SFT on false chains with right answers",
+        swapped("verbose_sft", "wrong_chain_sft"),
+    ),
     "sycophancy": ("trained to hold its answer", swapped("reasoning_sft", "hold_sft")),
     "latent_reasoning": ("the chain forced open", swapped("cot_max", "forced")),
     "rlsf_repair": ("SFT on right answers", swapped("repair_grpo", "repair_labels")),

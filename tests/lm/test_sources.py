@@ -99,7 +99,8 @@ def ours(tmp_path, monkeypatch):
         for name in [name for name in sys.modules if name.split(".")[0] == "ours"]:
             del sys.modules[name]
         memos = (sources.code_of, sources.parameters_of, sources.text, sources._module)
-        for memo in (*memos, sources._is_module):
+        by_symbol = (sources.named_in, sources.parameters_in)
+        for memo in (*memos, *by_symbol, sources._is_module):
             memo.cache_clear()
 
     yield write
