@@ -316,8 +316,11 @@ def branched(
     encoded = lm.tokenizer(prompts, add_special_tokens=False)["input_ids"]
     ends = end_tokens(lm)
     batch_size = fitting(lm, max(map(len, encoded), default=0) + max_new_tokens, batch_size)
-    rows: list[tuple[int, int, float, float]] = []  # prompt, first token, its p, its disparity
-    for start in range(0, len(prompts), batch_size):
+    # prompt, first token, its p, its disparity; a lone branch finds its own on the way
+    rows: list[tuple[int, int | None, float, float]] = []
+    if k == 1:
+        rows = [(i, None, 0.0, 0.0) for i in range(len(prompts))]
+    for start in range(0, len(prompts) if k > 1 else 0, batch_size):
         batch = encoded[start : start + batch_size]
         ids, mask = left_padded(lm, batch)
         at = positions(mask)
@@ -333,11 +336,12 @@ def branched(
     batches = [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
     for batch in progress(batches, len(batches), f"{lm.name}: branching"):
         written = torch.zeros((len(batch), max_new_tokens, 2), device=lm.model.device)
-        asked, begun = [encoded[i] for i, *_ in batch], [token for _, token, *_ in batch]
+        asked = [encoded[i] for i, *_ in batch]
+        begun = [token for _, token, *_ in batch] if k > 1 else None
         new = _decode(lm, asked, max_new_tokens, ends, 0.0, 1.0, None, begun, written)
-        for (i, _, *first), ids, later in zip(batch, new, written.tolist(), strict=True):
+        for (i, _, *first), ids, each in zip(batch, new, written.tolist(), strict=True):
             text = reply_text(lm, prompts[i], ids)
-            read = zip(*[first, *later[1 : len(ids)]], strict=True)
+            read = zip(*[first if k > 1 else each[0], *each[1 : len(ids)]], strict=True)
             found[i].append(Branch(text, len(ids), ids[-1] not in ends, tuple(ids), *read))
     return found
 

@@ -177,7 +177,7 @@ tables.table(shown.iloc[[0, -1]])
 # %% [markdown]
 # ## One question, k replies
 #
-# RLSF needs no labels. The model (here the one `before`) replies k times, opening with each of its
+# RLSF needs no labels. The model (here the damaged one) replies k times, opening with each of its
 # k likeliest first tokens. Each reply is ranked by the confidence of its *answer*. Look for a
 # reply that declines: it has no answer, so its confidence is 0, and it loses to every reply right
 # of the dashed line, the threshold: each of these is preferred to all less sure ones.
@@ -380,7 +380,7 @@ more = {"question": [*range(10), *hidden]}
 widgets.explore(rank, live_only=more, question=[1, hidden[-1]])
 
 # %% [markdown]
-# **The pair threshold.** Raise it: fewer pairs of the undamaged model. Are they better ones?
+# **The pair threshold.** Raise it: fewer pairs are left. Are they better ones?
 
 
 # %%

@@ -172,6 +172,14 @@ def test_the_first_branch_is_the_greedy_reply_and_each_opens_as_told(tiny_lm, pr
         assert branches[1].disparity[0] < 0 <= branches[0].disparity[0]
 
 
+def test_a_lone_branch_is_the_first_of_several(tiny_lm, prompts):
+    several, lone = branched(tiny_lm, prompts, 3, 12), branched(tiny_lm, prompts, 1, 12)
+    for (first, *_), (alone,) in zip(several, lone, strict=True):
+        assert (alone.text, alone.ids, alone.truncated) == (first.text, first.ids, first.truncated)
+        assert alone.probability == pytest.approx(first.probability, abs=1e-5)
+        assert alone.disparity == pytest.approx(first.disparity, abs=1e-5)
+
+
 def test_probability_and_disparity_are_those_of_every_token(tiny_lm, prompts):
     branch = branched(tiny_lm, prompts[:1], 2, 8)[0][1]
     ids = tiny_lm.tokenizer(prompts[0], add_special_tokens=False)["input_ids"]

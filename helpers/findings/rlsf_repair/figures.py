@@ -65,12 +65,12 @@ def thresholds(lab: RlsfRepair, start: str) -> pd.DataFrame:
     return pd.concat([taught(lab, start, t) for t in THRESHOLDS], ignore_index=True)
 
 
-def ranked(lab: RlsfRepair, item: int, start: str = "before") -> Figure:
-    """The k branches of a question to learn from, the surest first, by the first base; the line is
-    the threshold from which a reply is preferred to all less sure ones.
+def ranked(lab: RlsfRepair, item: int) -> Figure:
+    """The damaged model's k branches of a question to learn from, the surest first, by the first
+    base; the line is the threshold from which a reply is preferred to all less sure ones.
     """
     asked, base = lab.repair.items[item], lab.p.bases[0]
-    drawn = lab.repair.traces(start)
+    drawn = lab.repair.traces(DAMAGED)
     first = (drawn.base == base) & (drawn.seed == drawn.seed.iloc[0])
     drawn = drawn[first & (drawn.item == asked.id)].sort_values("confidence", ascending=False)
     kinds = np.where(drawn.abstained, "abstained", np.where(drawn.correct, "right", "wrong"))
@@ -86,11 +86,11 @@ def ranked(lab: RlsfRepair, item: int, start: str = "before") -> Figure:
     return figure
 
 
-def at_threshold(lab: RlsfRepair, threshold: float, start: str = "before") -> Figure:
-    """What the pairs at a threshold teach."""
-    rows = taught(lab, start, threshold).assign(kind="measured")
+def at_threshold(lab: RlsfRepair, threshold: float) -> Figure:
+    """What the damaged model's pairs at a threshold teach."""
+    rows = taught(lab, DAMAGED, threshold).assign(kind="measured")
     rows["label"] = [lab.look.label(name) for name in rows.arm]
-    drawn = lab.repair.traces(start)
+    drawn = lab.repair.traces(DAMAGED)
     found = pairs(drawn, threshold)
     per_base = len(found) / len(drawn[["base", "seed"]].drop_duplicates())
     title = f"Threshold {threshold:g} leaves {per_base:.0f} pairs a base"
