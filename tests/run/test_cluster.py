@@ -11,44 +11,46 @@ from helpers.lm import models
 from helpers.run import cluster, pieces, sweep
 from helpers.run.cluster import Cluster
 from helpers.run.pieces import Piece
-from tests.run.test_pieces import fails, given, made, piece, work  # noqa: F401
+from tests.run.test_pieces import given, made, piece, work  # noqa: F401
 
 ray = pytest.importorskip("ray")
 
 
-def on_a_cluster(todo, folder, do, say=print):
-    """`pieces.prepare` on a cluster of two CPUs here."""
-    return pieces.prepare(
-        todo, len(todo), folder, say, do, pool_of=lambda _, log: Cluster(log, jobs=2)
-    )
-
-
-def is_lost_once(piece, patient):
-    """A piece whose worker is killed the first time, when the tables of an arm are made."""
+def comes_to_grief(piece, patient):
+    """A piece that fails on base 2, and on base 1 loses its worker the first time, its tables
+    made.
+    """
     lost = Path(piece.parameters["notes"]) / "lost"
+    if piece.base == 2:
+        raise ValueError("no pair of replies to learn from.")
+    left = work(piece, patient)
     if piece.base == 1 and not lost.exists():
         lost.write_text("")
-        work(piece, patient)
         os.kill(os.getpid(), signal.SIGKILL)
-    return work(piece, patient)
+    return left
 
 
-def test_a_lost_worker_s_piece_is_begun_again_and_nothing_is_made_twice(given, tmp_path):  # noqa: F811
+def test_a_lost_worker_s_piece_is_begun_again_nothing_is_made_twice_and_failures_are_named(
+    given,  # noqa: F811
+    tmp_path,
+):
     todo = [piece(given, base) for base in given["bases"]]
     lines = []
-    assert on_a_cluster(todo, tmp_path, is_lost_once, lines.append) == []
-    assert (tmp_path / "lost").exists() and all(one.is_made for one in todo)
-    arms = {(arm, str(base)): 1 for arm in ("first", "second", "third") for base in range(3)}
-    assert made(given) == arms and "0 left" in lines[-1]
+    (failed,) = pieces.prepare(
+        todo,
+        len(todo),
+        tmp_path,
+        lines.append,
+        comes_to_grief,
+        pool_of=lambda _, log: Cluster(log, jobs=2),
+    )
+    assert failed.base == 2 and failed.reason == "no pair of replies to learn from."
+    assert (tmp_path / "lost").exists()
+    assert [one.is_made for one in todo] == [True, True, False]
+    arms = {(arm, str(base)): 1 for arm in ("first", "second", "third") for base in range(2)}
+    assert made(given) == arms and any("failed: no pair" in line for line in lines)
     assert (tmp_path / "pieces.log").is_file()
     assert not ray.is_initialized()
-
-
-def test_a_piece_that_fails_is_named_and_stops_no_other(given, tmp_path):  # noqa: F811
-    todo = [piece(given, base) for base in given["bases"]]
-    (failed,) = on_a_cluster(todo, tmp_path, fails)
-    assert failed.base == 1 and failed.reason == "no pair of replies to learn from."
-    assert [one.is_made for one in todo] == [True, False, True]
 
 
 @pytest.mark.parametrize(
