@@ -19,6 +19,7 @@ from helpers.show.widgets import progress
 from helpers.text.chains import CLOSE
 
 ROWS = 32  # continuations scored in one pass
+LOGITS = 10**8  # of a pass that needs those of every token: 400 MB in float32
 #: Beginnings of a declining reply, none the beginning of another. The first three are the pocket
 #: world's own.
 DECLINES = (
@@ -66,13 +67,9 @@ def answer_logprobs(lm: LM, scored: Sequence[Scored]) -> list[np.ndarray]:
         trunk, rows = _rows(lm, which, one)
         trunks.append(trunk)
         lines.append(rows)
-    longest = max(
-        (
-            len(trunk) + max(len(row.tokens) for row in rows)
-            for trunk, rows in zip(trunks, lines, strict=True)
-        ),
-        default=0,
-    )
+    # a batch mixes them: the row of one may stand behind the longer trunk of another
+    longest = max(map(len, trunks), default=0)
+    longest += max((len(row.tokens) for rows in lines for row in rows), default=0)
     _check_window(lm, longest + 1)
     size = fitting(lm, longest, ROWS)
     found = [np.empty((len(one.contexts), len(one.answers))) for one in scored]
@@ -189,7 +186,9 @@ def token_logprobs(lm: LM, texts: Sequence[str]) -> list[np.ndarray]:
     encoded = [_encode(lm, text) for text in texts]
     order = sorted(range(len(texts)), key=lambda i: len(encoded[i]))
     found: list[np.ndarray] = [np.empty(0)] * len(texts)
-    for batch in _pieces(order, fitting(lm, max(map(len, encoded), default=0), ROWS)):
+    longest = max(map(len, encoded), default=0)
+    most = max(1, min(ROWS, LOGITS // max(1, longest * lm.model.config.vocab_size)))
+    for batch in _pieces(order, fitting(lm, longest, most)):
         ids = _right_padded(lm, [encoded[i] for i in batch])
         logp = lm.model(input_ids=ids).logits[:, :-1].float().log_softmax(-1)
         said = logp.gather(2, ids[:, 1:, None])[..., 0].cpu().numpy()

@@ -81,6 +81,39 @@ def test_several_are_scored_as_each_alone(tiny_lm, chain):
     assert answer_logprobs(tiny_lm, []) == []
 
 
+def test_no_row_reaches_beyond_a_window_behind_another_s_longer_trunk(tiny_lm, chain, monkeypatch):
+    prompt, cuts = chain
+    long = Scored([prompt + cuts[-1] + SUFFIX], ["3"])
+    wide = Scored([f"Ben {cuts[-1]}", "Ann has 3"], ["3"])
+    lengths = []
+    for one in (long, wide):
+        trunk, rows = scoring._rows(tiny_lm, 0, one)
+        lengths.append((len(trunk), max(len(row.tokens) for row in rows)))
+    alone = max(map(sum, lengths))
+    config = tiny_lm.model.config
+    monkeypatch.setattr(config, "layer_types", ["sliding_attention"] * 2, raising=False)
+    monkeypatch.setattr(config, "sliding_window", alone + 1, raising=False)
+    assert max(n for n, _ in lengths) + max(n for _, n in lengths) > alone
+    with pytest.raises(ValueError, match=f"attends over {alone + 1} tokens only"):
+        answer_logprobs(tiny_lm, [long, wide])
+
+
+def test_a_pass_holds_no_more_logits_than_fit(tiny_lm, chain, monkeypatch):
+    rows = []
+    hook = tiny_lm.model.model.embed_tokens.register_forward_hook(
+        lambda module, args, out: rows.append(len(args[0]))
+    )
+    try:
+        whole = scoring.token_logprobs(tiny_lm, chain[1])
+        monkeypatch.setattr(scoring, "LOGITS", 1)
+        alone = scoring.token_logprobs(tiny_lm, chain[1])
+    finally:
+        hook.remove()
+    assert rows == [6, 1, 1, 1, 1, 1, 1]
+    for one, other in zip(whole, alone, strict=True):
+        assert one == pytest.approx(other, abs=1e-4)
+
+
 def test_answers_of_one_stem_share_a_line(tiny_lm, chain):
     prompt, cuts = chain
     answers = ["3 apples", "3 pens", "3", "4", "I don't know.", "I don't"]
