@@ -165,11 +165,11 @@ def sweep(
             seeds=numbers("seeds", seeds),
         )
         cells = sweeping.grid(study)
-    except (ValueError, FileNotFoundError, ConnectionError) as error:
+        if dry_run:
+            console.print(sweeping.outlook(cells))
+            return
+    except (ValueError, OSError) as error:
         raise refuse(error) from None
-    if dry_run:
-        console.print(sweeping.outlook(cells))
-        return
     try:
         cluster = address if engine == "ray" else None
         _, failed = sweeping.run(cells, out, jobs, console.print, cluster)
@@ -178,6 +178,9 @@ def sweep(
         raise typer.Exit(130) from None
     except (ValueError, ConnectionError) as error:
         raise refuse(error) from None
+    except (OSError, RuntimeError) as error:  # a full disk; a cluster of another version of Ray
+        console.print(f"failed: {error}")
+        raise typer.Exit(1) from None
     for piece in failed:
         console.print(f"failed: {piece.name}: {piece.reason}; see {out / 'pieces.log'}")
     console.print(f"results: {out / 'report.html'}, {out / 'results.csv'}")
@@ -190,8 +193,8 @@ def merge(
     caches: Annotated[list[Path], typer.Argument(help="Caches that were filled elsewhere.")],
     out: Out = Path("sweep"),
 ) -> None:
-    """Make the records of a study whose pieces were computed on different machines. Nothing is
-    computed that none of them has, and caches of other code, items or versions are refused.
+    """Make the records of a study whose pieces were computed on different machines. A piece that
+    none of them has, and caches of other code, items or versions, are refused.
     """
     from helpers.run import merge as merging
     from helpers.run import sweep as sweeping
@@ -199,10 +202,10 @@ def merge(
     try:
         cells = sweeping.grid(sweeping.read(study))
         new = merging.merge(caches, [piece for cell in cells for piece in cell.pieces])
-    except (ValueError, FileNotFoundError, ConnectionError) as error:
+        console.print(f"{new} entries are new in the cache")
+        sweeping.run(cells, out, 1, console.print)
+    except (ValueError, OSError) as error:
         raise refuse(error) from None
-    console.print(f"{new} entries are new in the cache")
-    sweeping.run(cells, out, 1, console.print)
     console.print(f"results: {out / 'report.html'}, {out / 'results.csv'}")
 
 

@@ -21,6 +21,10 @@ from helpers.lm.cache import cache_dir
 from helpers.run import plan
 from helpers.run.pieces import Piece, whole_code
 
+CALLS = 8
+"""Pieces after which a worker without a GPU is begun anew: its memory is in shreds by then. One
+with a GPU is begun anew after each, as it would keep memory there that is lent again.
+"""
 RETRIES = 3
 """How often Ray begins a piece anew whose worker or machine was lost."""
 SHARES = {3e8: 0.125, 1e9: 0.25, 4e9: 0.5}
@@ -51,7 +55,7 @@ class Cluster:
             carried["WORKBOOK_CACHE"] = str(cache_dir().resolve())
         try:
             ray.init(
-                address=address or None,
+                address=address or "local",
                 num_cpus=None if address else jobs,
                 include_dashboard=None if address else False,
                 log_to_driver=False,
@@ -63,9 +67,34 @@ class Cluster:
                 f"No Ray cluster answers at '{address}': start one with `ray start --head`, or "
                 "leave --address out for one on this machine."
             ) from None
-        self.ray, self.folder = ray, folder
+        self.ray, self.folder = ray, folder.resolve()
         self.here = {"code": whole_code()} | versions()
-        self.task = ray.remote(max_retries=RETRIES)(on_worker)
+        calls = 1 if self.here["device"] == "cuda" else CALLS
+        self.task = ray.remote(max_retries=RETRIES, max_calls=calls)(on_worker)
+        self.probe()
+
+    def probe(self) -> None:
+        """Raises ValueError, in one sentence, where a machine of the cluster is no copy of this
+        one: it would take piece after piece only to refuse them.
+        """
+        from ray.exceptions import RayTaskError, TaskUnschedulableError
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
+
+        share = {"num_gpus": min(SHARES.values())} if self.here["device"] == "cuda" else {}
+        ask = self.ray.remote(num_cpus=0, **share)(refuse_another)
+        nodes = [node["NodeID"] for node in self.ray.nodes() if node["Alive"]]
+        asked = [
+            ask.options(scheduling_strategy=On(node, soft=False)).remote(self.here)
+            for node in nodes
+        ]
+        for answer in asked:
+            try:
+                self.ray.get(answer)
+            except TaskUnschedulableError:
+                continue  # it has no GPU, and so takes no piece
+            except RayTaskError as error:
+                self.ray.shutdown()
+                raise ValueError(str(error.cause)) from None
 
     def submit(self, call: Callable[..., Any], do: Any, piece: Piece, patient: bool) -> Future:
         """A future of what `call(do, piece, patient)` returns on some worker."""

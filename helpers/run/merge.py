@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from helpers.lm import cache
-from helpers.run.pieces import Piece
+from helpers.run.pieces import Piece, told_by
 
 WORDS = {
     "code": "by other code",
@@ -30,7 +29,8 @@ def merge(folders: Sequence[Path], pieces: Sequence[Piece]) -> int:
     was made of something else, and an arm that two machines trained to different weights.
     """
     found = [(folder, path) for folder in folders for path in entries(folder)]
-    refuse_two_of_a_name([path for _, path in found])
+    here = {path.name: path for path in held(cache.cache_dir())}
+    refuse_two_of_a_name([*here.values(), *(path for _, path in found)])
     for piece in pieces:
         refuse_unless_made(piece, folders)
     new = sum(copied(path, cache.cache_dir() / path.relative_to(folder)) for folder, path in found)
@@ -42,15 +42,24 @@ def merge(folders: Sequence[Path], pieces: Sequence[Piece]) -> int:
 
 
 def entries(folder: Path) -> list[Path]:
-    """Every table and arm of a cache. Raises ValueError where it is none, or one is broken."""
+    """Every entry of a cache. Raises ValueError where it is none, or one is broken."""
     if not (folder / "pieces").is_dir():
         raise ValueError(f"{folder} is no cache of a sweep: it has no folder of pieces.")
-    there = sorted([*folder.glob("tables/*/*"), *folder.glob("arms/*")])
-    found = [path for path in there if path.is_dir() and ".tmp" not in path.name]
+    found = held(folder)
     for path in found:
         if fault := cache.broken(path):
-            raise ValueError(f"{path} is broken ({fault}): delete it, and make its piece again.")
+            raise ValueError(
+                f"{path} is broken ({fault}): delete {folder / 'pieces'} and sweep there again, "
+                "which makes only what is broken."
+            )
     return found
+
+
+def held(folder: Path) -> list[Path]:
+    """The folders of a cache that hold tables, arms and persuaders' words."""
+    kinds = ("tables/*/*", "arms/*", "persuaders/*")
+    there = sorted(path for kind in kinds for path in folder.glob(kind))
+    return [path for path in there if path.is_dir() and ".tmp" not in path.name]
 
 
 def refuse_two_of_a_name(paths: Sequence[Path]) -> None:
@@ -79,8 +88,8 @@ def refuse_unless_made(piece: Piece, folders: Sequence[Path]) -> None:
     ]
     if not alike:
         raise ValueError(f"{piece.name}: none of the caches has it; make it first.")
-    made_of = json.loads(alike[0].read_text("utf-8"))["made of"]
-    differ = [words for part, words in WORDS.items() if made_of[part] != piece.made_of[part]]
+    made_of = told_by(alike[0]).get("made of", {})
+    differ = [words for part, words in WORDS.items() if made_of.get(part) != piece.made_of[part]]
     raise ValueError(f"{piece.name}: {alike[0]} was made {' and '.join(differ)}.")
 
 

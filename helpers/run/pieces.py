@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,8 @@ ATTEMPTS = 2
 class Piece:
     """All tables of one finding for one base and one training seed.
 
-    module: the finding's; minutes: rough, for the order and the time that is left.
+    module: the finding's; minutes: rough, for the order and the time that is left; seconds: that it
+    was worked on so far.
     """
 
     notebook: str
@@ -51,6 +53,7 @@ class Piece:
     minutes: float = 1.0
     attempts: int = 0
     reason: str = ""
+    seconds: float = 0.0
 
     @property
     def name(self) -> str:
@@ -90,11 +93,20 @@ class Piece:
         fetch(self.mark)
         return self.mark.is_file()
 
-    def mark_as_made(self, seconds: float) -> None:
+    def mark_as_made(self) -> None:
         """Say so in the cache."""
-        about = {"seconds": round(seconds, 1), "made of": self.made_of}
+        about = {"seconds": round(self.seconds, 1), "made of": self.made_of}
         write_atomically(self.mark, json.dumps(about))
         publish(self.mark)
+
+
+def told_by(mark: Path) -> dict[str, Any]:
+    """What a mark says of its piece; nothing where it can't be read, as one of older code."""
+    with suppress(OSError, ValueError):
+        found = json.loads(mark.read_text("utf-8"))
+        if isinstance(found, dict) and {"seconds", "made of"} <= set(found):
+            return found
+    return {}
 
 
 @functools.cache
@@ -175,6 +187,9 @@ def prepare(
                 piece = active.pop(future)
                 try:
                     left, seconds = future.result()
+                    piece.seconds += seconds
+                    if not left:
+                        piece.mark_as_made()
                 except BrokenProcessPool:
                     waiting, broken = killed([piece, *active.values()], waiting)
                     failed += broken
@@ -192,7 +207,6 @@ def prepare(
                     if len(waiting) + len(active) <= jobs:
                         time.sleep(0.5)  # there is nothing to do but wait for that arm
                     continue
-                piece.mark_as_made(seconds)
                 done.append(piece)
                 rest = f"{len(waiting) + len(active)} left, about {minutes_left():.0f} min"
                 say(f"{piece.name}: done; {rest}")

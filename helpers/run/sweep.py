@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Annotated, Any
@@ -121,15 +121,22 @@ def outlook(cells: Sequence[Cell]) -> str:
 
 
 def pace(cell: Cell) -> tuple[float, float]:
-    """Mean seconds and bytes of the pieces of a cell's notebook that the cache has; 0 for none."""
-    marks = list((cache_dir() / "pieces").glob(f"{cell.run.name}-*"))
-    if not marks:
+    """Mean seconds of the pieces of a cell's notebook on its model that the cache has, and bytes of
+    all tables of the notebook a piece; 0 for none.
+    """
+    marks = [*(cache_dir() / "pieces").glob(f"{cell.run.name}-*")]
+    asked = plan.whole(cell.run)
+    seconds = []
+    for about in filter(None, map(pieces.told_by, marks)):
+        given = about["made of"]["parameters"]
+        if all(given[name] == asked[name] for name in ("model", "tier")):
+            seconds.append(about["seconds"])
+    if not seconds:
         return 0.0, 0.0
-    seconds = [json.loads(mark.read_text("utf-8"))["seconds"] for mark in marks]
     name = plan.finding_in(plan.module_of(cell.run.notebook)).name
     files = (cache_dir() / "tables" / name).rglob("*")
     size = sum(file.stat().st_size for file in files if file.is_file())
-    return sum(seconds) / len(marks), size / len(marks)
+    return sum(seconds) / len(seconds), size / len(marks)
 
 
 def grid(study: Study) -> list[Cell]:
@@ -220,9 +227,15 @@ def run(
     lost = {piece.mark for piece in failed}
     found = []
     for cell in cells:
-        if not lost & {piece.mark for piece in cell.pieces}:
+        if lost & {piece.mark for piece in cell.pieces}:
+            continue
+        try:
             found.append(recorded(cell, folder / RECORDS / f"{cell.name}.json"))
-            say(f"{cell.name}: {found[-1].label}")
+        except ValueError as error:
+            say(f"{cell.name}: no record: {error}")
+            failed.append(replace(cell.pieces[0], reason=str(error)))
+            continue
+        say(f"{cell.name}: {found[-1].label}")
     results(folder, cells, found)
     return found, failed
 

@@ -12,6 +12,7 @@ from helpers.run import cluster, pieces, sweep
 from helpers.run.cluster import Cluster
 from helpers.run.pieces import Piece
 from tests.run.test_pieces import given, made, piece, work  # noqa: F401
+from tests.run.test_sweep import KEPT
 
 ray = pytest.importorskip("ray")
 
@@ -53,6 +54,15 @@ def test_a_lost_worker_s_piece_is_begun_again_nothing_is_made_twice_and_failures
     assert not ray.is_initialized()
 
 
+def test_a_cluster_whose_machines_have_other_code_is_refused_before_any_work(
+    tmp_path, monkeypatch, cache
+):
+    monkeypatch.setattr(cluster, "whole_code", lambda: "of this machine alone")
+    with pytest.raises(ValueError, match="has other code of the workbook"):
+        Cluster(tmp_path, jobs=1)
+    assert not ray.is_initialized()
+
+
 @pytest.mark.parametrize(
     ("name", "told"), [("torch", "has torch "), ("code", "has other code of the workbook")]
 )
@@ -86,6 +96,12 @@ def test_without_ray_or_a_cluster_one_sentence_says_what_to_do(tmp_path, monkeyp
         Cluster(tmp_path)
 
 
-def test_a_sweep_that_is_made_starts_no_cluster(monkeypatch, tmp_path):
+def test_a_sweep_that_is_made_starts_no_cluster(monkeypatch, tmp_path, cache):
     monkeypatch.setattr(sweep, "Cluster", lambda *asked: pytest.fail("a cluster was started"))
-    assert sweep.run([], tmp_path, 2, print, "auto") == ([], [])
+    monkeypatch.setattr(sweep, "recorded", lambda cell, path: KEPT)
+    monkeypatch.setattr(sweep, "results", lambda folder, cells, found: None)
+    (cell,) = sweep.grid(sweep.Study(notebooks=["02"], bases=[0]))
+    with pytest.raises(pytest.fail.Exception):
+        sweep.run([cell], tmp_path, 2, print, "auto")
+    cell.pieces[0].mark_as_made()
+    assert sweep.run([cell], tmp_path, 2, print, "auto") == ([KEPT], [])

@@ -3,7 +3,10 @@
 import json
 
 import pytest
+from typer.testing import CliRunner
 
+from helpers import ROOT
+from helpers.cli import app
 from helpers.lm import cache as entries
 from helpers.run import merge
 from tests.run.test_pieces import given, made, piece, work  # noqa: F401
@@ -30,7 +33,7 @@ def apart(on, given):  # noqa: F811
         on(name)
         for one in own:
             work(one, True)
-            one.mark_as_made(1.0)
+            one.mark_as_made()
     on("both")
     return folders, todo
 
@@ -96,3 +99,9 @@ def test_a_folder_that_is_no_cache_and_a_broken_entry_are_named(apart, tmp_path)
     table.write_bytes(b"half")
     with pytest.raises(ValueError, match=r"table.parquet is truncated or changed"):
         merge.merge(folders, todo)
+
+
+def test_the_command_refuses_with_exit_code_2(cache, tmp_path):
+    study = str(ROOT / "data" / "reference.yaml")
+    done = CliRunner().invoke(app, ["merge", study, str(tmp_path)])
+    assert done.exit_code == 2 and f"refused: {tmp_path} is no cache of a sweep" in done.output

@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 from helpers import ROOT
 from helpers.cli import app
 from helpers.lab import record
-from helpers.lm.cache import write_atomically
 from helpers.run import pieces, sweep
 from helpers.run.sweep import Study, grid, tidy, values
 
@@ -40,12 +39,15 @@ def test_a_sweep_crosses_all_and_has_one_cell_where_a_notebook_lacks_a_parameter
 
 def test_the_outlook_goes_by_the_pace_of_what_is_made(cache):
     (cell,) = grid(Study(notebooks=["02"], bases=[0, 1, 2]))
-    write_atomically(cell.pieces[0].mark, json.dumps({"seconds": 90.0, "made of": {}}))
+    cell.pieces[0].seconds = 90.0
+    cell.pieces[0].mark_as_made()
+    older = cell.pieces[0].mark.with_name("02_faithfulness_decay-base0-seed0-0123")
+    older.write_text("\n")  # of a time when a mark said nothing
     table = cache / "tables" / "faithfulness_decay" / "reading-before" / "table.parquet"
     table.parent.mkdir(parents=True)
     table.write_bytes(b"x" * 3_000_000)
     told = sweep.outlook([cell])
-    assert "1 pieces are in the cache, 2 to make: about 3 min of one core, 6 MB" in told
+    assert "1 pieces are in the cache, 2 to make: about 3 min of one core, 3 MB" in told
     assert "base 1, seed 0: about 1.5 min" in told and "base 0" not in told
 
 
@@ -185,3 +187,15 @@ def test_the_command_ends_with_1_where_a_piece_failed(cache, monkeypatch, tmp_pa
     monkeypatch.setattr(sweep, "run", lambda *rest: ([], [lost]))
     done = CliRunner().invoke(app, ["sweep", "02", "--bases", "0", "--out", str(tmp_path)])
     assert done.exit_code == 1 and "failed: 02, base 0, seed 0: no disk" in done.output
+
+
+@pytest.mark.parametrize(
+    "more", [["--engine", "slurm"], ["--address", "auto"], ["--cache", "nowhere://x"]]
+)
+def test_an_engine_or_a_cache_that_is_none_is_refused_before_anything_starts(
+    cache, monkeypatch, more
+):
+    monkeypatch.setattr(sweep, "run", lambda *rest: pytest.fail("it was begun"))
+    done = CliRunner().invoke(app, ["sweep", "02", "--bases", "0", "--dry-run", *more])
+    assert done.exit_code == 2 and done.output.startswith("refused: ")
+    assert more[1] in done.output
