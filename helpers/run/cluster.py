@@ -68,7 +68,7 @@ class Cluster:
                 "leave --address out for one on this machine."
             ) from None
         self.ray, self.folder = ray, folder.resolve()
-        self.here = {"code": whole_code()} | versions()
+        self.here = environment()
         calls = 1 if self.here["device"] == "cuda" else CALLS
         self.task = ray.remote(max_retries=RETRIES, max_calls=calls)(on_worker)
         self.probe()
@@ -141,11 +141,16 @@ def on_worker(
             return call(do, piece, patient)
 
 
+def environment() -> dict[str, str]:
+    """What must be alike on all machines: the hash of our code, versions, and the device."""
+    return {"code": whole_code()} | versions()
+
+
 def refuse_another(here: dict[str, str]) -> None:
     """Raises ValueError, in one sentence, where this worker has other code, versions or another
     device than the machine that asks, since their tables could not be told apart.
     """
-    there = {"code": whole_code()} | versions()
+    there = environment()
     for name, asked in here.items():
         if there.get(name) != asked:
             what = "other code of the workbook" if name == "code" else f"{name} {there.get(name)}"

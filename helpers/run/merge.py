@@ -29,8 +29,7 @@ def merge(folders: Sequence[Path], pieces: Sequence[Piece]) -> int:
     was made of something else, and an arm that two machines trained to different weights.
     """
     found = [(folder, path) for folder in folders for path in entries(folder)]
-    here = {path.name: path for path in held(cache.cache_dir())}
-    refuse_two_of_a_name([*here.values(), *(path for _, path in found)])
+    refuse_two_of_a_name([*held(cache.cache_dir()), *(path for _, path in found)])
     for piece in pieces:
         refuse_unless_made(piece, folders)
     new = sum(copied(path, cache.cache_dir() / path.relative_to(folder)) for folder, path in found)

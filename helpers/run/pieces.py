@@ -90,14 +90,16 @@ class Piece:
     @property
     def is_made(self) -> bool:
         """Whether the cache says that all of it is made."""
-        fetch(self.mark)
-        return self.mark.is_file()
+        mark = self.mark
+        fetch(mark)
+        return mark.is_file()
 
     def mark_as_made(self) -> None:
         """Say so in the cache."""
+        mark = self.mark
         about = {"seconds": round(self.seconds, 1), "made of": self.made_of}
-        write_atomically(self.mark, json.dumps(about))
-        publish(self.mark)
+        write_atomically(mark, json.dumps(about))
+        publish(mark)
 
 
 def told_by(mark: Path) -> dict[str, Any]:

@@ -212,18 +212,10 @@ def run(
     def watch(counts: dict[str, Any]) -> None:
         write_atomically(folder / STATUS, json.dumps(counts, indent=1))
 
-    failed: list[Piece] = []
-    if todo and cluster is not None:
-        failed = pieces.prepare(
-            todo,
-            len(todo),
-            folder,
-            say,
-            watch=watch,
-            pool_of=lambda _, log: Cluster(log, cluster, jobs),
-        )
-    elif todo:
-        failed = pieces.prepare(todo, jobs, folder, say, watch=watch)
+    at_once, how = jobs, {}
+    if cluster is not None:
+        at_once, how = len(todo), {"pool_of": lambda _, log: Cluster(log, cluster, jobs)}
+    failed = pieces.prepare(todo, at_once, folder, say, watch=watch, **how) if todo else []
     lost = {piece.mark for piece in failed}
     found = []
     for cell in cells:

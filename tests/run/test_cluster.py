@@ -67,7 +67,7 @@ def test_a_cluster_whose_machines_have_other_code_is_refused_before_any_work(
     ("name", "told"), [("torch", "has torch "), ("code", "has other code of the workbook")]
 )
 def test_a_worker_of_another_environment_is_refused(name, told, monkeypatch):
-    here = {"code": cluster.whole_code()} | cluster.versions()
+    here = cluster.environment()
     cluster.refuse_another(here)
     with pytest.raises(ValueError, match=told):
         cluster.refuse_another(here | {name: "0.1"})
