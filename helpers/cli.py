@@ -157,14 +157,14 @@ def sweep(
                 f"'--engine {engine}{' --address ' * bool(address)}{address}': give --engine "
                 "local, or --engine ray with or without an --address."
             )
-        study = sweeping.study_of(
+        studies = sweeping.studies_of(
             what or [],
             models=[name for name in models.split(",") if name],
             parameters={name: sweeping.values(text) for name, text in pairs(p or []).items()},
             bases=numbers("bases", bases),
             seeds=numbers("seeds", seeds),
         )
-        cells = sweeping.grid(study)
+        cells = sweeping.grid(studies)
         if dry_run:
             console.print(sweeping.outlook(cells))
             return

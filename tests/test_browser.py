@@ -194,6 +194,9 @@ def test_notebook_1_runs_in_jupyterlab_and_a_knob_moves_its_figure(lab, browser,
     assert image.startswith("data:image/png")
     assert browser.execute_script("return arguments[0].querySelector('img').alt", box)
     handle = box.find_element("css selector", ".noUi-handle")
+    every = browser.find_elements("css selector", ".noUi-handle")
+    assert handle.accessible_name == box.find_element("css selector", ".widget-label").text
+    assert len(every) > 1 and all(one.accessible_name for one in every)
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", handle)
     handle.send_keys(Keys.ARROW_LEFT)  # it starts at its author's setting, the largest
     wait("the figure to follow its knob", lambda: redrawn(browser, box, image))

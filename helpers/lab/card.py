@@ -11,7 +11,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from helpers.lab.claims import Claim, published
-from helpers.lab.record import RESULTS, Checked, Gated, Record, more_bases, sentence
+from helpers.lab.record import RESULTS, Checked, Gated, Record, larger, sentence
 from helpers.lab.verdicts import Gate
 from helpers.stats.intervals import Interval
 
@@ -52,7 +52,7 @@ def card(record: Record, results: Path = RESULTS) -> str:
         if isfinite(spread)
         else ""
     )
-    more = more_bases(record, results)
+    more = larger(record, results)
     why = sentence(verdict.reason) + (f" {sentence(verdict.remedy)}" if verdict.remedy else "")
     return CARD.format(
         title=escape(f"{claim.number} · {claim.title}"),
@@ -91,11 +91,11 @@ def cut_off(record: Record) -> str:
 
 
 def beside(more: Record) -> str:
-    """The reference in a sentence: what more bases and seeds measured, and the verdict on them."""
+    """The reference in a sentence: what more bases, seeds and items measured, and its verdict."""
     measured = str(more.primary) if more.passed else NO_INTERVAL
     return (
         f"<p style='margin:.3em 0'>Reference, {len(more.bases)} bases by {len(more.seeds)} "
-        f"seed{'s'[: len(more.seeds) - 1]}: {escape(measured)}. Its verdict: "
+        f"seed{'s'[: len(more.seeds) - 1]}, n = {more.primary.n}: {escape(measured)}. Its verdict: "
         f"<b>{escape(more.label)}</b>. {escape(sentence(more.verdict.reason))}</p>"
     )
 

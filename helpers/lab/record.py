@@ -19,6 +19,9 @@ from helpers.stats.intervals import Interval
 
 RESULTS = ROOT / "data" / "results"
 """The records that the project keeps: of each finding the one of most bases is its reference."""
+SIZES = ("n_items", "n_pairs", "n_pass_items")
+TRAININGS = ("bases", "seeds", "bases_without_chains")
+"""Parameters that say how much of an experiment was done, and change nothing else in it."""
 PACKAGES = ("torch", "transformers", "trl", "peft", "numpy", "pandas", "scipy")
 
 
@@ -276,14 +279,20 @@ def reference(finding: str, folder: Path = RESULTS) -> Record | None:
     return max(found, key=lambda one: (len(one.bases), len(one.seeds)), default=None)
 
 
-def more_bases(one: Record, folder: Path = RESULTS) -> Record | None:
-    """The reference of a record's finding, where that is the same experiment on more trainings."""
+def larger(one: Record, folder: Path = RESULTS) -> Record | None:
+    """The reference of a record's finding, where that is the same experiment on more trainings, on
+    more items, or on both, and on fewer of neither.
+    """
     found = reference(one.finding, folder)
-    if found is None or len(found.bases) * len(found.seeds) <= len(one.bases) * len(one.seeds):
+    if found is None:
         return None
-    own = {"bases", "seeds", "forecast"}
-    asked = [{n: v for n, v in r.parameters.items() if n not in own} for r in (one, found)]
-    return found if asked[0] == asked[1] else None
+    apart = {"forecast", *TRAININGS, *SIZES}
+    asked, sizes = [], []
+    for r in (one, found):
+        asked.append({name: v for name, v in r.parameters.items() if name not in apart})
+        sizes.append([len(r.bases) * len(r.seeds), *(r.parameters.get(name, 0) for name in SIZES)])
+    more = sizes[0] != sizes[1] and all(a <= b for a, b in zip(*sizes, strict=True))
+    return found if more and asked[0] == asked[1] else None
 
 
 def command_line() -> str:

@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import pandas as pd
 import yaml
 from matplotlib.figure import Figure
-from pydantic import Field, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from helpers.lab import record
 from helpers.lab.claims import claims
@@ -73,29 +73,33 @@ class Cell:
         return re.sub(r"[^\w.=,-]+", "-", " ".join([self.run.name, *told])).strip("-")
 
 
-def read(path: Path) -> Study:
-    """A study of a YAML file. Raises ValueError in one sentence for a file that is none."""
+def read(path: Path) -> list[Study]:
+    """The study of a YAML file, or the studies where it lists several. Raises ValueError in one
+    sentence for a file that holds none.
+    """
     try:
-        found = yaml.safe_load(path.read_text("utf-8"))
-        return Study.model_validate(found or {})
+        found = yaml.safe_load(path.read_text("utf-8")) or {}
+        listed = found if isinstance(found, list) else [found]
+        return TypeAdapter(list[Study]).validate_python(listed)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ValueError(f"{path} can't be read as YAML ({str(error).splitlines()[0]}).") from None
     except ValidationError as error:
         fault = error.errors()[0]
-        place = ".".join(map(str, fault["loc"])) or "the whole"
+        where = fault["loc"] if isinstance(found, list) else fault["loc"][1:]
+        place = ".".join(map(str, where)) or "the whole"
         raise ValueError(
             f"{path}: {place}: {fault['msg']}; the fields are {', '.join(Study.model_fields)}."
         ) from None
 
 
-def study_of(what: Sequence[str], **asked: Any) -> Study:
-    """The study of a command: that of a YAML file, or of notebooks and what was asked. Raises
-    ValueError for a file beside anything else.
+def studies_of(what: Sequence[str], **asked: Any) -> list[Study]:
+    """The studies of a command: those of a YAML file, or one of notebooks and what was asked.
+    Raises ValueError for a file beside anything else.
     """
     asked = {name: value for name, value in asked.items() if value}
     files = [name for name in what if name.endswith((".yaml", ".yml"))]
     if not files:
-        return Study(notebooks=list(what), **asked)
+        return [Study(notebooks=list(what), **asked)]
     if len(what) > 1 or asked:
         raise ValueError(f"{files[0]} says all of its sweep: leave out everything beside it.")
     return read(Path(files[0]))
@@ -139,11 +143,16 @@ def pace(cell: Cell) -> tuple[float, float]:
     return sum(seconds) / len(seconds), size / len(marks)
 
 
-def grid(study: Study) -> list[Cell]:
-    """Every cell of a study, planned and checked as `plan.plan` does, with its refusals.
-
-    A notebook without one of the parameters has one cell for all its values.
+def grid(studies: Sequence[Study]) -> list[Cell]:
+    """Every cell of some studies, each once, planned and checked as `plan.plan` does, with its
+    refusals.
     """
+    found = {cell.run.key: cell for study in studies for cell in crossed(study)}
+    return list(found.values())
+
+
+def crossed(study: Study) -> list[Cell]:
+    """Every cell of one study; a notebook without one of the parameters has one for all its values."""
     notebooks = [
         path
         for path in plan.find(list(study.notebooks))

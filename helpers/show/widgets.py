@@ -23,6 +23,18 @@ STYLE = (
     ".noUi-handle:focus-visible {outline: 3px solid #006ba6}</style>"
 )
 """How a picture looks that a knob has left behind, and a knob that has the focus."""
+NAMES = """<script>
+window.workbookNames ??= new MutationObserver(() => {
+  for (const handle of document.querySelectorAll(".noUi-handle:not([aria-label])")) {
+    const label = handle.closest(".widget-slider")?.querySelector(".widget-label");
+    if (label) handle.setAttribute("aria-label", label.textContent.trim());
+  }
+});
+window.workbookNames.observe(document.body, {childList: true, subtree: true});
+</script>"""
+"""Gives every slider the name that stands beside it, for whoever can't see that: a script, since
+ipywidgets has no way to.
+"""
 COMPUTES = "What is drawn above is computed already; the rest is when you first ask, and then kept."
 SETTLES = 0.1
 """Seconds in which a knob may be turned on before its picture is drawn."""
@@ -142,7 +154,15 @@ def explore(
         more = live_only or {}
         whole = {name: merged(options, more.get(name, [])) for name, options in grid.items()}
         start = {name: options[0] for name, options in grid.items()}
-        display(knobs(draw, whole, start, COMPUTES if more else ""))
+        named(knobs(draw, whole, start, COMPUTES if more else ""))
+
+
+def named(box: Any) -> None:
+    """Show live controls, whose sliders a screen reader then has names for."""
+    from IPython.display import HTML, display
+
+    display(HTML(NAMES))
+    display(box)
 
 
 def rewrite(draw: Callable[[str], Picture], text: str) -> None:
@@ -329,7 +349,6 @@ def predict(question: str, low: float, high: float, default: float) -> Forecast:
         print(f"{question} Forecast: {default:+g}")
         return Forecast(default)
     import ipywidgets
-    from IPython.display import display
 
     forecast = Forecast()
     slider = ipywidgets.FloatSlider(
@@ -343,7 +362,7 @@ def predict(question: str, low: float, high: float, default: float) -> Forecast:
         forecast.lock(slider.value)
 
     button.on_click(lock)
-    display(ipywidgets.VBox([ipywidgets.Label(question), slider, button]))
+    named(ipywidgets.VBox([ipywidgets.Label(question), slider, button]))
     return forecast
 
 

@@ -182,9 +182,24 @@ def test_the_reference_of_a_finding_is_its_record_of_most_bases_on_our_own_quest
         (tmp_path / f"{name}.json").write_text(one.model_dump_json())
     assert record.reference("abstention_loss", tmp_path) == many
     assert record.reference("sycophancy", tmp_path) is None
-    assert record.more_bases(few, tmp_path) == many
-    assert record.more_bases(many, tmp_path) is None
-    other = few.model_copy(update={"parameters": {"n_items": 7}})
-    assert record.more_bases(other, tmp_path) is None, "another experiment is no reference"
+    assert record.larger(few, tmp_path) == many
+    assert record.larger(many, tmp_path) is None
+    other = few.model_copy(update={"parameters": {"dose": 7}})
+    assert record.larger(other, tmp_path) is None, "another experiment is no reference"
     shown = few.model_copy(update={"parameters": {"forecast": -0.2, "bases": [0, 1]}})
-    assert record.more_bases(shown, tmp_path) == many
+    assert record.larger(shown, tmp_path) == many
+
+
+def test_a_reference_of_more_items_is_larger_but_none_of_fewer(tmp_path):
+    kept = example(complete=True, parameters={"n_pairs": 40, "dose": 8})
+    (tmp_path / "a.json").write_text(kept.model_dump_json())
+    assert record.larger(kept, tmp_path) is None, "of one size it is the same"
+    few, many = (
+        kept.model_copy(update={"parameters": {"n_pairs": n, "dose": 8}}) for n in (20, 60)
+    )
+    assert record.larger(few, tmp_path) == kept
+    assert record.larger(many, tmp_path) is None
+    alone = few.model_copy(update={"bases": [0], "seeds": [0]})
+    assert record.larger(alone, tmp_path) == kept
+    wider = few.model_copy(update={"bases": [0, 1, 2]})
+    assert record.larger(wider, tmp_path) is None, "it has more trainings and fewer items"

@@ -100,7 +100,7 @@ def test_a_sweep_that_is_made_starts_no_cluster(monkeypatch, tmp_path, cache):
     monkeypatch.setattr(sweep, "Cluster", lambda *asked: pytest.fail("a cluster was started"))
     monkeypatch.setattr(sweep, "recorded", lambda cell, path: KEPT)
     monkeypatch.setattr(sweep, "results", lambda folder, cells, found: None)
-    (cell,) = sweep.grid(sweep.Study(notebooks=["02"], bases=[0]))
+    (cell,) = sweep.grid([sweep.Study(notebooks=["02"], bases=[0])])
     with pytest.raises(pytest.fail.Exception):
         sweep.run([cell], tmp_path, 2, print, "auto")
     cell.pieces[0].mark_as_made()

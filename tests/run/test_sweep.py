@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from helpers import ROOT
 from helpers.cli import app
 from helpers.lab import record
-from helpers.run import pieces, sweep
+from helpers.run import pieces, plan, sweep
 from helpers.run.sweep import Study, grid, tidy, values
 
 KEPT = record.read(ROOT / "data" / "results" / "02_faithfulness_decay-pocket.json")
@@ -26,7 +26,7 @@ def test_a_sweep_crosses_all_and_has_one_cell_where_a_notebook_lacks_a_parameter
     study = Study(
         notebooks=["01", "02"], bases=[0, 2], seeds=[0, 1], parameters={"n_items": [4, 8]}
     )
-    cells = grid(study)
+    cells = grid([study])
     assert [cell.name for cell in cells] == [
         "01_abstention_loss",
         "02_faithfulness_decay-n_items=4",
@@ -38,7 +38,7 @@ def test_a_sweep_crosses_all_and_has_one_cell_where_a_notebook_lacks_a_parameter
 
 
 def test_the_outlook_goes_by_the_pace_of_what_is_made(cache):
-    (cell,) = grid(Study(notebooks=["02"], bases=[0, 1, 2]))
+    (cell,) = grid([Study(notebooks=["02"], bases=[0, 1, 2])])
     cell.pieces[0].seconds = 90.0
     cell.pieces[0].mark_as_made()
     older = cell.pieces[0].mark.with_name("02_faithfulness_decay-base0-seed0-0123")
@@ -51,9 +51,21 @@ def test_the_outlook_goes_by_the_pace_of_what_is_made(cache):
     assert "base 1, seed 0: about 1.5 min" in told and "base 0" not in told
 
 
-def test_the_study_of_the_data_is_one():
-    study = sweep.read(ROOT / "data" / "reference.yaml")
-    assert study.notebooks == ["03"] and len(study.bases) == 6 and study.seeds == [0, 1]
+def test_the_reference_is_what_its_study_makes():
+    cells = grid(sweep.read(ROOT / "data" / "reference.yaml"))
+    assert [cell.run.name[:2] for cell in cells] == ["01", "02", "03", "04", "05", "06", "07"]
+    for cell in cells:
+        kept = record.read(record.RESULTS / f"{cell.run.name}-pocket.json")
+        assert kept.parameters == plan.whole(cell.run), cell.name
+
+
+def test_a_file_may_list_studies_whose_common_cells_count_once(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        '- {notebooks: ["02"], parameters: {n_items: [8]}}\n'
+        '- {notebooks: ["02"], parameters: {n_items: [8, 16]}, bases: [0, 1, 2]}\n'
+    )
+    assert [cell.chosen for cell in grid(sweep.read(path))] == [{"n_items": 8}, {"n_items": 16}]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +74,8 @@ def test_the_study_of_the_data_is_one():
         ("basis: [0]", "basis: Extra inputs are not permitted; the fields are notebooks, tier"),
         ("bases: [-1]", "bases.0: Input should be greater than or equal to 0"),
         ("parameters: {n_items: []}", "parameters.n_items: List should have at least 1 item"),
-        ("- 1", "the whole: "),
+        ("1", "the whole: "),
+        ("- {bases: [0]}\n- {basis: [0]}", "1.basis: Extra inputs are not permitted; the fields"),
         ("bases: [", "can't be read as YAML"),
     ],
 )
@@ -76,13 +89,13 @@ def test_a_file_that_is_no_study_is_refused_with_the_place(tmp_path, text, compl
 
 def test_everything_is_checked_before_anything_starts(cache):
     with pytest.raises(ValueError, match="Unknown parameter 'items'"):
-        grid(Study(notebooks=["02"], parameters={"items": [4]}))
+        grid([Study(notebooks=["02"], parameters={"items": [4]})])
     with pytest.raises(ValueError, match="02_faithfulness_decay: "):
-        grid(Study(notebooks=["02"], parameters={"n_items": [4, "many"]}))
+        grid([Study(notebooks=["02"], parameters={"n_items": [4, "many"]})])
     with pytest.raises(ValueError, match="needs a notebook of a finding"):
-        grid(Study(notebooks=["00"]))
+        grid([Study(notebooks=["00"])])
     with pytest.raises(ValueError, match="leave out everything beside it"):
-        sweep.study_of(["a.yaml"], bases=[0])
+        sweep.studies_of(["a.yaml"], bases=[0])
 
 
 @pytest.fixture
@@ -120,7 +133,7 @@ def prepared(monkeypatch):
 def test_a_failed_piece_costs_its_cell_alone_and_is_named(cache, prepared, tmp_path):
     both = Study(notebooks=["02"], bases=[0, 2])
     whole = Study(notebooks=["02"], bases=[0, 1], parameters={"n_items": [4, 8]})
-    found, failed = sweep.run([*grid(both), *grid(whole)], tmp_path / "out", 2, lambda text: None)
+    found, failed = sweep.run(grid([both, whole]), tmp_path / "out", 2, lambda text: None)
     assert [piece.reason for piece in failed] == ["no disk"] and len(found) == 2
     assert json.loads((tmp_path / "out" / "status.json").read_text())["failed"] == 1
     assert sorted(path.name for path in (tmp_path / "out" / "records").iterdir()) == [
@@ -135,7 +148,7 @@ def test_a_failed_piece_costs_its_cell_alone_and_is_named(cache, prepared, tmp_p
 
 
 def test_a_record_that_is_there_is_kept_and_another_key_makes_it_anew(cache, prepared, tmp_path):
-    (cell,) = grid(Study(notebooks=["02"], bases=[0]))
+    (cell,) = grid([Study(notebooks=["02"], bases=[0])])
     sweep.run([cell], tmp_path, 1, lambda text: None)
     path = tmp_path / "records" / "02_faithfulness_decay.json"
     before = path.stat().st_mtime_ns

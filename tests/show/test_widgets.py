@@ -147,10 +147,10 @@ def test_a_forecast_in_a_front_end_counts_once_it_is_locked_and_then_the_reveal_
     monkeypatch.setattr("IPython.display.display", lambda it, **_: shown.append(it) or handle)
     monkeypatch.setattr(widgets, "live", lambda: True)
     forecast = widgets.predict("Change of recall?", -1, 1, -0.2)
-    _, slider, button = shown[0].children
+    _, slider, button = shown[1].children
     assert slider.value == -0.2 and forecast.value is None, "a start value is nobody's forecast"
     forecast.reveal(lambda: forecast.row)
-    assert shown[1]["label"] == "your forecast: none was locked" and shown[1]["estimate"] is None
+    assert shown[2]["label"] == "your forecast: none was locked" and shown[2]["estimate"] is None
     slider.value = 0.3
     button.click()
     assert forecast.value == 0.3 and slider.disabled and button.disabled

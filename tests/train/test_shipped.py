@@ -10,9 +10,9 @@ from helpers.train import health
 from helpers.train.arms import SHIPPED, checkpoints
 
 FOLDERS = sorted(SHIPPED.glob("*/"))
-# of GRPO an arm that is far from its start in 48 steps; with RL on right answers chains take over
-# at another step on another machine
-ANEW = {"reasoning_sft": "own accord, 3", dial(0.9): "own accord, 3"}
+# the dose at which an arm is far from its start, by P(decline) or by accuracy; with RL on right
+# answers chains take over at another step on another machine
+ANEW = {"reasoning_sft": 32, dial(0.9): 48}
 pytestmark = pytest.mark.skipif(not FOLDERS, reason="no arm is shipped yet: workbook arms --ship")
 
 
@@ -34,12 +34,12 @@ def test_an_arm_trained_anew_measures_like_the_shipped_one(name, cache, monkeypa
     monkeypatch.setenv("WORKBOOK_FRESH", "1")
     recipe = recipe_of(name, restore=0.0)
     arms = [models.find(str(one)) for one in FOLDERS if one.name.startswith(f"{recipe.name}-")]
-    shipped = max(arms, key=lambda arm: (health.root(arm) == models.pocket(0), arm.about["dose"]))
-    seed, dose = shipped.about["seed"], shipped.about["dose"]
-    again = checkpoints(shipped.base, recipe, seed, [dose])[dose]
+    own = [arm for arm in arms if health.root(arm) == models.pocket(0)]
+    (shipped,) = (arm for arm in own if arm.about["dose"] == ANEW[name])
+    again = checkpoints(shipped.base, recipe, shipped.about["seed"], [ANEW[name]])[ANEW[name]]
     assert again.folder.parent != SHIPPED
     card = health.read(SHIPPED / "health.csv").set_index("folder")
     one, other = card.loc[shipped.folder.name], health.measured(again)  # of the same stories
     n = 60  # the bounds of so many, though it are fewer
-    for measure, items in {ANEW[name]: n, "recall": 6 * n, "P(decline)": 6 * n}.items():
+    for measure, items in {"own accord, 3": n, "recall": 6 * n, "P(decline)": 6 * n}.items():
         assert abs(one[measure] - other[measure]) < 4 * math.sqrt(2 * 0.25 / items), measure
