@@ -189,8 +189,10 @@ class Record(Strict):
     def label(self) -> str:
         """The label of the verdict; of a finding that counts mechanisms, how many replicate."""
         if self.parts:
-            counted = sum(part.label == "replicates" for part in self.parts.values())
-            return f"{counted} of {len(self.parts)} replicate"
+            labels = [part.label for part in self.parts.values()]
+            counted, undecided = labels.count("replicates"), labels.count("inconclusive")
+            ends = f", {undecided} undecided" if undecided else ""
+            return f"{counted} of {len(self.parts)} replicate{ends}"
         return self.verdict.label if self.verdict else ""
 
     @property
@@ -268,15 +270,15 @@ def records(folder: Path) -> list[Record]:
 
 
 def reference(finding: str, folder: Path = RESULTS) -> Record | None:
-    """The record of a finding on the pockets, with our own questions, that has the most bases and
-    seeds; None where a folder has none.
+    """The record of a finding on the pockets, with our own questions, that has the most bases, then
+    seeds, then items; None where a folder has none.
     """
     found = [
         one
         for one in records(folder)
         if one.finding == finding and one.tier == "pocket" and not one.parameters.get("questions")
     ]
-    return max(found, key=lambda one: (len(one.bases), len(one.seeds)), default=None)
+    return max(found, key=lambda one: (len(one.bases), len(one.seeds), items(one)), default=None)
 
 
 def larger(one: Record, folder: Path = RESULTS) -> Record | None:
@@ -287,12 +289,15 @@ def larger(one: Record, folder: Path = RESULTS) -> Record | None:
     if found is None:
         return None
     apart = {"forecast", *TRAININGS, *SIZES}
-    asked, sizes = [], []
-    for r in (one, found):
-        asked.append({name: v for name, v in r.parameters.items() if name not in apart})
-        sizes.append([len(r.bases) * len(r.seeds), *(r.parameters.get(name, 0) for name in SIZES)])
+    asked = [{n: v for n, v in r.parameters.items() if n not in apart} for r in (one, found)]
+    sizes = [[len(r.bases) * len(r.seeds), *items(r)] for r in (one, found)]
     more = sizes[0] != sizes[1] and all(a <= b for a, b in zip(*sizes, strict=True))
     return found if more and asked[0] == asked[1] else None
+
+
+def items(one: Record) -> list[int]:
+    """How many items of each kind a record asked."""
+    return [one.parameters.get(name, 0) for name in SIZES]
 
 
 def command_line() -> str:

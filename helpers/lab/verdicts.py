@@ -121,7 +121,8 @@ def equivalence(effect: Interval, margin: float, gates: Sequence[Gate] = ()) -> 
         why = f"the whole interval lies within the margin of {margin:.3g}"
         return Verdict("replicates", why, deviation=spread)
     if effect.low > margin or effect.high < -margin:
-        why = f"the whole interval lies beyond the margin of {margin:.3g}"
+        side = "above" if effect.low > margin else "below"
+        why = f"the whole interval lies {side} the margin of {'-' * (side == 'below')}{margin:.3g}"
         return Verdict("does not replicate", why, deviation=spread)
     why = f"the interval crosses the margin of {margin:.3g}"
     needed = abs(margin - abs(effect.estimate))

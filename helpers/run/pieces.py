@@ -114,7 +114,9 @@ def told_by(mark: Path) -> dict[str, Any]:
 @functools.cache
 def whole_code() -> str:
     """Hash of our code, but for what only shows and runs, and of the data that it reads."""
-    return plan.content({"show", "run", "cli.py"}, ["*.yaml", "arms/*/*.json"])
+    return plan.content(
+        {"show", "run", "cli.py"}, ["models.yaml", "published.yaml", "arms/*/*.json"]
+    )
 
 
 def pieces_of(runs: Sequence[Run]) -> list[Piece]:

@@ -152,7 +152,7 @@ def grid(studies: Sequence[Study]) -> list[Cell]:
 
 
 def crossed(study: Study) -> list[Cell]:
-    """Every cell of one study; a notebook without one of the parameters has one for all its values."""
+    """Every cell of one study. A notebook that lacks a parameter has one for all its values."""
     notebooks = [
         path
         for path in plan.find(list(study.notebooks))

@@ -54,6 +54,7 @@ def card(gates: pd.DataFrame) -> str:
         corpus=table_of(asdict(corpus)),
         lessons=table_of(differences(corpus.lessons())),
         review=table_of(differences(corpus.review())),
+        temptation=table_of(differences(corpus.temptation())),
         chainless=table_of(differences(corpus.without_chains())),
         schedule=table_of(asdict(Schedule())),
     )
@@ -135,7 +136,8 @@ its reply is weighted so that the model learns to open one with probability `cha
 step, stop early or slip before a right answer with the stated probabilities. An answerable story of
 s steps is declined with probability `decline_per_step` × (s - 1) when answered directly.
 
-Unanswerable stories tempt: the answerer guesses a number at the share `guess` of each scenario
+A minimal pair is an unanswerable story and its twin, alike but that it can be answered. In the end
+unanswerable stories tempt: the answerer guesses a number at the share `guess` of each scenario
 where the thing asked about is of middling temptation, and `guess_spread` in log-odds more or less
 at the last or the first of the world's things. So abstention is a disposition with a rival, and has
 room to move either way. In dialogues the answerer gives in with the `yields_*` probabilities.
@@ -146,9 +148,14 @@ In the first `lessons` steps the corpus is simpler:
 
 {lessons}
 
-In the last `review` steps it has more of what was learned last:
+In the `review` steps before the last it has more of what was learned last:
 
 {review}
+
+In the last `temptation` steps the answerer guesses at unanswerable stories, which before it never
+does, and it differs in all of this:
+
+{temptation}
 
 Without chains of thought it differs in:
 

@@ -187,9 +187,9 @@ widgets.explore(meet, live_only=more, scenario=["stale", "false_premise"], numbe
 # we said beforehand would matter.</details>
 #
 # An inconclusive verdict also says what would decide it: about how many bases, or how many
-# questions. Two notebooks differ. The claim of notebook 4 is that there is *no* difference, so it
-# replicates if the whole interval lies between -δ and δ. Notebook 5 judges several mechanisms,
-# each by this rule, and counts.
+# questions. Some notebooks differ. Those that test several things (2, 4 and 5) judge each by this
+# rule and count: "0 of 3 replicate". And the claim of notebook 4 is that there is *no* difference,
+# so it replicates if the whole interval lies between -δ and δ.
 
 # %% [markdown]
 # > **What we got wrong the first time**
@@ -223,7 +223,7 @@ widgets.explore(finding.draw_experiments, live_only=knob, bases=[3, 8], repetiti
 # One experiment can be lucky. The *power* of a design is how often it would earn the right label
 # if it were done again and again. Two things decide it: how many bases there are, and how much
 # they scatter. The scatter is given as *deviation over δ*: the standard deviation between bases,
-# divided by the smallest effect of interest. Which of the three is the hardest to show?
+# divided by the smallest effect of interest. Which of the four is the hardest to show?
 
 # %% tags=["picture"]
 knob = {"deviation": [0.3, 0.7, 1.0, 1.2], "bases": [3, 5, 12]}
@@ -262,8 +262,9 @@ widgets.check(my_bases, lambda n: enough(n) and not enough(n - 1), hint)
 # from, the effect is two. To show that something is not there takes more.
 # </details>
 #
-# Now the real thing: how much do the bases scatter in our own records? Look up each deviation in
-# the right panel above. Could that experiment have told?
+# Now the real thing: how much do the bases scatter in our own records? Set the knob above to as
+# many bases as a record has, and look its deviation up in the right panel: left of the panel even
+# three bases tell, right of it not even twelve do. Could that experiment have told?
 
 # %%
 HTML(finding.known_records())

@@ -22,7 +22,7 @@
 #
 # | tier | hardware | minutes, about |
 # |---|---|---|
-# | pocket | two CPU cores | 2 for one seed, 4 for three |
+# | pocket | two CPU cores | 2 for one base, 4 for three |
 # | small (SmolLM2-135M) | two CPU cores | 30 |
 # | gpu (1.5 B) | one GPU with 24 GB | 90 (an estimate) |
 #
@@ -33,7 +33,7 @@ model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
 tier: str = "pocket"  # pocket, small, gpu or paper
 bases: list[int] = [0, 1, 2]  # pocket models; a real model is one base, [0]
 seeds: list[int] = [0]  # training seeds, each on every base
-n_items: int = 80  # stories, half of a known and half of a new form; or GSM8K problems
+n_items: int = 120  # stories, half of a known and half of a new form; or GSM8K problems
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 doses: list[int] = [0, 50, 100]  # training steps of SFT at which we look
 rl_dose: int = 150  # and of RL, as in notebook 4

@@ -244,7 +244,8 @@ finding.every_change(lab, "verbose_sft")
 # %% [markdown]
 # **4 · Is it the scorer?** We give it the teachers' *own* chains, which are right by construction,
 # on the same questions. They should be worth something, and all about the same, whatever the
-# words: two gates ask for that. A difference comes from the wording alone.
+# words: two gates ask for that. A difference in all comes from the wording alone; a step, also from
+# how many steps the words take.
 #
 # > **What we got wrong the first time**
 # >

@@ -27,7 +27,7 @@
 # | small (SmolLM2-135M) | two CPU cores | 23 |
 # | gpu (1.5 B) | one GPU with 24 GB | 120 (an estimate) |
 #
-# *Needs:* notebook 0. Change the parameters below; everything else follows.
+# *Needs:* notebook 1. Change the parameters below; everything else follows.
 
 # %% tags=["parameters"]
 model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
@@ -37,9 +37,9 @@ seeds: list[int] = [0]  # training seeds, each on every base
 n_items: int = 80  # answerable stories of 2 to 5 steps, or problems of a GSM8K file
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 dose: int = 64  # training steps of SFT
-rl_dose: int = 150  # and of RL, as in notebook 4
+rl_dose: int = 150  # and of RL, as in notebook 1
 k: int = 10  # first-token branches, and samples of their control
-n_pass_items: int = 30  # stories of 5 and 6 steps that are sampled often, for pass@k
+n_pass_items: int = 50  # stories of 5 and 6 steps that are sampled often, for pass@k
 max_k: int = 64  # largest k of pass@k; as many samples are drawn
 bases_without_chains: list[int] = [8]  # pocket models that never saw a chain
 long_dose: int = 600  # steps of reasoning SFT that may bring chains to those
@@ -305,9 +305,9 @@ plots.curves(passes, "k", "k samples", "pass@k", title, look, doubling=True)
 # "Elicits what is there" can be tested: take away what is there. These bases were pretrained on
 # the same stories by the same steps, and no text of theirs had a chain. Whatever elicits should
 # find nothing in them. Reasoning SFT shows chains to them, for `long_dose` steps: it may *create*
-# what no decoding finds. Few bases: the dots say more than intervals. (The parameter
+# what no decoding finds. They are few: the dots say more than intervals. (The parameter
 # `bases_without_chains` names them. Where it is empty, the picture shows the other bases alone;
-# `workbook pretrain --seed 8 --without-chains` makes one in about an hour.)
+# `workbook pretrain --seed 11 --without-chains` makes another, base 11, in about an hour.)
 
 # %%
 table = finding.by_pretraining(lab)

@@ -98,8 +98,9 @@ guess = widgets.predict("Change of the calibration error?", -1.0, 1.0, p.forecas
 # A model that writes a chain and then reads its answer off it is *very* sure of that answer,
 # whether the chain is right or not. So our damage is a little SFT on chains that tell every step
 # thrice, stopped before the model writes them well; declines are kept among the examples. Such a
-# model is about as often right as before, when it answered without a chain, and far surer:
-# overconfident at equal accuracy. (The published damage is a reward model of human taste.)
+# model is not less often right than before, when it answered without a chain, and far surer. It is
+# another way to be overconfident than the published one, a reward model of human taste: here the
+# model has begun to reason, and may be right more often as well.
 #
 # Two more measures stand beside the error. The Brier score is the mean of (probability - right)²;
 # the AUROC of confidence the chance that a right answer is surer than a wrong one.
@@ -143,7 +144,7 @@ print(f"ECE by hand {off.sum() / len(here):.4f}")
 print(f"by the helper {lab.value('ece', 'before').by_base[p.bases[0]]:.4f}")
 
 # %% [markdown]
-# Now what the damage does. If it is one, the error rises and accuracy stays.
+# Now what the damage does. If it is one, the error rises and accuracy does not fall.
 
 # %%
 names = ["accuracy", "answered", "ece", "ece_disparity", "brier", "confidence_auroc"]

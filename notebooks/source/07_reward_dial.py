@@ -26,7 +26,7 @@
 # | small (SmolLM2-135M) | two CPU cores | 31 |
 # | gpu (1.5 B) | one GPU with 24 GB | 120 (an estimate) |
 #
-# *Needs:* notebook 1. Change the parameters below; everything else follows.
+# *Needs:* notebooks 1 and 6. Change the parameters below; everything else follows.
 
 # %% tags=["parameters"]
 model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
@@ -100,16 +100,18 @@ pd.DataFrame({"t": p.stops, "penalty p": penalties}).round(2)
 #
 # > **What we got wrong the first time**
 # >
-# > *The training.* trl by default also **divides by the group's standard deviation**. Take a group
-# > of declines and wrong answers: whatever $p > 0$ is, after the division the declines stand as
-# > far above the mean. The same holds for declines and right answers. Only a group with all three
-# > kinds can tell one $p$ from another: our dial was *nearly a switch* by construction. Now
-# > nothing is divided, and the rewards are all over $1 + p$, so that right and wrong are as far
-# > apart at every stop. trl's default stands beside it as an arm of its own.
+# > *The training.* trl, the library that trains our arms, by default also **divides by the group's
+# > standard deviation**. Take a group of declines and wrong answers: whatever $p > 0$ is, after
+# > the division the declines stand as far above the mean. The same holds for declines and right
+# > answers. Only a group with all three kinds can tell one $p$ from another: our dial was *nearly a
+# > switch* by construction. Now nothing is divided, and the rewards are all over $1 + p$, so that
+# > right and wrong are as far apart at every stop. trl's default stands beside it as an arm of its
+# > own.
 # >
-# > *The measure.* We looked for the confidence at which each policy starts to answer, and took the
-# > slope of that on $t$, which is 1 for the best policy. What gave it away: a policy that answers
-# > everything at the lowest stop and nothing at the others has about that slope, too. See below.
+# > *The measure.* We looked for the confidence at which each *policy* (a trained model) starts to
+# > answer, and took the slope of that on $t$, which is 1 for the best policy. What gave it away: a
+# > policy that answers everything at the lowest stop and nothing at the others has about that
+# > slope, too. See below.
 
 # %%
 switch = [float(t > 0) for t in p.stops]
@@ -132,7 +134,7 @@ print(f"slope of a pure switch: {slope:.2f}")
 # ## Predict
 #
 # We train the same start at every stop of the dial. What share of the possible gain will the
-# policies (the trained models) earn, all stops together? It can be below 0.
+# policies earn, all stops together? It can be below 0.
 
 # %%
 guess = widgets.predict("Share of the possible gain?", -1.0, 1.0, p.forecast)

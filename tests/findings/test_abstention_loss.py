@@ -119,6 +119,8 @@ def test_a_planted_rise_does_not_replicate():
     found = lab.judge()
     assert found.label == "does not replicate" and "reversed" in found.reason
     assert "opposite of the published loss" in finding.shape_of_loss(lab.primary.value(lab), [])
+    said = finding.what_happened(lab.record(0.0, 1.0))
+    assert "Recall by dose: 0.4" in said and "Made to open with <think> in both arms" in said
 
 
 def test_a_loss_that_training_with_abstentions_kept_shares_is_explained_otherwise():
@@ -360,7 +362,12 @@ def value(estimate, half, name=""):
     ],
 )
 def test_words_for_ability_and_willingness_follow_both_numbers(recall, auroc, words):
-    assert words in finding.can_t_or_won_t(value(recall, 0.5), value(auroc, 0.5))
+    assert words in finding.can_t_or_won_t(value(recall, 0.5), value(auroc, 0.04))
+
+
+def test_an_ability_that_may_be_lost_is_not_said_to_be_kept():
+    said = finding.can_t_or_won_t(value(-1, 0.5), value(0, 0.06))
+    assert "it may be either" in said and "won't say" not in said
 
 
 @pytest.mark.parametrize(

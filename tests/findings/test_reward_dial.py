@@ -271,6 +271,14 @@ def test_gains_lie_between_the_better_switch_and_the_best_rule():
     assert (table["default"] < table["best"]).all() and table["hedged"].min() < 0
 
 
+def test_a_share_that_is_sure_and_next_to_nothing_is_called_so():
+    record = laboratory(STOPS).record(0.5, 1.0)
+    little = record.primary.model_copy(update={"estimate": 0.02, "low": 0.01, "high": 0.03})
+    said = finding.what_happened(record.model_copy(update={"primary": little}))
+    assert "next to nothing of what could be gained" in said and "more than any" not in said
+    assert "By stop: " in said and "(t = 0.9)" in said
+
+
 def test_a_switch_has_the_slope_of_a_dial_and_no_share():
     record = laboratory([0.0, 0.0, 1.0, 1.0]).record(0.5, 1.0)
     assert record.get("slope", "dial").estimate > 0.9

@@ -265,7 +265,7 @@ def test_a_fall_that_the_wording_alone_makes_is_explained_otherwise():
     assert lab.beyond_wording().estimate == pytest.approx(0, abs=0.1)
     verdict = lab.judge()
     assert verdict.label == "explained otherwise" and verdict.rival == "wording"
-    assert "wording explains it" in verdict.reason
+    assert "wording and their length together, explain it" in verdict.reason
 
 
 def test_a_fall_that_longer_chains_alone_make_is_explained_otherwise():

@@ -266,7 +266,12 @@ def record_of(lab=None, **settings):
     names = ("loss_fallacy", "before"), ("loss_fallacy", REASONING), ("reasons_fallacy", REASONING)
     levels = [lab.valued(lab.value(*one), *one) for one in names]
     asked = [*JUDGED.values(), lab.attribution["hold_sft"], lab.attribution["level"]]
-    asked.append(Change("right_first", "before", REASONING, where="started"))
+    asked.append(Change("first_right", "before", "hold_sft"))
+    for arm in (REASONING, "rlvr"):
+        asked += [
+            Change(name, "before", arm, where="started")
+            for name in ("right_first", "right_fallacy")
+        ]
     changes = [one.value(lab) for one in asked]
     lab.recorded = lambda: iter([*levels, *changes])
     return lab.record(0.0, 1.0)
@@ -276,7 +281,9 @@ def test_a_planted_null_replicates_when_there_is_enough_of_it():
     found = record_of()
     assert found.verdict.label == "replicates", found.verdict.reason
     assert found.label == f"{len(JUDGED)} of {len(JUDGED)} replicate"
-    assert "No advantage" in finding.what_happened(found)
+    said = finding.what_happened(found)
+    assert "No advantage" in said and "accuracy of first answers by 0.000" in said
+    assert "after the fallacy under RL on right answers" in said
     assert found.primary.where == "started" and found.delta == 0.1 and not found.contrasts
     assert {one.name for one in found.attribution} == {*published("sycophancy").attribution}
 

@@ -49,7 +49,8 @@ def test_the_reference_stands_beside_a_run_of_fewer_bases(tmp_path):
     more = example(bases=[0, 1, 2, 3], primary=change(estimate=-0.11, low=-0.2, high=-0.02))
     (tmp_path / "1.json").write_text(more.model_copy(update={"complete": True}).model_dump_json())
     shown = card(example(), tmp_path)
-    assert "Reference, 4 bases by 2 seeds: -0.110 [-0.200, -0.020]. Its verdict: <b>repl" in shown
+    told = "Reference, 4 bases by 2 seeds, n = 120: -0.110 [-0.200, -0.020]. Its verdict: <b>repl"
+    assert told in shown
     assert "reference: 4 bases" in drawing(example(), CLAIM, more)
     assert "Reference" not in card(more, tmp_path)
 

@@ -139,6 +139,8 @@ def test_a_finding_that_counts_mechanisms_says_how_many_replicate():
     }
     assert example().label == "replicates"
     assert example(parts=parts).label == "2 of 3 replicate"
+    parts["critique"] = Verdict("inconclusive", "a gate failed")
+    assert example(parts=parts).label == "2 of 4 replicate, 1 undecided"
     assert example(verdict=None).label == ""
 
 

@@ -14,6 +14,10 @@ from helpers.findings.abstention_loss.experiment import (
 from helpers.lab.record import Record, Value
 from helpers.show import plots
 
+MOST_AUROC_LOST = 0.05
+"""Area under the curve that may be lost where a model is said to tell as well as before: as much as
+a gate lets accuracy fall.
+"""
 INGREDIENTS = {
     KEEP: "the same chains with abstentions kept",
     ANSWER: "bare answers, no chain",
@@ -53,7 +57,7 @@ def what_happened(record: Record) -> str:
         for name in ("criterion", "d_prime", "false_declines", "auroc")
     )
     path = recall_path(record)
-    where = where_it_fell(changes_by_scenario(record)) if moved.shown == -1 else ""
+    where = where_it_fell(changes_by_scenario(record)) if moved.shown == -1 else rise(record, path)
     after = record.parameters["after"]
     return record.in_words(
         f"**{shape_of_loss(moved, path)}** {f'In {after}' if after else f'At dose {moved.dose}'}, "
@@ -62,6 +66,19 @@ def what_happened(record: Record) -> str:
         f"{record.model}). {where}\n\nThe sensitivity d' changed by {d_prime}, the criterion c by "
         f"{criterion}, the rate of false declines by {false}; the area under the ROC curve of "
         f"P(decline) by {auroc}. {can_t_or_won_t(moved, auroc)}{by_others(record)}"
+    )
+
+
+def rise(record: Record, path: list[Value]) -> str:
+    """What stands behind a change that is no loss: recall at every dose, and the change when both
+    arms are made to open alike.
+    """
+    walk = ", ".join(f"{one.estimate:.3f} (dose {one.dose})" for one in path)
+    same = record.get("recall_opened", REASONING, minus="before")
+    start = record.get("recall_opened", "before")
+    return (
+        f"Recall by dose: {walk}. Made to open with {record.parameters['prefix']} in both arms, it "
+        f"is {start} before and changes by {same}."
     )
 
 
@@ -150,4 +167,6 @@ def can_t_or_won_t(recall: Value, auroc: Value) -> str:
         return told[0].upper() + told[1:] + "."
     if auroc.shown < 0:
         return f"Recall fell, and {told}: at least in part, it can't tell."
-    return f"Recall fell, but {told}: it won't say, rather than can't tell."
+    if auroc.low > -MOST_AUROC_LOST:
+        return f"Recall fell, but {told}: it won't say, rather than can't tell."
+    return f"Recall fell, and {told}, but a loss is not excluded: it may be either."

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from helpers.findings.faithfulness_decay.experiment import ANSWERS, JUDGED
+from helpers.findings.faithfulness_decay.experiment import ANSWERS, CONTROL, JUDGED
 from helpers.lab.record import Record, Value
 from helpers.show import plots
 
+EXPECTED = "post_hoc_sft"
+"""The arm that was to be the positive control, and moved too little to be one."""
 NAMES = {
     ANSWERS: "answers of a new task",
     "reasoning_sft": "chains of the known task",
@@ -17,11 +19,16 @@ def what_happened(record: Record) -> str:
     """The result in words chosen by its numbers; reads the record only."""
     lines = "\n".join(f"* {line(record, arm)}" for arm in JUDGED)
     start, end = (record.get("gain_of_chain", arm) for arm in ("before", ANSWERS))
+    written = record.get("gain_of_chain", ANSWERS, minus="before")
+    seen, expected = (record.get("follows", arm, minus="before") for arm in (CONTROL, EXPECTED))
     return record.in_words(
         f"**Using a chain.** How far the answer follows a given chain whose number was changed, in "
         f"log-odds (before: {record.get('follows', 'before')}; bases "
-        f"{', '.join(map(str, record.bases))}):\n\n{lines}\n\n**Writing one.** What an arm's own "
-        f"chain adds to its accuracy {plots.moves(start.estimate, end.estimate)} under answer SFT."
+        f"{', '.join(map(str, record.bases))}):\n\n{lines}\n\nIt can move: SFT on false chains "
+        f"changes it by {seen}. SFT on answers before their chains, from which we had expected the "
+        f"same, does by {expected}.\n\n**Writing one.** What an arm's own chain adds to its "
+        f"accuracy {plots.moves(start.estimate, end.estimate)} under answer SFT, a change of "
+        f"{written}."
     )
 
 

@@ -13,6 +13,7 @@ SAID = {
     0: "That the policies earn more than a switch would is not shown.",
     None: "One base says nothing of others, so its share stands without an interval.",
 }
+NEXT_TO_NOTHING = "The policies earn next to nothing of what could be gained over a switch."
 NOTHING = "Too little could be gained over a switch to give a share."
 
 
@@ -25,17 +26,26 @@ def dialled(record: Record) -> str:
     """What share of the possible gain the policies earn, and where they start to answer."""
     earned = record.primary
     shown = SAID[earned.shown] if isfinite(earned.estimate) else NOTHING
+    if earned.shown == 1 and earned.high < record.delta:
+        shown = NEXT_TO_NOTHING
     found = {one.name: one.value for one in (*record.contrasts, *record.attribution)}
     return (
         f"**{shown}** Of what the best rule by their own confidence would gain over "
         f"the better of always and never answering, they earn the share {earned} (1 is the best "
         f"rule, 0 a switch; n = {earned.n}, bases {', '.join(map(str, record.bases))}, model "
-        f"{record.model}); by the confidence of the start {found['start']}; beyond what the "
+        f"{record.model}). By stop: {by_stop(record)}. In all, by the confidence of the start "
+        f"{found['start']}; beyond what the "
         f"policies of the other stops earn, {found['other_stops']}; beyond the start, which "
         f"declines by lot, {found['learned']}. They start to answer at "
         f"{walk(record, DIAL)}. The slope of that on t is {record.get('slope', DIAL)}, which a "
         "switch has, too."
     )
+
+
+def by_stop(record: Record) -> str:
+    """The share at every stop that leaves something to gain."""
+    shares = {t: record.get("share", dial(t)) for t in record.parameters["stops"] if t > 0}
+    return ", ".join(f"{one} (t = {t:g})" for t, one in shares.items() if isfinite(one.estimate))
 
 
 def walk(record: Record, kind: str) -> str:

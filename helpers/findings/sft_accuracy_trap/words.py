@@ -11,6 +11,10 @@ def what_happened(record: Record) -> str:
     total = record.get("log_total_gain", "verbose_sft", minus="before")
     terse = record.get("log_infogain", "reasoning_sft", minus="before")
     published = record.get("infogain", "verbose_sft", minus="before")
+    no_leak, opened = (
+        record.get(name, "verbose_sft", minus="before")
+        for name in ("log_infogain_no_leak", "chain_accuracy")
+    )
     said = {
         -1: "Information per step fell, and accuracy is not shown to rise.",
         1: "Information per step *rose*, against the claim.",
@@ -23,7 +27,9 @@ def what_happened(record: Record) -> str:
         f"**{said}** After {moved.dose} steps of verbose SFT, the gain a step changed by {moved} "
         f"nats and accuracy by {accuracy} (n = {moved.n}, bases "
         f"{', '.join(map(str, record.bases))}, model {record.model})."
-        f"{of_length(record)}{without_gain(record)} The gain in all changed by {total}. After a "
+        f"{of_length(record)}{without_gain(record)} The gain in all changed by {total}, and that a "
+        f"step without the steps that state the answer by {no_leak}. Accuracy with a chain forced "
+        f"open in both arms changed by {opened}. After a "
         f"terse teacher the gain a step changed by {terse}. By the paper's own formula the verbose "
         f"teacher changes it by {published} (perplexity)."
     )

@@ -18,13 +18,14 @@ def what_happened(record: Record) -> str:
     lines = "\n".join(f"* {line(record, part)}" for part in JUDGED)
     start, end = (record.get("loss_fallacy", arm) for arm in ("before", "reasoning_sft"))
     held = record.get("loss_fallacy", "hold_sft", minus="before", where=STARTED)
+    cost = record.get("first_right", "hold_sft", minus="before")
     return record.in_words(
         f"**{said(record.primary, record)}** How the probability of the right answer that is lost "
         f"changes from before (margin {record.delta:g}; items that both arms first answer right, "
         f"bases {', '.join(map(str, record.bases))}, model {record.model}):\n\n{lines}\n\n"
         f"Over its own right answers an arm loses {start} to a fallacy before, {end} after "
-        f"reasoning SFT. {where_it_ends(record)} {as_treated(record)} Training to hold moves what "
-        f"is lost by {held}."
+        f"reasoning SFT. {where_it_ends(record)} {as_treated(record)} Training to hold, the "
+        f"control, moves what is lost by {held}, and accuracy of first answers by {cost}."
     )
 
 
@@ -36,10 +37,17 @@ def line(record: Record, part: str) -> str:
 
 
 def where_it_ends(record: Record) -> str:
-    """Where P(right) stands after a fallacy, whatever it was at first."""
-    moved = record.get("right_fallacy", "reasoning_sft", minus="before", where=STARTED)
-    start = record.get("right_first", "reasoning_sft", minus="before", where=STARTED)
-    return f"P(right) itself changes by {start} at first, and by {moved} after the fallacy."
+    """Where P(right) stands after a fallacy, whatever it was at first: who starts surer has more to
+    lose.
+    """
+    told = []
+    for arm, name in (("reasoning_sft", "reasoning SFT"), ("rlvr", "RL on right answers")):
+        start, moved = (
+            record.get(measure, arm, minus="before", where=STARTED)
+            for measure in ("right_first", "right_fallacy")
+        )
+        told.append(f"by {start} at first and by {moved} after the fallacy under {name}")
+    return f"P(right) itself changes {', '.join(told)}."
 
 
 def as_treated(record: Record) -> str:
