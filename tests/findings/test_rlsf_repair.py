@@ -139,8 +139,10 @@ def test_each_question_is_learned_as_often_as_any_other():
     assert data == repair.examples(repair.pairs(REPLIES, 0.9), asked, 0)
 
 
-def answers_of(sure, accuracy=0.6, declines=0.8, bases=BASES):
-    """An arm that is right `accuracy` of the time and says it is as sure as `sure`."""
+def answers_of(sure, accuracy=0.6, declines=0.8, bases=BASES, words=""):
+    """An arm that is right `accuracy` of the time and says it is as sure as `sure`, in other words
+    than an arm that is not.
+    """
     rows = []
     for base in bases:
         for i in range(60):
@@ -160,6 +162,7 @@ def answers_of(sure, accuracy=0.6, declines=0.8, bases=BASES):
                         "confidence": sureness * answered,
                         "probability": sureness * answered,
                         "reasoned": False,
+                        "text": f"{words or sure}",
                         "base": base,
                         "seed": 0,
                     }
@@ -227,7 +230,7 @@ def test_a_repair_that_a_rival_does_as_well_is_explained_by_it(rival):
 
 
 def test_a_planted_null_does_not_replicate():
-    record = laboratory().record(0.0, 1.0)
+    record = laboratory(repair_grpo=answers_of(0.95, words="other")).record(0.0, 1.0)
     assert record.verdict.label == "does not replicate", record.verdict.reason
     assert "No repair" in finding.what_happened(record)
 
@@ -236,6 +239,7 @@ def test_a_planted_null_does_not_replicate():
     ("changes", "gate"),
     [
         ({"rater": 0.5}, "reward model"),
+        ({"repair_grpo": answers_of(0.95)}, "replies that RLSF changes"),
         ({"repair_shorter": answers_of(0.95, accuracy=0.45)}, "change of accuracy"),
         ({"before": answers_of(0.95)}, "damage"),
         ({ORACLE: answers_of(0.95)}, "oracle"),

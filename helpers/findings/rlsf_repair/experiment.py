@@ -19,6 +19,7 @@ from helpers.lab.repair import (
     BRIER,
     DAMAGED,
     JUDGED,
+    KEYS,
     ORACLE,
     REPAIRED,
     STEPS,
@@ -41,6 +42,10 @@ SPARE = 0.03
 RIVALS = ("repair_shuffled", "repair_shorter")
 LEAST_ACCURACY, LEAST_DAMAGE, FEWEST_PAIRED, MOST_LOST, LEAST_RATER = 0.3, 0.02, 20, 0.05, 0.6
 """Gates, fixed in advance; the damage's is for one base, others go by its interval."""
+LEAST_CHANGED = 0.25
+"""Gate, added once the first reference was known, where RLSF had changed one reply in fourteen: no
+change of calibration by a training that changes next to nothing else says nothing of confidence.
+"""
 
 
 class Params(Learning):
@@ -61,6 +66,16 @@ class Paired:
         trainings = len(lab.repair.cells(DAMAGED, lab.dose(DAMAGED)))
         fewest = paired.min() if len(paired) == trainings else 0
         return Gate("questions with a pair to repair with, fewest", float(fewest), FEWEST_PAIRED)
+
+
+class Acts:
+    """Gate: the repair changes replies at all."""
+
+    def check(self, lab: RlsfRepair) -> Gate:
+        """The gate, by the share of all greedy replies that differ from the damaged model's."""
+        ends = [lab.graded(arm).set_index(KEYS).text for arm in (DAMAGED, REPAIRED)]
+        changed = float((ends[0] != ends[1].reindex(ends[0].index)).mean())
+        return Gate("share of replies that RLSF changes", changed, LEAST_CHANGED)
 
 
 class RlsfRepair(finding.Finding):
@@ -95,6 +110,7 @@ class RlsfRepair(finding.Finding):
             lambda lab: lab.change("ece", DAMAGED, ORACLE).oriented(-1),
         ),
         AtLeast("rater_accuracy", LEAST_RATER, (REPAIRED,)),
+        Acts(),
         Paired(),
         Items(),
     ]
