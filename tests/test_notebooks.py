@@ -21,12 +21,13 @@ from helpers.run import plan, process
 from helpers.show import widgets
 
 BOOKS = plan.find([])
-# arms of `doses` and `repair_doses` are trained, 1 or 2 steps: SFT, DPO, GRPO and a reward model;
-# all others are the shipped ones
+# RL on right answers and the long SFT are the shipped arms; all others are trained, 1 or 2 steps
 SMALLEST = {
     "n_pairs": "2",
     "n_items": "4",
     "doses": "[0, 1, 2]",
+    "dose": "2",
+    "verbose_dose": "2",
     "rl_doses": "[0, 150]",
     "bases": "[0]",
     "n_pass_items": "2",

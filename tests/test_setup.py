@@ -16,8 +16,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from helpers.lab import items, questions, record
-from helpers.run import plan, readme
+from helpers.lab import items, questions
+from helpers.run import readme
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -184,19 +184,6 @@ def test_every_import_is_a_declared_requirement():
             found = {canonicalize_name(name) for name in owners.get(module, [])}
             local = module in ("helpers", "tests") or (path.parent / f"{module}.py").exists()
             assert local or found & declared, f"{path}: {module} is not in pyproject.toml"
-
-
-def test_the_pocket_records_were_made_with_the_notebooks_own_defaults_and_no_fewer_items():
-    for path in record.RESULTS.glob("*-pocket.json"):
-        made = record.read(path)
-        (notebook,) = plan.find([path.name[:2]])
-        now = plan.declared(notebook)[0] | plan.usual(notebook.stem, "pocket")
-        assert all(made.parameters[name] >= now[name] for name in record.SIZES if name in now)
-        own = (*record.TRAININGS, *record.SIZES)
-        now |= {name: made.parameters[name] for name in own if name in now}
-        assert {name: made.parameters[name] for name in made.parameters} == {
-            name: now[name] for name in made.parameters
-        }, path.name
 
 
 def test_the_code_of_every_record_is_that_of_now():

@@ -11,7 +11,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from html import escape
@@ -147,12 +147,14 @@ def grid(studies: Sequence[Study]) -> list[Cell]:
     """Every cell of some studies, each once, planned and checked as `plan.plan` does, with its
     refusals.
     """
-    found = {cell.run.key: cell for study in studies for cell in crossed(study)}
+    found: dict[str, Cell] = {}
+    for cell in itertools.chain.from_iterable(map(crossed, studies)):
+        found.setdefault(cell.run.key, cell)
     return list(found.values())
 
 
-def crossed(study: Study) -> list[Cell]:
-    """Every cell of one study. A notebook that lacks a parameter has one for all its values."""
+def crossed(study: Study) -> Iterator[Cell]:
+    """Every cell of one study; of a notebook that lacks a parameter the same one for each value."""
     notebooks = [
         path
         for path in plan.find(list(study.notebooks))
@@ -160,7 +162,6 @@ def crossed(study: Study) -> list[Cell]:
     ]
     if not notebooks:
         raise ValueError("A sweep needs a notebook of a finding, 01 to 07.")
-    found: dict[str, Cell] = {}
     names = list(study.parameters)
     for model, *values in itertools.product(study.models, *study.parameters.values()):
         chosen = dict(zip(names, values, strict=True))
@@ -176,9 +177,7 @@ def crossed(study: Study) -> list[Cell]:
         told = ({"model": model} if len(study.models) > 1 else {}) | chosen
         for run in runs:
             own = {name: value for name, value in told.items() if name in run.parameters}
-            if run.key not in found:
-                found[run.key] = Cell(run, own, pieces.pieces_of([run]))
-    return list(found.values())
+            yield Cell(run, own, pieces.pieces_of([run]))
 
 
 def written(value: Any) -> str:

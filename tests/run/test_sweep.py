@@ -51,12 +51,18 @@ def test_the_outlook_goes_by_the_pace_of_what_is_made(cache):
     assert "base 1, seed 0: about 1.5 min" in told and "base 0" not in told
 
 
-def test_the_reference_is_what_its_study_makes():
-    cells = grid(sweep.read(ROOT / "data" / "reference.yaml"))
-    assert [cell.run.name[:2] for cell in cells] == ["01", "02", "03", "04", "05", "06", "07"]
-    for cell in cells:
-        kept = record.read(record.RESULTS / f"{cell.run.name}-pocket.json")
-        assert kept.parameters == plan.whole(cell.run), cell.name
+def test_the_reference_is_what_its_study_makes_by_the_notebooks_own_defaults_and_no_fewer_items():
+    studies = sweep.read(ROOT / "data" / "reference.yaml")
+    cells = {f"{cell.run.name}-pocket.json": cell.run for cell in grid(studies)}
+    assert sorted(cells) == sorted(path.name for path in record.RESULTS.glob("*-pocket.json"))
+    assert [name[:2] for name in cells] == ["01", "02", "03", "04", "05", "06", "07"]
+    for name, run in cells.items():
+        kept = record.read(record.RESULTS / name)
+        assert kept.parameters == plan.whole(run), name
+        usual = plan.declared(run.notebook)[0] | plan.usual(run.name, "pocket")
+        own = {key for key, value in kept.parameters.items() if value != usual[key]}
+        assert own <= {*record.TRAININGS, *record.SIZES}, name
+        assert all(kept.parameters[key] >= usual[key] for key in record.SIZES if key in usual)
 
 
 def test_a_file_may_list_studies_whose_common_cells_count_once(tmp_path):
@@ -75,6 +81,7 @@ def test_a_file_may_list_studies_whose_common_cells_count_once(tmp_path):
         ("bases: [-1]", "bases.0: Input should be greater than or equal to 0"),
         ("parameters: {n_items: []}", "parameters.n_items: List should have at least 1 item"),
         ("1", "the whole: "),
+        ("- 1", "0: Input should be a valid dictionary"),
         ("- {bases: [0]}\n- {basis: [0]}", "1.basis: Extra inputs are not permitted; the fields"),
         ("bases: [", "can't be read as YAML"),
     ],

@@ -33,7 +33,7 @@ def dialled(record: Record) -> str:
         f"**{shown}** Of what the best rule by their own confidence would gain over "
         f"the better of always and never answering, they earn the share {earned} (1 is the best "
         f"rule, 0 a switch; n = {earned.n}, bases {', '.join(map(str, record.bases))}, model "
-        f"{record.model}). By stop: {by_stop(record)}. In all, by the confidence of the start "
+        f"{record.model}).{by_stop(record)} In all, by the confidence of the start "
         f"{found['start']}; beyond what the "
         f"policies of the other stops earn, {found['other_stops']}; beyond the start, which "
         f"declines by lot, {found['learned']}. They start to answer at "
@@ -43,9 +43,10 @@ def dialled(record: Record) -> str:
 
 
 def by_stop(record: Record) -> str:
-    """The share at every stop that leaves something to gain."""
+    """The share at every stop that leaves something to gain, as a sentence; "" where none does."""
     shares = {t: record.get("share", dial(t)) for t in record.parameters["stops"] if t > 0}
-    return ", ".join(f"{one} (t = {t:g})" for t, one in shares.items() if isfinite(one.estimate))
+    told = [f"{one} (t = {t:g})" for t, one in shares.items() if isfinite(one.estimate)]
+    return f" By stop: {', '.join(told)}." if told else ""
 
 
 def walk(record: Record, kind: str) -> str:

@@ -74,7 +74,7 @@ class Acts:
     def check(self, lab: RlsfRepair) -> Gate:
         """The gate, by the share of all greedy replies that differ from the damaged model's."""
         ends = [lab.graded(arm).set_index(KEYS).text for arm in (DAMAGED, REPAIRED)]
-        changed = float((ends[0] != ends[1].reindex(ends[0].index)).mean())
+        changed = float(ends[0].ne(ends[1]).mean())
         return Gate("share of replies that RLSF changes", changed, LEAST_CHANGED)
 
 
