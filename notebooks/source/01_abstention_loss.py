@@ -22,7 +22,7 @@
 #
 # | tier | hardware | minutes, about |
 # |---|---|---|
-# | pocket | two CPU cores | 2 for one base, 4 for three |
+# | pocket | two CPU cores | 2 for one base, 3 for three |
 # | small (SmolLM2-135M) | two CPU cores | 21 |
 # | gpu (1.5 B) | one GPU with 24 GB | 90 (an estimate) |
 #

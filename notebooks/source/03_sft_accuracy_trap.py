@@ -22,7 +22,7 @@
 #
 # | tier | hardware | minutes, about |
 # |---|---|---|
-# | pocket | two CPU cores | 2 for one base, 6 for three |
+# | pocket | two CPU cores | 1 for one base, 2 for three |
 # | small (SmolLM2-135M) | two CPU cores | 20 |
 # | gpu (1.5 B) | one GPU with 24 GB | 90 (an estimate) |
 #

@@ -23,7 +23,7 @@
 #
 # | tier | hardware | minutes, about |
 # |---|---|---|
-# | pocket | two CPU cores | 5 for one base, 13 for three |
+# | pocket | two CPU cores | 3 for one base, 6 for three |
 # | small (SmolLM2-135M) | two CPU cores | 23 |
 # | gpu (1.5 B) | one GPU with 24 GB | 120 (an estimate) |
 #

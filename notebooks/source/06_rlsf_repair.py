@@ -22,7 +22,7 @@
 #
 # | tier | hardware | minutes, about |
 # |---|---|---|
-# | pocket | two CPU cores | 4 for one base, 9 for three |
+# | pocket | two CPU cores | 2 for one base, 4 for three |
 # | small (SmolLM2-135M) | two CPU cores | 15 |
 # | gpu (1.5 B) | one GPU with 24 GB | 120 (an estimate) |
 #
