@@ -52,9 +52,9 @@ def sweep(home: Path, *more: str, checkout: Path = ROOT) -> subprocess.Popen:
 
 
 def environment(home: Path, checkout: Path) -> dict[str, str]:
-    """That of one machine: its checkout, and the cache in `home`."""
+    """That of one machine: its checkout, the cache in `home`, and Ray's token."""
     about = {"PYTHONPATH": str(checkout), "WORKBOOK_CACHE": str(home / "cache")}
-    return os.environ | about | {"OMP_NUM_THREADS": "1"}
+    return os.environ | about | {"OMP_NUM_THREADS": "1", "RAY_AUTH_MODE": "token"}
 
 
 def ended(process: subprocess.Popen, home: Path) -> None:

@@ -35,6 +35,7 @@ SMALLEST = {
     "k": "3",
     "stops": "[0.0, 0.5]",
     "n_learned": "10",
+    "damage_dose": "2",
     "repair_doses": "[0, 2]",
     "bases_without_chains": "[8]",
 }

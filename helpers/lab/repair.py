@@ -39,8 +39,6 @@ LEARNED_SEED = 4242
 STEPS = (1, 2, 3, 4, 5)
 PER_QUESTION = 8
 """Pairs that training is given of a question, drawn with replacement: each counts alike."""
-DAMAGE = 8
-"""Times the steps of a repair that the damage takes, and that SFT on right answers does."""
 HELD_OUT = 5
 """Every so manieth question is kept from all that is trained, to see what a reward model learned.
 """
@@ -113,6 +111,8 @@ JUDGED = {
     "item": "id of a question held out",
     "paired": "1 where its replies make a pair",
     "agreed": "share of its pairs whose preferred reply the reward model gives more; 0 without one",
+    "gap": "mean of what it gives the preferred reply more, logits; 0 without a pair",
+    "room": "what it gives the best of the k replies more than the likeliest one, logits",
 }
 KEYS = ["base", "seed", "item"]
 SIDES = ["branch", "text", "n_tokens", "abstained", "correct", "confidence"]
@@ -122,6 +122,7 @@ SIDES = ["branch", "text", "n_tokens", "abstained", "correct", "confidence"]
 class Learning(finding.Params):
     """The parameters, besides doses, that make the damaged and the repaired arms."""
 
+    damage_dose: Annotated[int, Field(ge=1)]
     n_learned: Annotated[int, Field(ge=2)]
     k: Annotated[int, Field(ge=2)]
     threshold: Annotated[float, Field(ge=0, le=1)]
@@ -167,9 +168,9 @@ class Repair(finding.Finding):
         return traced(cell.lm(), self.items, branches)
 
     def doses(self, arm: str) -> list[int]:
-        """As for every finding; the damage and the oracle have steps of their own."""
-        longer = arm in (DAMAGED, ORACLE)
-        return [DAMAGE * max(self.p.doses)] if longer else super().doses(arm)
+        """As for every finding; the oracle takes as many steps as the damage."""
+        as_damaged = arm in (DAMAGED, ORACLE)
+        return [self.p.damage_dose] if as_damaged else super().doses(arm)
 
     def recipe(self, arm: str) -> Recipe:
         """The recipe so called, or that of the arm's trainer under the arm's name."""
@@ -191,7 +192,7 @@ class Repair(finding.Finding):
         """The pairs that an arm learns from, or the reward model that they make."""
         if not TAUGHT[arm].preference:
             return None
-        own = {*Learning.model_fields} - {*finding.Params.model_fields}
+        own = {*Learning.model_fields} - {*finding.Params.model_fields, "damage_dose"}
         drawing = {name: getattr(self.p, name) for name in own}
         about = {"preference": TAUGHT[arm].preference, "questions": self.inputs_key, **drawing}
         if TAUGHT[arm].trainer != "grpo":
@@ -223,11 +224,14 @@ class Repair(finding.Finding):
 
     def preferences(self, arm: str, base: int, seed: int) -> pd.DataFrame:
         """All pairs of an arm's preferences over the replies of what it starts from."""
+        of = TAUGHT[arm].preference, self.p.threshold, stream(base, seed), self.p.pair_margin
+        return preferred(self.drawn(arm, base, seed), *of)
+
+    def drawn(self, arm: str, base: int, seed: int) -> pd.DataFrame:
+        """The replies of what an arm starts from, rows of `traces`."""
         start = self.arm(arm).start
         by = seed if self.arm(start).trained else 0
-        drawn = self.traces.of_cell(Cell(self, start, base, by, self.dose(start)))
-        of = TAUGHT[arm].preference, self.p.threshold, stream(base, seed), self.p.pair_margin
-        return preferred(drawn, *of)
+        return self.traces.of_cell(Cell(self, start, base, by, self.dose(start)))
 
     @property
     def held_out(self) -> list[Item]:
@@ -235,23 +239,29 @@ class Repair(finding.Finding):
         return self.items[HELD_OUT - 1 :: HELD_OUT]
 
     def judged(self, arm: str, base: int, seed: int) -> pd.DataFrame:
-        """What an arm's reward model says of the pairs of the questions held out; see
-        `JUDGED`.
-        """
-        found = self.preferences(arm, base, seed)
-        rater, questions = self.given(arm, base, seed).make(), {i.id: i for i in self.held_out}
-        found = found[found.item.isin(questions)]
-        said = {
-            end: rated(rater, [questions[i].question for i in found.item], found[f"{end}_text"])
-            for end in ("chosen", "rejected")
-        }
-        agreed = pd.Series(said["chosen"] > said["rejected"], found.item).groupby(level=0).mean()
-        shares = agreed.reindex(list(questions))
+        """What an arm's reward model says of replies to the questions held out; see `JUDGED`."""
+        questions = {item.id: item.question for item in self.held_out}
+        replies, found = (
+            frame[frame.item.isin(questions)]
+            for frame in (self.drawn(arm, base, seed), self.preferences(arm, base, seed))
+        )
+        rater = self.given(arm, base, seed).make()
+        said = rated(rater, [questions[i] for i in replies.item], replies.text)
+        given = pd.Series(said, pd.MultiIndex.from_frame(replies[["item", "branch"]]))
+        more = [
+            given[row.item, row.chosen_branch] - given[row.item, row.rejected_branch]
+            for row in found.itertuples()
+        ]
+        gaps = pd.DataFrame({"item": found.item, "gap": more})
+        of_pairs = gaps.assign(agreed=gaps.gap > 0).groupby("item").mean().reindex(list(questions))
+        room = given.groupby("item").max() - given.xs(0, level="branch")
         return pd.DataFrame(
             {
                 "item": list(questions),
-                "paired": shares.notna().astype(float).to_numpy(),
-                "agreed": shares.fillna(0.0).to_numpy(),
+                "paired": of_pairs.gap.notna().astype(float).to_numpy(),
+                "agreed": of_pairs.agreed.fillna(0.0).to_numpy(),
+                "gap": of_pairs.gap.fillna(0.0).to_numpy(),
+                "room": room.reindex(list(questions)).to_numpy(),
             }
         )
 

@@ -46,36 +46,34 @@ def cache_dir() -> Path:
     return folder
 
 
-def store() -> tuple[Any, str] | None:
-    """The file system of the store and the cache's place in it; None where the cache is a folder.
+def stored(path: Path) -> tuple[Any, str] | None:
+    """The file system of the store and where it has an entry of the cache; None where the cache is
+    a folder, or the path is none of an entry.
 
     Raises OSError in one sentence where the store can't be reached.
     """
     url = os.environ.get("WORKBOOK_CACHE", "")
-    if "://" not in url:
+    if "://" not in url or not path.is_relative_to(cache_dir()):
         return None
     import fsspec
 
     try:
-        return fsspec.core.url_to_fs(url)
+        system, root = fsspec.core.url_to_fs(url)
     except (ImportError, ValueError) as error:
         raise OSError(f"the cache {url} can't be used ({error})") from None
-
-
-def stored(path: Path) -> str:
-    """Where the store has an entry of the cache."""
-    return f"{store()[1]}/{path.relative_to(cache_dir())}.tar"
+    return system, f"{root}/{path.relative_to(cache_dir())}.tar"
 
 
 def fetch(path: Path) -> None:
     """Bring an entry of the cache, a folder or a file, from the store where only that has it."""
-    if path.exists() or not (found := store()) or not path.is_relative_to(cache_dir()):
+    if path.exists() or not (found := stored(path)):
         return
+    system, place = found
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f"{path.name}.tmp", dir=path.parent) as temp:
         packed = Path(temp) / "entry.tar"
         try:
-            found[0].get_file(stored(path), str(packed))
+            system.get_file(place, str(packed))
         except FileNotFoundError:
             return
         with tarfile.open(packed) as file:
@@ -83,21 +81,30 @@ def fetch(path: Path) -> None:
         os.replace(Path(temp) / path.name, path)
 
 
-def publish(path: Path) -> None:
-    """Put an entry of the cache, which is whole, into the store if there is one. Of two that make
-    the same entry the later one counts.
+def publish(path: Path, made: Path | None = None) -> None:
+    """Put an entry of the cache into the store if there is one; made: where it lies whole, by
+    default at its path. Of two that make the same entry the later one counts.
     """
-    if not (found := store()) or not path.is_relative_to(cache_dir()):
+    if not (found := stored(path)):
         return
+    system, place = found
     with tempfile.TemporaryDirectory() as temp:
         packed = Path(temp) / "entry.tar"
         with tarfile.open(packed, "w") as file:
-            file.add(path, path.name)
-        system, place = found[0], stored(path)
+            file.add(made or path, path.name)
         begun = f"{place}.{uuid.uuid4().hex}.tmp"
         system.makedirs(place.rpartition("/")[0], exist_ok=True)
         system.put_file(str(packed), begun)
         system.mv(begun, place)
+
+
+def keep(path: Path, text: str) -> None:
+    """Write an entry of the cache that is one file, into the store first if there is one."""
+    with tempfile.TemporaryDirectory() as temp:
+        made = Path(temp) / path.name
+        made.write_text(text + "\n", "utf-8")
+        publish(path, made)
+    write_atomically(path, text)
 
 
 def digest(path: Path) -> str:
@@ -157,8 +164,8 @@ def new_folder(folder: Path) -> Iterator[Path]:
     temp = Path(tempfile.mkdtemp(prefix=f"{folder.name}.tmp", dir=folder.parent))
     try:
         yield temp
+        publish(folder, temp)  # first: what is here is never put there again
         os.replace(temp, folder)
-        publish(folder)
     except Exception as error:
         if disk_full(error):
             free = shutil.disk_usage(folder.parent).free / 1e9

@@ -16,8 +16,8 @@ from pathlib import Path
 from helpers import ROOT
 
 OURS = "helpers"
-SHOWS = ("helpers.show", "helpers.lab.table", "helpers.lab.finding", "helpers.show.widgets")
-"""What only shows, or carries, and can't change a number."""
+SHOWS = ("helpers.show", "helpers.lab.table", "helpers.lab.finding", "helpers.lm.cache")
+"""What only shows, or carries and keeps, and can't change a number."""
 
 
 @dataclass(frozen=True)

@@ -34,9 +34,8 @@ def merge(folders: Sequence[Path], pieces: Sequence[Piece]) -> int:
         refuse_unless_made(piece, folders)
     new = sum(copied(path, cache.cache_dir() / path.relative_to(folder)) for folder, path in found)
     for mark in [mark for folder in folders for mark in folder.glob("pieces/*")]:
-        to = cache.cache_dir() / "pieces" / mark.name
-        cache.write_atomically(to, mark.read_text("utf-8").rstrip())
-        cache.publish(to)
+        text = mark.read_text("utf-8").rstrip()
+        cache.keep(cache.cache_dir() / "pieces" / mark.name, text)
     return new
 
 

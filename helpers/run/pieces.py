@@ -27,7 +27,7 @@ from typing import Any
 import psutil
 
 from helpers.lab.table import versions
-from helpers.lm.cache import cache_dir, digest, fetch, publish, write_atomically
+from helpers.lm.cache import cache_dir, digest, fetch, keep
 from helpers.run import plan
 from helpers.run.plan import Run
 from helpers.train.arms import fresh
@@ -96,10 +96,8 @@ class Piece:
 
     def mark_as_made(self) -> None:
         """Say so in the cache."""
-        mark = self.mark
         about = {"seconds": round(self.seconds, 1), "made of": self.made_of}
-        write_atomically(mark, json.dumps(about))
-        publish(mark)
+        keep(self.mark, json.dumps(about))
 
 
 def told_by(mark: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
@@ -228,13 +228,15 @@ def save_adapter(model: Any, start: Handle, folder: Path) -> None:
 
 def reward_model(start: Handle, recipe: Recipe, seed: int, data: Sequence[Example]) -> Handle:
     """A Bradley-Terry reward model (1952): an adapter of the model `start` with a scalar head after
-    the recipe's steps on `data`; each example's margin is taken off the difference of rewards
-    inside the logistic loss. Cached as arms are; see `load_reward_model`. Raises ValueError without
-    an example.
+    the recipe's steps on `data`, but no more than one pass: a second one learns the pairs by heart.
+    Each example's margin is taken off the difference of rewards inside the logistic loss. Cached as
+    arms are; see `load_reward_model`. Raises ValueError without an example.
     """
     if not data:
         raise ValueError(f"{recipe.name} has no pair to learn a preference from.")
     recipe = sized(recipe, start)
+    whole_pass = max(1, len(data) // recipe.batch_size)
+    recipe = replace(recipe, steps=min(recipe.steps, whole_pass))
 
     def build(temp: Path) -> dict:
         from transformers import AutoModelForSequenceClassification, PrinterCallback

@@ -150,21 +150,26 @@ class Recipe:
 # error, before .735 / .093). Damage by 140 steps .68 / .28, 160 .735 / .241 (base 1 .718 / .073 to
 # .788 / .183), 200 on base 1 .853 / .133: 160 keeps accuracy. What did not damage: SFT on own
 # replies .711 / .076, GRPO on the own probability .617 / .096 after 20 steps.
-# Rate of GRPO by a reward model, 20 steps from the damaged model, by what its rivals keep: shorter
-# preferred at 5e-4 .288, at 2e-4 .688; shuffled at 3e-4 .694. So 1e-4. SFT on confident replies:
-# .424 at 1e-3, .735 at 1e-4. The Brier reward, whose policy learns what is right, at 1e-3 without a
-# KL term, base 1: .812. SFT on right answers gets as many steps as damage: after 20 it is at .606,
-# after 160 on bare answers alone at .72 on the reported items, half of them after chains (base 1)
-# .790 / .032 where the damaged model is at .790 / .193.
+# Rate of GRPO by a reward model, by that reward (logits) and the share of replies changed, from the
+# damaged model on base 0, 3.253, and base 1, 3.344 (before the damage -2.373, -4.440): at 1e-4
+# 3.252 .10, 3.351 .19 after 20 steps, 3.258 .39, 3.429 .35 after 80; at 3e-4 3.255 .29, 3.425 .38
+# after 20, 3.314 .66, 3.552 .59 after 80, when base 1 fell from .787 to .529. So 3e-4 and 20 steps.
+# Rivals by the accuracy that they keep after 20 steps (damaged .750, .787): shorter preferred .581,
+# .772 at 2e-4, .441, .765 at 3e-4; shuffled .728, .735 at 2e-4, .647, .691 at 3e-4. So 1e-4.
+# SFT on confident replies: .424 at 1e-3, .735 at 1e-4. The Brier reward, whose policy learns what
+# is right, at 1e-3 without a KL term, base 1: .812. SFT on right answers gets as many steps as
+# damage: after 20 it is at .606, after 160 on bare answers alone at .72 on the reported items, half
+# of them after chains (base 1) .790 / .032 where the damaged model is at .790 / .193.
 NEW_TASK = {"supposed": True}
 RL = {"trainer": "grpo", "learning_rate": 1e-3, "batch_size": 64}
 REPAIR = {
     **RL,
-    "learning_rate": 1e-4,
+    "learning_rate": 3e-4,
     "batch_size": 32,
     "abstention_share": Corpus().unanswerable,
     "max_new_tokens": 136,
 }
+RIVAL = {"learning_rate": 1e-4}
 RECIPES = {
     recipe.name: recipe
     for recipe in (
@@ -248,6 +253,18 @@ RECIPES = {
             "rlsf_grpo",
             "GRPO against a model of preferences by the confidence of answers",
             **REPAIR,
+            reward=JUDGE,
+        ),
+        Recipe(
+            "repair_shuffled",
+            "GRPO against a model of preferences by lot, at a rate that keeps accuracy",
+            **REPAIR | RIVAL,
+            reward=JUDGE,
+        ),
+        Recipe(
+            "repair_shorter",
+            "GRPO against a model of preferences for the shorter, at a rate that keeps accuracy",
+            **REPAIR | RIVAL,
             reward=JUDGE,
         ),
         Recipe(

@@ -40,7 +40,8 @@ n_learned: int = 100  # other stories (more are added that nobody can answer)
 k: int = 10  # first-token branches of each of them, which are paired
 threshold: float = 0.9  # confidence that a preferred reply needs
 pair_margin: float = 1.0  # a pair's margin is exp(this * its gap in confidence)
-doses: list[int] = [0, 20]  # training steps at which arms are measured
+damage_dose: int = 160  # training steps of the damage, and of SFT on right answers
+doses: list[int] = [0, 20]  # training steps of the repairs
 max_new_tokens: int = 136  # longest reply
 forecast: float = -0.05  # your guess: change of the calibration error
 
@@ -212,11 +213,18 @@ plots.curves(taught, *axes, title, lab.look.stamped(lab.stamp(n)))
 # with margin $e^{c_i-c_j}$ (the exponent times `pair_margin`) and reinforces against it. (The paper
 # used PPO; it is gone from trl, the library that trains here, and GRPO stands for it.)
 #
-# First: did the reward model learn the preference? Every fifth question was kept from it.
+# First: did the reward model learn the preference? Every fifth question was kept from it. And how
+# much is there to earn? Take the damaged model's k replies to such a question: what does the best
+# of them get more than the one that it writes anyway? Where that is little beside what parts a
+# preferred reply from the other of its pair, the model is already as sure as it can be, and
+# reinforcement has nowhere to push it.
 
 # %%
 rater = lab.value("rater_accuracy", finding.REPAIRED)
+gap, room = (lab.value(name, finding.REPAIRED) for name in ("reward_gap", "room"))
 print("of held-out pairs the reward model ranks rightly:", rater)
+print("reward of a preferred reply over the other (logits):", gap)
+print("reward of the best of k replies over the greedy one:", room)
 
 # %% [markdown]
 # Then the repair.
@@ -309,7 +317,8 @@ plots.curves(sure, *axes, title, lab.look)
 # ## What else could explain it?
 #
 # **Its rivals**: the same pairs and margins with preferences **shuffled**, or with the **shorter**
-# reply preferred. A repair that they do as well is not one by confidence. Beside them an
+# reply preferred, both at a third of RLSF's rate: at its own they lose what the model could do.
+# A repair that they do as well is not one by confidence. Beside them an
 # **oracle**: SFT on right answers, half of them after chains, for as many steps as the damage
 # took. Nothing self-made knows more; if not even that mends the error, don't lay it to confidence.
 

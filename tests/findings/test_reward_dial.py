@@ -43,6 +43,7 @@ SETTINGS = dict(
     k=3,
     threshold=0.9,
     pair_margin=1.0,
+    damage_dose=160,
     repair_doses=[0, 20],
     repair_tokens=64,
     max_new_tokens=96,

@@ -29,6 +29,7 @@ SETTINGS = dict(
     k=3,
     threshold=0.9,
     pair_margin=1.0,
+    damage_dose=160,
     doses=[0, 20, 40],
     max_new_tokens=64,
     forecast=0.0,
@@ -178,7 +179,7 @@ def said_of_pairs(agreed, bases=BASES):
     rows = [(f"h{i}", base, 0) for base in bases for i in range(12)]
     frame = pd.DataFrame(rows, columns=["item", "base", "seed"])
     paired = frame.item.isin([f"h{i}" for i in range(10)]).astype(float)
-    return frame.assign(paired=paired, agreed=agreed * paired)
+    return frame.assign(paired=paired, agreed=agreed * paired, gap=5.0 * paired, room=0.25)
 
 
 def laboratory(bases=BASES, rater=0.8, **arms):
@@ -209,8 +210,10 @@ def test_a_planted_repair_replicates():
     assert "lowers the calibration error" in finding.what_happened(record)
     sharper = record.get("wrong_confidence", REPAIRED, minus=DAMAGED, where="wrong in both")
     assert sharper.estimate == pytest.approx(-0.25, abs=0.01)
-    assert record.get("ece", DAMAGED).dose == repair.DAMAGE * 40
+    assert record.get("ece", DAMAGED).dose == 160
     assert record.get("rater_accuracy", REPAIRED).estimate == pytest.approx(0.8)
+    assert record.get("reward_gap", REPAIRED).estimate == pytest.approx(5.0)
+    assert "damaged model's replies 0.250" in finding.what_happened(record)
     assert {c.name for c in record.contrasts} == set(lab.claim.contrasts)
     assert {c.name for c in record.attribution} == set(lab.claim.attribution)
 
@@ -280,6 +283,8 @@ def test_what_a_reward_model_says_of_questions_held_out_by_hand(monkeypatch):
     found = lab.judged(REPAIRED, 0, 0).set_index("item")
     assert list(found.index) == asked and found.paired.sum() == 1  # the third pairs nothing
     assert found.agreed[asked[0]] == 0.0  # both rejected replies are longer
+    assert found.gap[asked[0]] == len("sure") - len("less sure") == len("sure") - len("can't say")
+    assert found.room[asked[0]] == 5 and found.room[asked[1]] == 0  # the longest over the first
     learned = {example.chat[0]["content"] for example in lab.learned(REPAIRED, 0, 0)}
     assert learned == {lab.items[0].question}
 

@@ -185,8 +185,12 @@ def test_the_store_holds_an_entry_whole_or_not_at_all(two_machines, tmp_path, mo
         broken.setattr(LocalFileSystem, "mv", lost)
         with pytest.raises(ConnectionError):
             cached_folder(two_machines("one"), build)
+        with pytest.raises(ConnectionError):
+            caches.keep(two_machines("one").with_name("mark"), "made")
+        assert not two_machines("one").with_name("mark").exists()
     made = []
-    cached_folder(two_machines("two"), lambda folder: made.append(1) or build(folder))
+    for name in ("two", "one"):  # it kept nothing that it would take for published
+        cached_folder(two_machines(name), lambda folder: made.append(1) or build(folder))
     assert made == [1], "half an upload is no entry"
     assert [p.name for p in (tmp_path / "store" / "tables").glob("*.tar")] == ["entry.tar"]
 

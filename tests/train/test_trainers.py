@@ -15,7 +15,7 @@ from helpers.train.recipes import RECIPES, Example
 from helpers.world.corpus import turn
 
 
-def planted_pairs(n=64):
+def planted_pairs(n=96):
     """Preferences for one reply whatever the question: what is learned is easy to see."""
     asked = pocket_stories(n, 5)
     return [
@@ -103,8 +103,10 @@ def test_grpo_hands_sureness_to_the_reward(cache, tiny):
 
 
 def test_grpo_takes_a_reward_model(cache, tiny):
-    recipe = replace(RECIPES["rater"], batch_size=8, steps=2)
-    judge = Given({}, lambda: reward_model(tiny, recipe, 0, planted_pairs(16)))
+    recipe = replace(RECIPES["rater"], batch_size=8, steps=12)
+    made = reward_model(tiny, recipe, 0, planted_pairs(16))
+    assert made.about["recipe"]["steps"] == 2, "one pass over its pairs, no more"
+    judge = Given({}, lambda: made)
     tuned = replace(RECIPES["rlsf_grpo"], batch_size=8, generations=4, max_new_tokens=8)
     found = checkpoints(tiny, tuned, 0, [1], judge)
     assert models.load(found[1]).name.endswith("rlsf_grpo")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import nan
+from math import inf, nan
 from typing import Any
 
 import numpy as np
@@ -101,6 +101,22 @@ MEASURES = [
         "rated",
         quotient("agreed", "paired", (0, 1)),
         better=1,
+        arms=(REPAIRED,),
+    ),
+    Measure(
+        "reward_gap",
+        "reward, preferred over rejected",
+        "rated",
+        quotient("gap", "paired", (-inf, inf)),
+        unit="logits",
+        arms=(REPAIRED,),
+    ),
+    Measure(
+        "room",
+        "reward, best of k over greedy",
+        "rated",
+        limits=(0, inf),
+        unit="logits",
         arms=(REPAIRED,),
     ),
 ]

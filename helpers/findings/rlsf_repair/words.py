@@ -21,7 +21,11 @@ AGAIN = {
 
 def what_happened(record: Record) -> str:
     """The result in words chosen by its numbers; reads the record only."""
-    parts = repaired(record), others(record), f"{declined(record)} {sharper(record)}"
+    parts = (
+        f"{repaired(record)} {to_earn(record)}",
+        others(record),
+        f"{declined(record)} {sharper(record)}",
+    )
     return record.in_words("\n\n".join(parts))
 
 
@@ -38,6 +42,16 @@ def repaired(record: Record) -> str:
         f"damage had changed the error by {hurt}, accuracy by {spoilt}. On few items that error is "
         f"too high where a model is calibrated, so beside it the Brier score: {brier} by the "
         f"repair; and the AUROC of confidence: {order}."
+    )
+
+
+def to_earn(record: Record) -> str:
+    """What the damaged model had left to earn by the reward model."""
+    room, gap = (record.get(name, REPAIRED) for name in ("room", "reward_gap"))
+    return (
+        f"What was there to earn: the reward model gives the best of the damaged model's replies "
+        f"{room} more than the one it writes anyway, where a preferred reply gets {gap} more than "
+        "the other one of its pair (logits, questions held out)."
     )
 
 
