@@ -166,10 +166,12 @@ class Finding:
         return warmed(self.p.model) if self.warm else models.find(self.p.model)
 
     def doses(self, arm: str) -> list[int]:
-        """Training steps after which an arm is looked at, the last among them; 0 untrained."""
+        """Training steps after which an arm is looked at, the last among them; 0 where it is not
+        trained, or where nothing else is asked: a null, with the same model in both arms.
+        """
         if not self.arm(arm).trained:
             return [0]
-        asked = sorted({*self.asked(arm)} - {0})
+        asked = sorted({*self.asked(arm)} - {0}) or [0]
         return asked if self.arm(arm).every_dose else asked[-1:]
 
     def asked(self, arm: str) -> list[int]:
@@ -490,14 +492,6 @@ class Finding:
 def identified(value: Value) -> tuple:
     """What tells a value of a record from every other."""
     return value.measure, value.arm, value.minus, value.scenario, value.where, value.dose
-
-
-def something_trained(p: Params, *names: str) -> None:
-    """Raises ValueError when the largest of the doses under one of these names is 0."""
-    for name in names:
-        doses = getattr(p, name)
-        if max(doses) == 0:
-            raise ValueError(f"{name} are {doses}: at least one must be above 0 training steps.")
 
 
 def is_warm(tier: str) -> bool:

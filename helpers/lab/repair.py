@@ -150,8 +150,7 @@ class Repair(finding.Finding):
     measures = ()
 
     def __init__(self, p: Params):
-        """Raises ValueError when nothing would be trained."""
-        finding.something_trained(p, "doses")
+        """Draws the questions."""
         steps = finding.steps_asked(p.tier, STEPS, WITHOUT_CHAIN)
         learned = items.pocket_stories(p.n_learned, LEARNED_SEED, steps)
         learned += items.pocket_items(-(-p.n_learned // 20), LEARNED_SEED)

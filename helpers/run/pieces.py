@@ -16,6 +16,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -141,9 +142,15 @@ def work(piece: Piece, patient: bool) -> int:
 
 
 def timed(do: Callable[[Piece, bool], int], piece: Piece, patient: bool) -> tuple[int, float]:
-    """What `do` returns of a piece, and the seconds that it took, where it is done."""
+    """What `do` returns of a piece, and the seconds that it took, where it is done; what it raises
+    stands in the log.
+    """
     began = time.monotonic()
-    return do(piece, patient), time.monotonic() - began
+    try:
+        return do(piece, patient), time.monotonic() - began
+    except Exception:
+        print(f"{piece.name} failed:\n{traceback.format_exc()}", file=sys.stderr)
+        raise
 
 
 def prepare(
@@ -217,7 +224,7 @@ def prepare(
             child.terminate()
         raise
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(wait=not active, cancel_futures=True)
     status()
     return failed
 

@@ -138,11 +138,9 @@ class AbstentionLoss(finding.Finding):
     }
 
     def __init__(self, p: Params):
-        """Raises ValueError when nothing would be trained, a class of questions is missing, or
-        `after` is `model` itself, without a switch for thinking.
+        """Raises ValueError when a class of questions is missing, or `after` is `model` itself,
+        without a switch for thinking.
         """
-        if not p.after:
-            finding.something_trained(p, "doses", "rl_doses")
         if p.after == p.model and not models.loaded(models.find(p.model)).switched:
             raise ValueError(
                 f"Parameter 'after' is the model itself, '{p.model}', which has no switch for "

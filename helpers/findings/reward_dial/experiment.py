@@ -126,13 +126,11 @@ class RewardDial(finding.Finding):
     }
 
     def __init__(self, p: Params):
-        """Raises ValueError when two stops are the same, when nothing would be lost before it is
-        restored, when a class of questions is missing, or when an own question has no number for
-        an answer or can't be read by the scorer.
+        """Raises ValueError when two stops are the same, when a class of questions is missing, or
+        when an own question has no number for an answer or can't be read by the scorer.
         """
         if p.stops != sorted(set(p.stops)):
             raise ValueError(f"stops are {p.stops}: give each once, the lowest first.")
-        finding.something_trained(p, "doses", "repair_doses")
         steps = finding.steps_asked(p.tier, STEPS, WITHOUT_CHAIN)
         asked = questions.of_both_kinds(p.questions, p.n_pairs, EVALUATION_SEED, p.n_items, steps)
         super().__init__(p, asked)
