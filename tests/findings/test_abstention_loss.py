@@ -467,24 +467,23 @@ def test_a_setting_breaks_what_was_found_only_where_recall_moves_the_other_way()
     assert not finding.breaks(lab, 10, 0.0) and not finding.breaks(lab, 5, 0.1)
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"doses": [0]}, "^doses are .* above 0"),
-        ({"rl_doses": [0]}, "rl_doses are .* above 0"),
-        ({"questions": "one.jsonl"}, "one kind"),
-    ],
-)
-def test_a_run_that_could_show_nothing_is_refused_in_one_sentence(
-    tmp_path, monkeypatch, change, words
-):
+def test_doses_of_0_are_a_null_whose_replies_differ_by_chance_alone():
+    nothing = {"doses": [0], "rl_doses": [0], "seeds": [7], "temperature": 0.8}
+    lab = finding.AbstentionLoss(finding.Params(**SETTINGS | nothing))
+    for arm in (REASONING, KEEP, ANSWER, REWARD):
+        assert lab.doses(arm) == [0]
+        assert lab.model(arm, 1, 7, 0) == lab.model("before", 1, 0, 0)
+    assert lab.cells(REASONING, 0)[0].stream != lab.cells("before", 0)[0].stream
+
+
+def test_a_run_that_could_show_nothing_is_refused_in_one_sentence(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "one.jsonl").write_text(
         '{"id": "a", "question": "How many?", "answers": ["3"], "should_abstain": false, '
         '"scenario": "plain"}\n'
     )
-    with pytest.raises(ValueError, match=words):
-        finding.AbstentionLoss(finding.Params(**SETTINGS | change))
+    with pytest.raises(ValueError, match="one kind"):
+        finding.AbstentionLoss(finding.Params(**SETTINGS | {"questions": "one.jsonl"}))
 
 
 def test_published_pairs_come_from_the_claim():

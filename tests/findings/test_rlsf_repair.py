@@ -348,7 +348,11 @@ def test_every_arm_is_made_by_a_recipe_of_its_name():
         assert recipe.name == arm.name and kin in (None, recipe)
 
 
-@pytest.mark.parametrize(("changes", "said"), [({"doses": [0]}, "above 0")])
-def test_bad_settings_are_refused_before_any_work(changes, said):
-    with pytest.raises(ValueError, match=said):
-        finding.RlsfRepair(finding.Params(**SETTINGS | changes))
+def test_repairs_of_0_steps_are_the_damaged_model(monkeypatch):
+    lab = finding.RlsfRepair(finding.Params(**SETTINGS | {"doses": [0]})).repair
+    made = []
+    monkeypatch.setattr(
+        type(lab), "checkpoints", lambda *asked: made.append(asked[2].name) or {160: "damaged"}
+    )
+    assert lab.doses(REPAIRED) == [0] and lab.model(REPAIRED, 0, 0, 0) == "damaged"
+    assert made == [DAMAGED]

@@ -144,6 +144,8 @@ def test_a_piece_that_fails_is_named_and_stops_no_other(given, tmp_path):
     assert [one.mark.is_file() for one in todo] == [True, False, True]
     assert len(made(given)) == 6
     assert any("base 1, seed 0: failed: no pair" in line for line in lines)
+    log = (tmp_path / "pieces.log").read_text()
+    assert "base 1, seed 0 failed:\nTraceback" in log and "in fails" in log
 
 
 def dies(piece, patient):
