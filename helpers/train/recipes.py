@@ -153,9 +153,10 @@ class Recipe:
 # Rate of GRPO by a reward model, by that reward (logits) and the share of replies changed, from the
 # damaged model on base 0, 3.253, and base 1, 3.344 (before the damage -2.373, -4.440): at 1e-4
 # 3.252 .10, 3.351 .19 after 20 steps, 3.258 .39, 3.429 .35 after 80; at 3e-4 3.255 .29, 3.425 .38
-# after 20, 3.314 .66, 3.552 .59 after 80, when base 1 fell from .787 to .529. So 3e-4 and 20 steps.
-# Rivals by the accuracy that they keep after 20 steps (damaged .750, .787): shorter preferred .581,
-# .772 at 2e-4, .441, .765 at 3e-4; shuffled .728, .735 at 2e-4, .647, .691 at 3e-4. So 1e-4.
+# after 20, 3.314 .66, 3.552 .59 after 80, when base 1 fell from .787 to .529; at 4e-4 and 5e-4 base
+# 0 fell from .750 to .581 and .412 after 20. So 3e-4 and 20 steps. Rivals by the accuracy that they
+# keep after 20 steps (damaged .750, .787): shorter preferred .581, .772 at 2e-4, .441, .765 at
+# 3e-4; shuffled .728, .735 at 2e-4, .647, .691 at 3e-4. So 1e-4.
 # SFT on confident replies: .424 at 1e-3, .735 at 1e-4. The Brier reward, whose policy learns what
 # is right, at 1e-3 without a KL term, base 1: .812. SFT on right answers gets as many steps as
 # damage: after 20 it is at .606, after 160 on bare answers alone at .72 on the reported items, half

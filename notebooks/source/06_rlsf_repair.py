@@ -317,7 +317,7 @@ plots.curves(sure, *axes, title, lab.look)
 # ## What else could explain it?
 #
 # **Its rivals**: the same pairs and margins with preferences **shuffled**, or with the **shorter**
-# reply preferred, both at a third of RLSF's rate: at its own they lose what the model could do.
+# reply preferred, both at a lower rate than RLSF: at its own they lose what the model could do.
 # A repair that they do as well is not one by confidence. Beside them an
 # **oracle**: SFT on right answers, half of them after chains, for as many steps as the damage
 # took. Nothing self-made knows more; if not even that mends the error, don't lay it to confidence.
