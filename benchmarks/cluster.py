@@ -142,6 +142,7 @@ def node(home: Path, checkout: Path = ROOT, cpus: int = 2, first: bool = True) -
     """Start a node of a cluster: the first, after ending what was there, or one that joins it."""
     if first:
         run([RAY, "stop", "--force"])
+        run([RAY, "get-auth-token", "--generate"])
     place = ["--head", f"--port={PORT}"] if first else [f"--address=127.0.0.1:{PORT}"]
     command = [RAY, "start", *place, f"--num-cpus={cpus}"]
     run(command, env=environment(home, checkout), cwd=checkout)

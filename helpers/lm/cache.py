@@ -102,7 +102,7 @@ def keep(path: Path, text: str) -> None:
     """Write an entry of the cache that is one file, into the store first if there is one."""
     with tempfile.TemporaryDirectory() as temp:
         made = Path(temp) / path.name
-        made.write_text(text + "\n", "utf-8")
+        write_atomically(made, text)
         publish(path, made)
     write_atomically(path, text)
 

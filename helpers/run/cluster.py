@@ -64,8 +64,9 @@ class Cluster:
             )
         except ConnectionError:
             raise ConnectionError(
-                f"No Ray cluster answers at '{address}': start one with `ray start --head`, or "
-                "leave --address out for one on this machine."
+                f"No Ray cluster answers at '{address}': start one with `ray start --head` (and "
+                "export RAY_AUTH_MODE=token, see docs/cluster.md), or leave --address out for one "
+                "on this machine."
             ) from None
         self.ray, self.folder = ray, folder.resolve()
         self.here = environment()

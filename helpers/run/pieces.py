@@ -224,6 +224,7 @@ def prepare(
             child.terminate()
         raise
     finally:
+        # waited for where all is done: its own thread may be about to begin one more process
         pool.shutdown(wait=not active, cancel_futures=True)
     status()
     return failed
