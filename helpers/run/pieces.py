@@ -125,7 +125,7 @@ def pieces_of(runs: Sequence[Run]) -> list[Piece]:
         module = plan.module_of(run.notebook)
         if plan.finding_in(module):
             given = plan.whole(run)
-            trainings = [(b, s) for b in plan.bases_of(given) for s in given["seeds"]]
+            trainings = plan.trainings(given)
             each = plan.minutes(run) / len(trainings)
             found += [Piece(run.name, module, given, b, s, each) for b, s in trainings]
     return sorted(found, key=lambda piece: -piece.minutes)

@@ -7,6 +7,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -213,9 +214,16 @@ def whole(run: Run) -> dict[str, Any]:
 
 
 def minutes(run: Run) -> float:
-    """Rough minutes that a run takes by itself, as its tier says; 1 where it says nothing."""
-    tier = models.tiers().get(run.parameters.get("tier", ""), {"minutes": {}})
-    return tier["minutes"].get(run.name, 1)
+    """Rough minutes that a run takes by itself: what its tier says of the trainings that it usually
+    has, for as many as are asked; 1 where it says nothing.
+    """
+    name = run.parameters.get("tier", "")
+    rough = models.tiers().get(name, {"minutes": {}})["minutes"].get(run.name)
+    if rough is None:
+        return 1
+    defaults, _ = declared(run.notebook)
+    usually = len(trainings(defaults | usual(run.name, name)))
+    return rough * len(trainings(defaults | run.parameters)) / usually
 
 
 def key(notebook: Path, parameters: dict[str, Any]) -> str:
@@ -229,6 +237,11 @@ def key(notebook: Path, parameters: dict[str, Any]) -> str:
 def bases_of(parameters: dict[str, Any]) -> list[int]:
     """The pocket models of a run, those of its control included."""
     return [*parameters.get("bases", [0]), *parameters.get("bases_without_chains", [])]
+
+
+def trainings(parameters: dict[str, Any]) -> list[tuple[int, int]]:
+    """The base and the seed of every training of a run."""
+    return list(itertools.product(bases_of(parameters), parameters.get("seeds", [0])))
 
 
 def identities(parameters: dict[str, Any], bases: Sequence[int]) -> list[str]:

@@ -1,6 +1,7 @@
 """A sweep: what it crosses, what it refuses, and that nothing is lost by a failure or a stop."""
 
 import json
+import time
 from types import SimpleNamespace
 
 import pandas as pd
@@ -35,6 +36,15 @@ def test_a_sweep_crosses_all_and_has_one_cell_where_a_notebook_lacks_a_parameter
     assert [len(cell.pieces) for cell in cells] == [4, 4, 4]
     assert {(p.base, p.seed) for p in cells[0].pieces} == {(0, 0), (0, 1), (2, 0), (2, 1)}
     assert "3 records; 0 pieces are in the cache, 12 to make" in sweep.outlook(cells)
+
+
+def test_two_hundred_pieces_are_planned_in_five_seconds_and_rough_minutes_grow_with_them(cache):
+    began = time.monotonic()
+    cells = grid([Study(notebooks=["01"], bases=[0, 1], seeds=[*range(100)])])
+    told = sweep.outlook(cells).splitlines()
+    assert time.monotonic() - began < 5
+    usual = plan.minutes(grid([Study(notebooks=["01"])])[0].run)  # of three bases and a seed
+    assert len(told) == 201 and f"about {200 * usual / 3:.0f} min of one core" in told[-1]
 
 
 def test_the_outlook_goes_by_the_pace_of_what_is_made(cache):
