@@ -154,13 +154,18 @@ class Recipe:
 # damaged model on base 0, 3.253, and base 1, 3.344 (before the damage -2.373, -4.440): at 1e-4
 # 3.252 .10, 3.351 .19 after 20 steps, 3.258 .39, 3.429 .35 after 80; at 3e-4 3.255 .29, 3.425 .38
 # after 20, 3.314 .66, 3.552 .59 after 80, when base 1 fell from .787 to .529; at 4e-4 and 5e-4 base
-# 0 fell from .750 to .581 and .412 after 20. So 3e-4 and 20 steps. Rivals by the accuracy that they
-# keep after 20 steps (damaged .750, .787): shorter preferred .581, .772 at 2e-4, .441, .765 at
-# 3e-4; shuffled .728, .735 at 2e-4, .647, .691 at 3e-4. So 1e-4.
-# SFT on confident replies: .424 at 1e-3, .735 at 1e-4. The Brier reward, whose policy learns what
-# is right, at 1e-3 without a KL term, base 1: .812. SFT on right answers gets as many steps as
-# damage: after 20 it is at .606, after 160 on bare answers alone at .72 on the reported items, half
-# of them after chains (base 1) .790 / .032 where the damaged model is at .790 / .193.
+# 0 fell from .750 to .581 and .412 after 20. So 3e-4. The first reference had 20 steps, which
+# changed .19 of the replies where its gate asks .25: so 40, when .47, .38 and (base 2) .39 have
+# changed at .735, .794, .750 of .750, .787, .743.
+# Rivals and others by the accuracy that they keep after 40 steps (bases 0 and 1): shuffled .743,
+# .787 at 1e-4, .779, .779 at 5e-5; shorter preferred .618, .772 at 1e-4, .735, .779 at 5e-5; DPO at
+# 2e-4 .750, .801; SFT on confident replies at 1e-4 .772, .801, and .424 (base 0, 20 steps) at 1e-3.
+# The Brier reward, whose policy learns what is right, without a KL term: accuracy and coverage .110
+# .118, .037 .103 at 1e-3, where it learns to decline; .772 .985, .809 .963 at 5e-4; .757 .993 at
+# 3e-4. So 5e-4.
+# SFT on right answers gets as many steps as damage: after 20 it is at .606, after 160 on bare
+# answers alone at .72 on the reported items, half of them after chains (base 1) .790 / .032 where
+# the damaged model is at .790 / .193.
 NEW_TASK = {"supposed": True}
 RL = {"trainer": "grpo", "learning_rate": 1e-3, "batch_size": 64}
 REPAIR = {
@@ -170,7 +175,6 @@ REPAIR = {
     "abstention_share": Corpus().unanswerable,
     "max_new_tokens": 136,
 }
-RIVAL = {"learning_rate": 1e-4}
 RECIPES = {
     recipe.name: recipe
     for recipe in (
@@ -259,13 +263,13 @@ RECIPES = {
         Recipe(
             "repair_shuffled",
             "GRPO against a model of preferences by lot, at a rate that keeps accuracy",
-            **REPAIR | RIVAL,
+            **REPAIR | {"learning_rate": 1e-4},
             reward=JUDGE,
         ),
         Recipe(
             "repair_shorter",
             "GRPO against a model of preferences for the shorter, at a rate that keeps accuracy",
-            **REPAIR | RIVAL,
+            **REPAIR | {"learning_rate": 5e-5},
             reward=JUDGE,
         ),
         Recipe(
@@ -299,7 +303,7 @@ RECIPES = {
         Recipe(
             "repair_brier",
             "a reward for the right move, minus the probability of the answer",
-            **REPAIR | {"learning_rate": 1e-3, "batch_size": 64},
+            **REPAIR | {"learning_rate": 5e-4, "batch_size": 64},
             reward=BRIER,
             scale_rewards="none",
             beta=0.0,

@@ -41,7 +41,7 @@ k: int = 10  # first-token branches of each of them, which are paired
 threshold: float = 0.9  # confidence that a preferred reply needs
 pair_margin: float = 1.0  # a pair's margin is exp(this * its gap in confidence)
 damage_dose: int = 160  # training steps of the damage, and of SFT on right answers
-doses: list[int] = [0, 20]  # training steps of the repairs
+doses: list[int] = [0, 40]  # training steps of the repairs
 max_new_tokens: int = 136  # longest reply
 forecast: float = -0.05  # your guess: change of the calibration error
 
