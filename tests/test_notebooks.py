@@ -31,6 +31,7 @@ SMALLEST = {
     "rl_doses": "[0, 150]",
     "bases": "[0]",
     "n_pass_items": "2",
+    "n_dev": "4",
     "max_k": "4",
     "k": "3",
     "stops": "[0.0, 0.5]",

@@ -36,6 +36,7 @@ bases: list[int] = [0, 1, 2]  # pocket models; a real model is one base, [0]
 seeds: list[int] = [0]  # training seeds, each on every base
 n_items: int = 80  # answerable stories of 2 to 5 steps, or problems of a GSM8K file
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
+n_dev: int = 32  # other stories, on which steering and the hybrid are tuned
 dose: int = 64  # training steps of SFT
 rl_dose: int = 150  # and of RL, as in notebook 1
 k: int = 10  # first-token branches, and samples of their control

@@ -24,6 +24,7 @@ SETTINGS = dict(
     seeds=[0],
     n_items=60,
     questions="",
+    n_dev=32,
     dose=2,
     rl_dose=2,
     k=3,
@@ -228,7 +229,7 @@ def test_activations_are_read_behind_the_prompt_that_the_model_replies_to(tiny_l
         tokenizer = deepcopy(tiny_lm.tokenizer)
         tokenizer.chat_template = template
         lm = replace(tiny_lm, tokenizer=tokenizer)
-        asked = dials.dev_items((1,))[:2]
+        asked = dials.dev_items(2, (1,))
         opened, plain = dials.contrast(lm, asked, 3)
         heads = [lm.prompt(item.question, "x").removesuffix("x") for item in asked]
         assert [head for head, _ in opened + plain] == heads * 2
@@ -329,15 +330,13 @@ def small(cache, tiny_path, monkeypatch):
         "checkpoints",
         lambda lab, start, recipe, base, seed, doses, given=None: dict.fromkeys(doses, start),
     )
-    monkeypatch.setattr(dials, "N_DEV", 2)
-    settings = {"model": str(tiny_path), "bases": [0], "n_items": 2, "max_new_tokens": 8}
+    settings = {"model": str(tiny_path), "bases": [0], "n_items": 2, "n_dev": 2}
+    settings |= {"max_new_tokens": 8}
 
     def make(**more):
-        dials.dev_items.cache_clear()
         return finding.LatentReasoning(finding.Params(**SETTINGS | settings | more))
 
-    yield make
-    dials.dev_items.cache_clear()
+    return make
 
 
 def test_every_table_is_made_once_and_then_read_without_a_model(small, monkeypatch):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,8 +21,8 @@ from helpers.show.widgets import progress
 from helpers.text import chains
 from helpers.text.chains import OPEN
 
-DEV_SEED, N_DEV = 77, 32
-"""Layer, strength and feature are chosen on these stories, which are never reported."""
+DEV_SEED = 77
+"""Of the stories on which layer, strength and feature are chosen, which are never reported."""
 DIRECTIONS = ("opened", "tuned")
 """What a steering vector is the difference of: the base's first token of a chain that is forced
 open and of a direct reply; or the tuned model and the base, just before they reply.
@@ -57,10 +56,9 @@ class Dial:
         return self.strength * self.vector
 
 
-@cache
-def dev_items(steps: tuple[int, ...]) -> list[Item]:
+def dev_items(n: int, steps: tuple[int, ...]) -> list[Item]:
     """Stories on which layers, strengths and features are chosen, of `steps` steps in turn."""
-    return items.pocket_stories(N_DEV, DEV_SEED, steps)
+    return items.pocket_stories(n, DEV_SEED, steps)
 
 
 def scrambled(dial: Dial, seed: int) -> list[Dial]:

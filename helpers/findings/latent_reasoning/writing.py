@@ -41,6 +41,7 @@ class Params(finding.Rewarded):
     """Parameters of notebook 5."""
 
     n_items: Annotated[int, Field(ge=2)]
+    n_dev: Annotated[int, Field(ge=2)]
     dose: Annotated[int, Field(ge=1)]
     k: Annotated[int, Field(ge=2)]
     n_pass_items: Annotated[int, Field(ge=2)]
@@ -72,7 +73,7 @@ class Writing(finding.Finding):
                 f"pocket models without chains are {', '.join(map(str, chainless)) or 'not here'}."
             )
         steps = finding.steps_asked(p.tier)
-        self.dev = dials.dev_items(steps)
+        self.dev = dials.dev_items(p.n_dev, steps)
         super().__init__(p, questions.answerable(p.questions, p.n_items, EVALUATION_SEED, steps))
         deep = finding.steps_asked(p.tier, DEEP_STEPS) or steps[-1:]
         self.deep = self.items[: p.n_pass_items]
