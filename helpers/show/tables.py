@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 from IPython.display import HTML
 
+from helpers.show.look import Look
+
 CELL = "padding:3px 10px;vertical-align:top;text-align:{}"
 
 
@@ -24,19 +26,22 @@ def quote(*paragraphs: str) -> HTML:
     return HTML(f"<blockquote>{inside}</blockquote>")
 
 
-def table(frame: pd.DataFrame, digits: int = 3) -> HTML:
-    """A frame without its index: text to the left, numbers to the right, and those of a column at
-    one precision.
+def table(frame: pd.DataFrame, digits: int = 3, look: Look | None = None) -> HTML:
+    """A frame, its index before it where that has a name: text to the left, numbers to the right,
+    and those of a column at one precision.
 
-    digits: behind the point of a column that holds other than whole numbers.
+    digits: behind the point of a column that holds other than whole numbers; look: has what people
+    read for the names of arms and measures, in headings and cells.
     """
+    look = look or Look()
+    frame = frame.reset_index() if frame.index.name else frame
     numeric = {name: pd.api.types.is_numeric_dtype(frame[name]) for name in frame}
     numeric |= {name: False for name in frame if frame[name].dtype == bool}
     heads = "".join(
-        f'<th style="{style(numeric[name])}">{inert(str(name).replace("_", " "))}</th>'
-        for name in frame
+        f'<th style="{style(numeric[name])}">{inert(look.label(name))}</th>' for name in frame
     )
-    columns = [cells(frame[name], numeric[name], digits) for name in frame]
+    told = frame.replace(dict(look.labels)) if look.labels else frame
+    columns = [cells(told[name], numeric[name], digits) for name in frame]
     rows = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*columns, strict=True))
     return HTML(f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>")
 

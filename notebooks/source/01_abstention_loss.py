@@ -108,7 +108,8 @@ pair = asked[asked.id.isin([lab.items[-1].id, lab.items[-1].twin])]
 tables.table(pair[["question", "answers", "should_abstain"]])
 
 # %%
-asked.groupby(["scenario", "should_abstain"]).size().unstack(fill_value=0)
+kinds = asked.should_abstain.map({True: "unanswerable", False: "answerable"})
+tables.table(asked.groupby(["scenario", kinds]).size().unstack(fill_value=0))
 
 # %% [markdown]
 # ## Before
@@ -328,7 +329,8 @@ tables.table(finding.confusion().reset_index())
 # one up. Precision it can raise by itself, and a judge that leans on one arm more can do both.)
 
 # %%
-finding.leaning_judge(pd.concat([before, after_sft])).round(3)
+judged = finding.leaning_judge(pd.concat([before, after_sft]))
+tables.table(judged, look=lab.look)
 
 # %% [markdown]
 # And what *is* a decline? `recall` counts a reply that settles on no answer. AbstentionBench's
@@ -336,7 +338,8 @@ finding.leaning_judge(pd.concat([before, after_sft])).round(3)
 # for each reading (`recall_broad`). The contrast of the claim under both:
 
 # %%
-lab.table(["reasoning_sft"], ["recall", "recall_broad"], since="before").round(3)
+both = lab.table(["reasoning_sft"], ["recall", "recall_broad"], since="before")
+tables.table(both[["measure", "estimate", "low", "high", "n"]], look=lab.look)
 
 # %% [markdown]
 # All gates, and then the effect with what is left of it beyond the rival that could sink it, the

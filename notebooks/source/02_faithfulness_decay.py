@@ -296,7 +296,7 @@ plots.compare(lab.table(arms, names), "measure", xlabel, title, lab.look)
 # %%
 ranks = ["before", finding.ANSWERS, *(arm.name for arm in lab.ranks)]
 fields = ["arm", "measure", "estimate", "low", "high"]
-lab.table(ranks, ["follows", "gain_of_chain"])[fields].round(3)
+tables.table(lab.table(ranks, ["follows", "gain_of_chain"])[fields], look=lab.look)
 
 # %% [markdown]
 # All gates, and then the effect with what is left of it beyond its rival, the published direction

@@ -211,7 +211,8 @@ plots.compare(gains, "measure", "gain about the right answer", title, lab.look)
 
 # %%
 fields = ["arm", "measure", "estimate", "low", "high"]
-table[table.measure.isin(["n_steps", "leaking_steps"])][fields].round(2)
+steps = table[table.measure.isin(["n_steps", "leaking_steps"])]
+tables.table(steps[fields], 2, lab.look)
 
 # %% [markdown]
 # **2 · How much is length, wording, leak?** The change is a sum of four: the old gain spread over
@@ -239,7 +240,7 @@ plots.compare(moves, "measure", "nats", title, lab.look)
 # And both forms of the gain, after the verbose teacher, all three ways:
 
 # %%
-finding.every_change(lab, "verbose_sft")
+tables.table(finding.every_change(lab, "verbose_sft"))
 
 # %% [markdown]
 # **4 · Is it the scorer?** We give it the teachers' *own* chains, which are right by construction,
@@ -265,7 +266,8 @@ plots.forest(words, "gain in all, nats a token", title, lab.look)
 # %%
 names = ["infogain", "infogain_released", "infogain_no_leak"]
 released = table[table.measure.isin(names)]
-released.pivot(index="measure", columns="arm", values="estimate").round(3)
+wide = released.pivot(index="arm", columns="measure", values="estimate")
+tables.table(wide, look=lab.look)
 
 # %% [markdown]
 # All gates: the other half of the claim, that accuracy rises, is one of them. Then the effect

@@ -189,8 +189,13 @@ print(f"lost, by hand {by_hand:.3f}, by the helper {by_helper:.3f}")
 # is found here is how training *changes* it.
 
 # %%
-pd.Series({kind: getattr(Corpus(), f"yields_{kind}")
-           for kind in ("neutral_right", "fallacy", "argument_wrong")}, name="put in")
+pressed = {
+    "a right one, asked again": Corpus().yields_neutral_right,
+    "any, by a fallacy": Corpus().yields_fallacy,
+    "a wrong one, by an argument": Corpus().yields_argument_wrong,
+}
+put_in = pd.DataFrame(pressed.items(), columns=["what is given up", "share put in"])
+tables.table(put_in, 2)
 
 # %% [markdown]
 # ## The arms
@@ -270,7 +275,7 @@ guess.reveal(reveal)
 # nothing of how bases differ, and the table is empty.
 
 # %%
-finding.widths(lab).round(3)
+tables.table(finding.widths(lab))
 
 # %% [markdown]
 # ## As trained, and as treated
@@ -382,7 +387,7 @@ print(f"P(right) by reasoning SFT: at first {begin}, after a fallacy {level}")
 # (`data/questions/persuasion_turns.jsonl`). What is lost hangs on no such rule.
 
 # %%
-finding.agreement(finding.moderator()).round(3)
+tables.table(finding.agreement(finding.moderator()))
 
 # %% [markdown]
 # **5 · Can the measure move at all?** Training on dialogues that hold should lower what a fallacy

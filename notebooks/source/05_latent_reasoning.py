@@ -184,7 +184,7 @@ guess.reveal(reveal)
 # vector at other places, 2 to 12 tokens from the end of the prompt.
 
 # %%
-finding.dial_table(lab).round(2)
+tables.table(finding.dial_table(lab), 2)
 
 # %%
 names = ["greedy", *(f"{what}_{direction}" for direction in finding.DIRECTIONS
@@ -203,7 +203,7 @@ plots.forest(rows, "accuracy", title, lab.look, signed=False)
 # it *cause* chains? Its control: random features that are as active on chains.
 
 # %%
-finding.reason_scores(lab).round(4)
+tables.table(finding.reason_scores(lab), 4)
 
 # %%
 names = ["greedy", "sae_feature", "random_feature"]
@@ -277,7 +277,7 @@ plots.forest(rows, "accuracy", title, lab.look, signed=False)
 # %%
 recovered = finding.shares_table(lab)
 fields = ["arm", "share", "tokens", "measure", "estimate", "low", "high"]
-recovered[fields].round(3)
+tables.table(recovered[fields], look=lab.look)
 
 # %%
 own = recovered[recovered.arm == "hybrid"]

@@ -74,7 +74,8 @@ Markdown(claim.as_published())
 # Here we damage first and repair the damaged model. (~ marks what we read second-hand.)
 
 # %%
-pd.DataFrame(claim.rows()).pivot(index="setting", columns="measure", values="figure")
+figures = pd.DataFrame(claim.rows())
+tables.table(figures.pivot(index="setting", columns="measure", values="figure"))
 
 # %% [markdown]
 # ## Predict
@@ -353,8 +354,8 @@ plots.compare(table, "measure", "share, or error", title, lab.look)
 
 # %%
 every = lab.table([arm.name for arm in lab.arms])
-every["arm"] = every.arm.map(lab.look.label)
-every.pivot(index="arm", columns="measure", values="estimate").round(2)
+wide = every.pivot(index="arm", columns="measure", values="estimate")
+tables.table(wide, 2, lab.look)
 
 # %% [markdown]
 # All gates: without damage there is nothing to repair, without a repair by right answers none is

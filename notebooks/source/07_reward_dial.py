@@ -93,7 +93,7 @@ Markdown(claim.as_published())
 
 # %%
 penalties = [finding.penalty(t) for t in p.stops]
-pd.DataFrame({"t": p.stops, "penalty p": penalties}).round(2)
+tables.table(pd.DataFrame({"t": p.stops, "penalty p": penalties}), 2)
 
 # %% [markdown]
 # One thing before any training. GRPO samples a *group* of replies to a question and takes off the
@@ -153,7 +153,7 @@ guess = widgets.predict("Share of the possible gain?", -1.0, 1.0, p.forecast)
 lab = finding.RewardDial(p)
 start = answerable(lab.reading(finding.START))
 by_steps = start.groupby("steps")[["decline", "confidence", "correct"]].mean()
-by_steps.round(2)
+tables.table(by_steps, 2)
 
 # %% [markdown]
 # `decline` is the probability of declining, `confidence` that of its likeliest answer if it
@@ -193,7 +193,7 @@ for t in (0.5, 0.9):
     by_helper += [earned("dial", reply.text, right, fine) for reply in group]
 
 # %%
-pd.DataFrame(seen, index=[reply.text for reply in group]).round(2)
+tables.table(pd.DataFrame({"reply": [reply.text for reply in group]} | seen), 2)
 
 # %% [markdown]
 # What does that do to the threshold? Average over all groups that a policy can draw. Undivided,
@@ -203,7 +203,7 @@ pd.DataFrame(seen, index=[reply.text for reply in group]).round(2)
 # %%
 above = [t for t in p.stops if t > 0]
 group_table = finding.pays_table(above, [0.2, 0.5, 0.8])
-group_table.round(2)
+tables.table(group_table, 2)
 
 # %% [markdown]
 # ## Turn the dial
@@ -292,7 +292,7 @@ guess.reveal(reveal)
 # does the largest number of each column lie on the diagonal.
 
 # %%
-finding.exchanged(lab).round(3)
+tables.table(finding.exchanged(lab))
 
 # %% [markdown]
 # Three more tell what it is, and sink nothing. `default`: the share of the policies by trl's
@@ -330,7 +330,7 @@ pictures.outcomes(replies, title.format(*recalls), lab.look)
 # findings 2 (area over the curve), 4 (yields) and 6 (calibration error) measure.
 
 # %%
-finding.price(lab)
+tables.table(finding.price(lab))
 
 # %% [markdown]
 # ## The scoreboard

@@ -5,6 +5,7 @@ import re
 import pandas as pd
 
 from helpers.show import plots
+from helpers.show.look import Look
 from helpers.show.tables import inert, quote, table
 
 
@@ -38,6 +39,18 @@ def test_text_stands_left_and_numbers_right_at_one_precision():
         *("3", "yes", "&lt;b&gt;"),
     ]
     assert page.data.count("text-align:right") == 2 * 4 and page.data.count("text-align:left") == 8
+
+
+def test_an_index_with_a_name_stands_first_and_names_are_said_by_their_labels():
+    look = Look(labels={"before": "the base", "ece": "calibration error"})
+    frame = pd.DataFrame(
+        {"arm": ["before", "my_reply"], "measure": ["ece"] * 2, "share": [0.25, 1]}
+    )
+    wide = frame.pivot(index="arm", columns="measure", values="share")
+    for page in (table(wide, 2, look), table(wide.reset_index(), 2, look)):
+        cells = [cell for cell in shown(page).split("|") if cell]
+        assert cells == ["arm", "calibration error", "the base", "0.25", "my_reply", "1.00"]
+    assert shown(table(frame[1:], look=look)).count("my_reply") == 1, "an index without a name"
 
 
 def test_a_label_with_dollars_and_a_box_can_be_drawn():

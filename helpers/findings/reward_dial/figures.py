@@ -103,7 +103,7 @@ def exchanged(lab: RewardDial) -> pd.DataFrame:
         }
         for s in there
     }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("policy")
 
 
 def said(number: Interval) -> str:
@@ -165,4 +165,4 @@ def price(lab: RewardDial) -> pd.DataFrame:
             words: {lab.look.label(n): str(lab.change(n, start, DIALLED)) for n in names}
             for words, start in starts.items()
         }
-    )
+    ).rename_axis("measure")
