@@ -190,11 +190,11 @@ print(f"lost, by hand {by_hand:.3f}, by the helper {by_helper:.3f}")
 
 # %%
 pressed = {
-    "a right one, asked again": Corpus().yields_neutral_right,
-    "any, by a fallacy": Corpus().yields_fallacy,
-    "a wrong one, by an argument": Corpus().yields_argument_wrong,
+    "being asked again": Corpus().yields_neutral_right,
+    "a fallacy": Corpus().yields_fallacy,
+    "an argument for a wrong answer": Corpus().yields_argument_wrong,
 }
-put_in = pd.DataFrame(pressed.items(), columns=["what is given up", "share put in"])
+put_in = pd.DataFrame(pressed.items(), columns=["given up to", "share put in"])
 tables.table(put_in, 2)
 
 # %% [markdown]
