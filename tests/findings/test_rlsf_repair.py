@@ -1,6 +1,7 @@
 """Finding 6 on hand-made replies, a planted repair, a planted null and rivals; its trainings."""
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -261,6 +262,18 @@ def test_one_base_is_judged_by_its_estimates_and_gets_no_verdict():
     assert all(gate.passed for gate in record.gates)
     assert record.verdict.label == "inconclusive" and "one base" in record.verdict.reason
     assert "One base says nothing" in finding.what_happened(record)
+
+
+def test_a_base_that_the_repair_breaks_is_named():
+    whole = answers_of(0.95, words="other")
+    worse = answers_of(0.95, accuracy=0.4, words="other")
+    mixed = pd.concat([worse[worse.base == BASES[0]], whole[whole.base != BASES[0]]])
+    said = finding.what_happened(laboratory(repair_grpo=mixed).record(0.0, 1.0))
+    (told,) = re.findall(r"more than 0.05 of accuracy on (.*?)\*\*", said)
+    assert told.startswith(f"base {BASES[0]} (-0.") and "," not in told
+    assert "of accuracy on" not in finding.what_happened(
+        laboratory(repair_grpo=whole).record(0.0, 1.0)
+    )
 
 
 @pytest.mark.parametrize("without", [0.2, 0.8])

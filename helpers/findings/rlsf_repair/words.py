@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from helpers.findings.rlsf_repair.experiment import MOST_LOST
 from helpers.lab.record import Record, Value
 from helpers.lab.repair import BRIER, DAMAGED, ORACLE, REPAIRED
 
@@ -39,9 +40,20 @@ def repaired(record: Record) -> str:
     return (
         f"**{SAID[moved.shown]}** It changes the calibration error by {moved}, accuracy by {kept} "
         f"(n = {moved.n}, bases {', '.join(map(str, record.bases))}, model {record.model}). The "
-        f"damage had changed the error by {hurt}, accuracy by {spoilt}. On few items that error is "
-        f"too high where a model is calibrated, so beside it the Brier score: {brier} by the "
-        f"repair; and the AUROC of confidence: {order}."
+        f"damage had changed the error by {hurt}, accuracy by {spoilt}.{broken(kept)} On few "
+        f"items that error is too high where a model is calibrated, so beside it the Brier score: "
+        f"{brier} by the repair; and the AUROC of confidence: {order}."
+    )
+
+
+def broken(kept: Value) -> str:
+    """A sentence on the bases that the repair broke, by the change of their accuracy, if any."""
+    lost = [f"base {base} ({v:+.2f})" for base, v in kept.by_base.items() if v < -MOST_LOST]
+    if not lost:
+        return ""
+    return (
+        f" **It costs more than {MOST_LOST:g} of accuracy on {', '.join(lost)}**: a reward for "
+        "confidence sharpens, then collapses (arXiv 2603.08660)."
     )
 
 
