@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -14,8 +15,8 @@ from rich.table import Table
 
 from helpers import ROOT
 
-Seeds = Annotated[str, typer.Option(help="Training seeds, each on every base.")]
-Bases = Annotated[str, typer.Option(help="Pocket models, such as 0,1,2 or 0-2.")]
+Seeds = Annotated[str | None, typer.Option(help="Training seeds, each on every base.")]
+Bases = Annotated[str | None, typer.Option(help="Pocket models, such as 0,1,2 or 0-2.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Processes at a time.")]
 Out = Annotated[Path, typer.Option(help="Folder of records and results.")]
 
@@ -47,16 +48,18 @@ def pairs(texts: list[str]) -> dict[str, str]:
     return found
 
 
-def numbers(name: str, text: str) -> list[int] | None:
-    """`0,1,2` as a list of whole numbers, `0-3` as all from 0 to 3; None when empty."""
-    try:
-        found = []
-        for part in text.split(",") if text else []:
-            first, dash, last = part.partition("-")
-            found += range(int(first), int(last) + 1) if dash else [int(part)]
-        return found or None
-    except ValueError:
-        raise ValueError(f"'--{name} {text}': give whole numbers such as 0,1,2 or 0-2.") from None
+def numbers(name: str, text: str | None) -> list[int] | None:
+    """`0,1,2` as a list of whole numbers, `0-3` as all from 0 to 3; None when nobody asked."""
+    if text is None:
+        return None
+    found = []
+    for part in text.split(","):
+        ends = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)
+        some = range(int(ends[1]), int(ends[2] or ends[1]) + 1) if ends else ()
+        if not some:
+            raise ValueError(f"'--{name} {text}': give whole numbers such as 0,1,2 or 0-2.")
+        found += some
+    return found
 
 
 @app.command()
@@ -70,8 +73,8 @@ def run(
     p: Annotated[
         list[str] | None, typer.Option("-p", help="A notebook parameter, name=value.")
     ] = None,
-    bases: Bases = "",
-    seeds: Seeds = "",
+    bases: Bases = None,
+    seeds: Seeds = None,
     jobs: Jobs = 1,
     fresh: Annotated[bool, typer.Option("--fresh", help="Train shipped arms anew.")] = False,
 ) -> None:
@@ -130,8 +133,8 @@ def sweep(
     p: Annotated[
         list[str] | None, typer.Option("-p", help="Values of a parameter, name=v1,v2.")
     ] = None,
-    bases: Bases = "",
-    seeds: Seeds = "",
+    bases: Bases = None,
+    seeds: Seeds = None,
     out: Out = Path("sweep"),
     jobs: Jobs = 1,
     engine: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",

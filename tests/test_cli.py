@@ -54,6 +54,8 @@ def test_exit_code_and_last_line_say_what_happened(ended):
         (["-p", "n=1", "-p", "n=2"], "'-p n' is given twice, as 1 and 2: give one"),
         (["--seeds", "0,one"], "'--seeds 0,one': give whole numbers such as 0,1,2"),
         (["--bases", "0-"], "'--bases 0-': give whole numbers such as 0,1,2 or 0-2"),
+        (["--bases", ""], "'--bases ': give whole numbers"),
+        (["--bases", "0,3-1"], "'--bases 0,3-1': give whole numbers"),
         (["99"], "No notebook '99'; there are: "),
     ],
 )
@@ -99,7 +101,7 @@ def test_report_without_a_run_says_what_to_do(tmp_path, monkeypatch):
 
 def test_numbers_may_be_listed_or_a_range():
     assert cli.numbers("bases", "0-2") == [0, 1, 2] and cli.numbers("bases", "3,0-1") == [3, 0, 1]
-    assert cli.numbers("seeds", "") is None
+    assert cli.numbers("seeds", None) is None
 
 
 def test_the_table_of_verdicts_shows_label_reason_and_measured(tmp_path):

@@ -183,7 +183,23 @@ def plan(
         of_source(source, 1, 0)  # read for its refusals
         if name:
             refuse_unless_it_reads(name, models.find(name).folder, source, lines_of(source))
+    for run in runs:
+        if run.parameters.get("questions"):
+            refuse_too_few(run)
     return runs
+
+
+def refuse_too_few(run: Run) -> None:
+    """Raises ValueError where a finding can do nothing with a file of one's own: it has too few
+    questions of a kind.
+    """
+    module = module_of(run.notebook)
+    if finding := finding_in(module):
+        checks = importlib.import_module(module).Params
+        try:
+            finding(checks.checked(whole(run)))
+        except ValueError as error:
+            raise ValueError(f"{run.name}: {error}") from None
 
 
 def refuse_unless_it_loads(name: str) -> None:

@@ -13,6 +13,7 @@ from helpers import ROOT
 from helpers.lab import record
 from helpers.lab.card import COLOURS
 from helpers.lab.claims import Claim, claims
+from helpers.lab.finding import Finding
 from helpers.lab.record import Record
 from helpers.lm.cache import write_atomically
 from helpers.run.plan import finding_in
@@ -20,6 +21,8 @@ from helpers.show import plots
 
 PICTURE = "findings.png"
 MARKS = ("<!-- findings: written by `workbook report --readme` -->", "<!-- end -->")
+COUNTED = (("replicates", "Replicate"), ("inconclusive", "Undecided"))
+"""Of a finding of several parts, what is named, by label."""
 REACH = (-3.0, 9.0)
 """What the picture shows, in smallest effects of interest; an arrow stands for what lies beyond."""
 
@@ -70,12 +73,20 @@ class Row:
             return ""
         if self.failed:
             return f"A gate failed: {'; '.join(self.failed)}."
-        verdict = self.record.verdict
-        counted = [name for name, part in self.record.parts.items() if part.label == "replicates"]
-        which = ", ".join(name.replace("_", " ") for name in counted) or "none"
-        parts = f"These do: {which}. The first: " if self.record.parts else ""
+        one, verdict = self.record, self.record.verdict
+        least = f"{self.claim.direction * one.delta:+.3g}" if self.claim.direction else ""
+        asked = f"{least} would count" if least else f"±{one.delta:.3g} is still no difference"
+        number = f"{self.claim.primary_label} {one.primary}, where {asked}"
         remedy = f" {record.sentence(verdict.remedy)}" if verdict.remedy else ""
-        return parts + record.sentence(verdict.reason) + remedy
+        first = f"{record.sentence(number)} {record.sentence(verdict.reason)}{remedy}"
+        if not one.parts:
+            return first
+        named = {arm.name: arm.label for arm in finding_of(one.finding).arms}
+        which = {"replicates": [], "inconclusive": []}
+        for name, part in one.parts.items():
+            which.setdefault(part.label, []).append(named.get(name, name.replace("_", " ")))
+        told = (f"{word}: {'; '.join(which[label])}." for label, word in COUNTED if which[label])
+        return " ".join([f"The first: {first}", *told])
 
 
 def rows(folder: Path = record.RESULTS) -> list[Row]:
@@ -83,10 +94,14 @@ def rows(folder: Path = record.RESULTS) -> list[Row]:
     return [Row(claim, record.reference(name, folder)) for name, claim in claims().items()]
 
 
+def finding_of(name: str) -> type[Finding]:
+    """The finding so called."""
+    return finding_in(f"helpers.findings.{name}")
+
+
 def code_now(finding: str) -> str:
     """Hash of the code that would compute the finding now."""
-    one = finding_in(f"helpers.findings.{finding}")
-    return one.code() if one else ""
+    return finding_of(finding).code()
 
 
 def table(found: list[Row]) -> str:

@@ -82,14 +82,17 @@ def read(path: Path) -> list[Study]:
         listed = found if isinstance(found, list) else [found]
         return TypeAdapter(list[Study]).validate_python(listed)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ValueError(f"{path} can't be read as YAML ({str(error).splitlines()[0]}).") from None
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}: {error.problem}" if mark else str(error).splitlines()[0]
+        raise ValueError(f"{path} can't be read as YAML ({place}).") from None
     except ValidationError as error:
         fault = error.errors()[0]
         where = fault["loc"] if isinstance(found, list) else fault["loc"][1:]
         place = ".".join(map(str, where)) or "the whole"
-        raise ValueError(
-            f"{path}: {place}: {fault['msg']}; the fields are {', '.join(Study.model_fields)}."
-        ) from None
+        unknown = fault["type"] == "extra_forbidden"
+        told = "there is no such field" if unknown else fault["msg"]
+        fields = ", ".join(Study.model_fields)
+        raise ValueError(f"{path}: {place}: {told}; the fields are {fields}.") from None
 
 
 def studies_of(what: Sequence[str], **asked: Any) -> list[Study]:

@@ -101,7 +101,8 @@ HTML("<hr>".join(finding.ask(lm, text) for text in texts))
 # %%
 Markdown(
     f"The first has an answer, {pair['answerable'].answer}. In the second a number "
-    "that the question needs is missing, so the right move is to decline."
+    "that the question needs is missing, so the right move is to decline. A model that "
+    "names a number there guesses: what the next notebook counts."
 )
 
 # %% [markdown]
@@ -226,7 +227,7 @@ widgets.explore(finding.draw_experiments, live_only=knob, bases=[3, 8], repetiti
 # divided by the smallest effect of interest. Which of the four is the hardest to show?
 
 # %% tags=["picture"]
-knob = {"deviation": [0.3, 0.7, 1.0, 1.2], "bases": [3, 5, 12]}
+knob = {"deviation": [0.3, 0.7, 1.0, 1.2], "bases": [3, 5, 7, 12]}
 widgets.explore(finding.draw_power, live_only=knob, deviation=[0.5], bases=[8])
 
 # %% [markdown]
@@ -264,7 +265,9 @@ widgets.check(my_bases, lambda n: enough(n) and not enough(n - 1), hint)
 #
 # Now the real thing: how much do the bases scatter in our own records? Set the knob above to as
 # many bases as a record has, and look its deviation up in the right panel: left of the panel even
-# three bases tell, right of it not even twelve do. Could that experiment have told?
+# three bases tell, right of it not even twelve do. Could that experiment have told? (The panel
+# asks of an effect of two δ, or of none. A record whose effect is larger can tell in spite of more
+# scatter: finding 3's is eight δ.)
 
 # %%
 HTML(finding.known_records())

@@ -177,8 +177,9 @@ finding.along_doses(lab, both, names, title)
 
 # %% [markdown]
 # Be careful here. Where false declines are near zero from the start, $F$ can't fall, and *any*
-# loss of hits lowers $d'$ and raises $c$. So we look behind the replies, at the *probability* of
-# declining.
+# loss of hits lowers $d'$ and raises $c$; and where false declines fall, $c$ can rise though hits
+# rise as well. So look at $H$ and $F$ beside them, and then behind the replies, at the
+# *probability* of declining.
 #
 # **By hand, once.** A reply declines if it opens in one of a few ways ("I don't know", "There is
 # no way", ...). The probability of such an opening is that of its first token, times that of the
@@ -282,7 +283,8 @@ finding.along_doses(lab, arms, names, title)
 
 # %% [markdown]
 # The same ends in one picture. Straight down from `before`: it *won't say*. To the left: it
-# *can't tell*. Down to the left: both.
+# *can't tell*. Down to the left: both. An arm further up declines *more* of what has no answer;
+# up and to the left it declines more, and chooses worse what to decline.
 
 # %% tags=["picture"]
 lowest = min(arms, key=lambda arm: lab.value("auroc", arm).estimate)
@@ -338,14 +340,15 @@ tables.table(judged, look=lab.look)
 # for each reading (`recall_broad`). The contrast of the claim under both:
 
 # %%
-both = lab.table(["reasoning_sft"], ["recall", "recall_broad"], since="before")
-tables.table(both[["measure", "estimate", "low", "high", "n"]], look=lab.look)
+rulers = lab.table(["reasoning_sft"], ["recall", "recall_broad"], since="before")
+tables.table(rulers[["measure", "estimate", "low", "high", "n"]], look=lab.look)
 
 # %% [markdown]
 # All gates, and then the effect with what is left of it beyond the rival that could sink it, the
 # published direction to the right. The last lines only tell which ingredient does it. (A finished
 # `after` model comes without the rival's arm: then that contrast stays open, and no verdict of
-# "replicates" is possible.)
+# "replicates" is possible.) Here a *fall* counts as positive, so a rise lies left of zero. What is
+# left beyond a rival is the fall minus the rival's fall: more than the effect where the rival rose.
 
 # %%
 card.gates_table(lab.checked_gates())

@@ -177,8 +177,8 @@ for kind, chat in {"first": talks["fallacy"][:1], "fallacy": talks["fallacy"]}.i
     text = lm.prompt(chat, f"{finding.thought(said.text[kind])} The answer is".strip())
     ids = lm.tokenizer(text, add_special_tokens=False).input_ids
     logits = lm.model(torch.tensor([ids])).logits[0, -1].detach()
-    p = dict(zip(numbers, logits[words].softmax(-1).tolist(), strict=True))
-    p_right.append(p.get(one.answers[0], 0.0))
+    found = dict(zip(numbers, logits[words].softmax(-1).tolist(), strict=True))
+    p_right.append(found.get(one.answers[0], 0.0))
 by_hand, by_helper = p_right[0] - p_right[1], row.loss_fallacy
 print(f"lost, by hand {by_hand:.3f}, by the helper {by_helper:.3f}")
 

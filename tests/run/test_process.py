@@ -312,6 +312,8 @@ def test_own_questions_that_a_pocket_cannot_read_are_refused_with_line_words_and
     with pytest.raises(ValueError, match="05_latent_reasoning: n_items is asked for, .* leave n_"):
         file = str(tmp_path / "mine.jsonl")
         plan.plan(plan.find(["05"]), questions=file, params={"n_items": "8"})
+    with pytest.raises(ValueError, match="05_latent_reasoning: .* too few .* an answer, 1: give"):
+        plan_on(known)
     strange = "Zoe bakes 3 muffins. Zoe bakes 2. How many muffins does Zoe have now?"
     with pytest.raises(ValueError, match=r"line 2: 'pocket' does not know 'Zoe', .*; 1 of 2 "):
         plan_on(known, strange)

@@ -57,7 +57,8 @@ def test_one_row_a_finding_with_its_verdict_first_and_a_reason_that_reads(tmp_pa
     assert len(lines) == 2 + 7
     line = line_of(tmp_path, "1 Abstention loss")
     assert line.startswith(
-        "| **explained otherwise** | 1 Abstention loss | The missing abstentions"
+        "| **explained otherwise** | 1 Abstention loss | Change of abstention recall -0.200 "
+        "[-0.250, -0.150], where -0.08 would count. The missing abstentions do it."
     )
     assert "older" not in line and "one base" not in line
     assert line.endswith("| bases 0, 1, 2 |"), "one seed is not worth a word"

@@ -96,13 +96,13 @@ def test_a_file_may_list_studies_whose_common_cells_count_once(tmp_path):
 @pytest.mark.parametrize(
     "text, complaint",
     [
-        ("basis: [0]", "basis: Extra inputs are not permitted; the fields are notebooks, tier"),
+        ("basis: [0]", "basis: there is no such field; the fields are notebooks, tier"),
         ("bases: [-1]", "bases.0: Input should be greater than or equal to 0"),
         ("parameters: {n_items: []}", "parameters.n_items: List should have at least 1 item"),
         ("1", "the whole: "),
         ("- 1", "0: Input should be a valid dictionary"),
-        ("- {bases: [0]}\n- {basis: [0]}", "1.basis: Extra inputs are not permitted; the fields"),
-        ("bases: [", "can't be read as YAML"),
+        ("- {bases: [0]}\n- {basis: [0]}", "1.basis: there is no such field; the fields"),
+        ("tier: pocket\nbases: [", "can't be read as YAML (line 2: expected the node content"),
     ],
 )
 def test_a_file_that_is_no_study_is_refused_with_the_place(tmp_path, text, complaint):
