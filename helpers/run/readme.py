@@ -120,13 +120,14 @@ def picture(found: list[Row]) -> Figure:
     """Every finding on one axis, in smallest effects of interest and with the published direction
     to the right: the published size, our interval with a dot a base, and the label.
     """
-    verdicts = [row.record.verdict.label for row in found if row.record]
-    decided = sum(label != "inconclusive" for label in verdicts)
-    title = f"{decided} of {len(found)} findings are decided on the pocket models"
+    there = [row.record for row in found if row.record]
+    decided = [one for one in there if one.verdict.label != "inconclusive"]
+    partly = sum(any(p.label == "inconclusive" for p in one.parts.values()) for one in decided)
+    title = f"{len(decided)} of {len(found)} findings are decided on the pocket models"
+    title += f", {partly} of them in part" if partly else ""
     note = (
-        "effect in units of the smallest effect of interest δ, published direction to the right · "
-        "line: 95 % interval over bases, small dots: bases, ◆: published size · 4: no difference "
-        "is claimed, margin ±δ"
+        "effect in smallest effects of interest δ, published direction to the right · line: 95 % "
+        "interval · dots: bases (▷ beyond the axis) · ◆: published, if on our scale · 4: margin ±δ"
     )
     figure, (ax,) = plots.canvas(title, note, height=1.6 + 0.9 * len(found))
     ax.axvspan(-1, 1, color="0.95", zorder=0)
@@ -163,8 +164,10 @@ def drawn(ax, row: Row, y: float, shade) -> None:
                 ax.plot(at, y, mark, color=shade, ms=9, clip_on=False)
     middle = min(max(effect.estimate / row.record.delta, REACH[0]), REACH[1])
     ax.plot(middle, y, "o", color=shade, ms=11, zorder=4)
-    dots = [v for v in scaled.values() if REACH[0] <= v <= REACH[1]]
-    ax.plot(dots, [y - 0.2] * len(dots), "o", mfc="white", mec=shade, ms=5)
+    for v in scaled.values():
+        kind = "<" if v < REACH[0] else ">" if v > REACH[1] else "o"
+        at = min(max(v, REACH[0]), REACH[1])
+        ax.plot(at, y - 0.2, kind, mfc="white", mec=shade, ms=5, clip_on=False)
 
 
 def renew(folder: Path = record.RESULTS) -> Path:

@@ -97,8 +97,8 @@ def test_the_picture_has_the_interval_in_smallest_effects_a_dot_a_base_and_the_p
     assert [tuple(line.get_xdata()) for line in thick] == [
         pytest.approx((0.15 / 0.08, 0.25 / 0.08))
     ]
-    dots = [line for line in ax.lines if len(line.get_xdata()) == 3]
-    assert len(dots) == 1
+    dots = [line for line in ax.lines if line.get_markersize() == 5]
+    assert len(dots) == 3
     diamonds = [line for line in ax.lines if line.get_marker() == "D"]
     assert diamonds[0].get_xdata()[0] == pytest.approx(3)
 
@@ -126,4 +126,14 @@ def test_the_picture_counts_a_finding_of_several_parts_by_the_one_that_it_draws(
     put(tmp_path, verdict=shut, parts={"first": shut, "second": open_one})
     put(tmp_path, "sycophancy", verdict=open_one, parts={"first": open_one, "second": shut})
     figure = readme.picture(readme.rows(tmp_path))
-    assert figure.get_suptitle().startswith("1 of 7 findings")
+    title = "1 of 7 findings are decided on the pocket models, 1 of them in part"
+    assert figure.get_suptitle() == title
+
+
+def test_a_base_beyond_the_axis_is_marked_at_its_end(tmp_path):
+    bases = {0: -0.2, 1: -0.9, 2: 0.9}
+    put(tmp_path, primary=effect(-0.2, 0.05).model_copy(update={"by_base": bases}))
+    (ax,) = readme.picture(readme.rows(tmp_path)).axes
+    dots = {line.get_marker(): line.get_xdata() for line in ax.lines if line.get_markersize() == 5}
+    assert dots["o"] == pytest.approx([2.5])
+    assert list(dots[">"]) == [readme.REACH[1]] and list(dots["<"]) == [readme.REACH[0]]
