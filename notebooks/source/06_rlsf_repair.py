@@ -359,8 +359,10 @@ tables.table(wide, 2, lab.look)
 
 # %% [markdown]
 # All gates: without damage there is nothing to repair, without a repair by right answers none is
-# possible here, a reward model that learned nothing teaches nothing, and an arm that lost its accuracy
-# tells nothing about calibration. Then the effect with what
+# possible here, a reward model that learned nothing teaches nothing, a repair that changes next to
+# no reply repairs nothing, and a damage, an oracle or a rival that lost accuracy tells nothing about
+# calibration. (RLSF may lose it: that is a contrast, and one broken base makes a wide interval.)
+# Then the effect with what
 # is left of it beyond each rival, the published direction to the right. The last lines sink nothing.
 
 # %%
