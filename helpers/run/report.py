@@ -25,8 +25,8 @@ table{border-collapse:collapse}th,td{border-bottom:1px solid #ccc;padding:4px 8p
 vertical-align:top}img{max-width:100%;break-inside:avoid}figure{margin:1em 0;break-inside:avoid}
 h2{margin-top:2em;break-after:avoid}.small{font-size:.85em;color:#555}
 @page{size:A4;margin:12mm}
-@media print{body{margin:0;max-width:none;font-size:10pt}h2{break-before:page;margin-top:0}
-img{max-height:92mm}}"""
+@media print{body{margin:0;max-width:none;font-size:9pt}h2{break-before:page;margin-top:0}
+img{max-height:88mm}}"""
 
 
 def verdict_row(one: Record) -> list[str]:
