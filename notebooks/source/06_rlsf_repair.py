@@ -349,13 +349,13 @@ title = f"A Brier reward changes the calibration error by {best.estimate:+.2f}"
 plots.compare(table, "measure", "share, or error", title, lab.look)
 
 # %% [markdown]
-# Every arm by every measure, so that nothing hides: look along a row for what an arm paid for
-# what it gained.
+# Every arm by every measure that all of them have, so that nothing hides: look along a row for what
+# an arm paid for what it gained.
 
 # %%
 every = lab.table([arm.name for arm in lab.arms])
 wide = every.pivot(index="arm", columns="measure", values="estimate")
-tables.table(wide, 2, lab.look)
+tables.table(wide.dropna(axis="columns"), 2, lab.look)
 
 # %% [markdown]
 # All gates: without damage there is nothing to repair, without a repair by right answers none is
