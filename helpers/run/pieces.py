@@ -135,9 +135,7 @@ def work(piece: Piece, patient: bool) -> int:
     """Make a piece's tables, in a process of the pool; returns how many are left because other
     processes are at work on the same arms, none if `patient`.
     """
-    finding = plan.finding_in(piece.module)
-    checks = sys.modules[piece.module].Params
-    lab = finding(checks.checked(piece.parameters))
+    lab = plan.experiment(piece.module, piece.parameters)
     return lab.prepare(piece.base, piece.seed, wait=patient)
 
 

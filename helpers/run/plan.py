@@ -108,6 +108,14 @@ def finding_in(module: str) -> type[Finding] | None:
     return None
 
 
+def experiment(module: str, parameters: dict[str, Any]) -> Finding:
+    """The finding that a module declares, with its items. Raises ValueError for a parameter that
+    does not fit, and for questions of which too few are of a kind.
+    """
+    checks = importlib.import_module(module).Params
+    return finding_in(module)(checks.checked(parameters))
+
+
 def literal(text: str, is_text: bool) -> Any:
     """The value of `-p name=text`: true, 3, 1e-4, [0, 1], or the text itself.
 
@@ -194,10 +202,9 @@ def refuse_too_few(run: Run) -> None:
     questions of a kind.
     """
     module = module_of(run.notebook)
-    if finding := finding_in(module):
-        checks = importlib.import_module(module).Params
+    if finding_in(module):
         try:
-            finding(checks.checked(whole(run)))
+            experiment(module, whole(run))
         except ValueError as error:
             raise ValueError(f"{run.name}: {error}") from None
 

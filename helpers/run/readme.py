@@ -21,8 +21,6 @@ from helpers.show import plots
 
 PICTURE = "findings.png"
 MARKS = ("<!-- findings: written by `workbook report --readme` -->", "<!-- end -->")
-COUNTED = (("replicates", "Replicate"), ("inconclusive", "Undecided"))
-"""Of a finding of several parts, what is named, by label."""
 REACH = (-3.0, 9.0)
 """What the picture shows, in smallest effects of interest; an arrow stands for what lies beyond."""
 
@@ -73,20 +71,25 @@ class Row:
             return ""
         if self.failed:
             return f"A gate failed: {'; '.join(self.failed)}."
-        one, verdict = self.record, self.record.verdict
-        least = f"{self.claim.direction * one.delta:+.3g}" if self.claim.direction else ""
-        asked = f"{least} would count" if least else f"±{one.delta:.3g} is still no difference"
-        number = f"{self.claim.primary_label} {one.primary}, where {asked}"
-        remedy = f" {record.sentence(verdict.remedy)}" if verdict.remedy else ""
-        first = f"{record.sentence(number)} {record.sentence(verdict.reason)}{remedy}"
-        if not one.parts:
-            return first
-        named = {arm.name: arm.label for arm in finding_of(one.finding).arms}
-        which = {"replicates": [], "inconclusive": []}
-        for name, part in one.parts.items():
-            which.setdefault(part.label, []).append(named.get(name, name.replace("_", " ")))
-        told = (f"{word}: {'; '.join(which[label])}." for label, word in COUNTED if which[label])
-        return " ".join([f"The first: {first}", *told])
+        verdict, delta = self.record.verdict, self.record.delta
+        asked = f"where {self.claim.direction * delta:+.3g} would count"
+        if not self.claim.direction:
+            asked = f"where ±{delta:.3g} is still no difference"
+        number = f"{self.claim.primary_label} {self.record.primary}, {asked}"
+        told = map(record.sentence, filter(None, [number, verdict.reason, verdict.remedy]))
+        return " ".join([*(["The first:"] if self.record.parts else []), *told, *self.counted])
+
+    @property
+    def counted(self) -> list[str]:
+        """Of a finding of several parts, those that replicate and those left undecided."""
+        named = {arm.name: arm.label for arm in finding_of(self.record.finding).arms}
+        found = []
+        for label, word in {"replicates": "Replicate", "inconclusive": "Undecided"}.items():
+            of_label = [name for name, p in self.record.parts.items() if p.label == label]
+            if of_label:
+                words = (named.get(name, name.replace("_", " ")) for name in of_label)
+                found.append(f"{word}: {'; '.join(words)}.")
+        return found
 
 
 def rows(folder: Path = record.RESULTS) -> list[Row]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -23,10 +22,9 @@ def arms_of(runs: Sequence[Run]) -> dict[str, Handle]:
     """
     found: dict[str, Handle] = {}
     for run in runs:
-        if finding := plan.finding_in(plan.module_of(run.notebook)):
-            checks = sys.modules[plan.module_of(run.notebook)].Params
-            whole = finding(checks.checked(plan.whole(run)))
-            for lab in whole.experiments():
+        module = plan.module_of(run.notebook)
+        if plan.finding_in(module):
+            for lab in plan.experiment(module, plan.whole(run)).experiments():
                 for _, arm, dose, _ in lab.needed():
                     models = [m for cell in lab.cells(arm, dose) for m in lab.made_of(cell)]
                     found |= {name(one): one for model in models for one in descent(model)}

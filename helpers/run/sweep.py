@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -254,7 +253,7 @@ def recorded(cell: Cell, path: Path) -> Record:
         if (kept.key, kept.code) == (cell.run.key, kind.code()):
             return kept
     began = time.monotonic()
-    lab = kind(sys.modules[module].Params.checked(plan.whole(cell.run)))
+    lab = plan.experiment(module, plan.whole(cell.run))
     made = lab.record(None, 0.0)
     made = made.model_copy(update={"seconds": time.monotonic() - began})
     return record.save(made, path, cell.run.key, record.command_line())

@@ -40,7 +40,7 @@ def table(frame: pd.DataFrame, digits: int = 3, look: Look | None = None) -> HTM
     heads = "".join(
         f'<th style="{style(numeric[name])}">{inert(look.label(name))}</th>' for name in frame
     )
-    told = frame.replace(dict(look.labels)) if look.labels else frame
+    told = frame.replace(dict(look.labels))
     columns = [cells(told[name], numeric[name], digits) for name in frame]
     rows = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*columns, strict=True))
     return HTML(f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>")

@@ -321,7 +321,7 @@ tables.table(finding.ruler(lab))
 # Where the rules err: what kind of reply it was (a row), and what they read in it (a column).
 
 # %%
-tables.table(finding.confusion().reset_index())
+tables.table(finding.confusion())
 
 # %% [markdown]
 # The published judge was a language model that *saw the true label*. Suppose it followed the

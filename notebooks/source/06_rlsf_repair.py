@@ -362,8 +362,8 @@ tables.table(wide.dropna(axis="columns"), 2, lab.look)
 # possible here, a reward model that learned nothing teaches nothing, a repair that changes next to
 # no reply repairs nothing, and a damage, an oracle or a rival that lost accuracy tells nothing about
 # calibration. (RLSF may lose it: that is a contrast, and one broken base makes a wide interval.)
-# Then the effect with what
-# is left of it beyond each rival, the published direction to the right. The last lines sink nothing.
+# Then the effect with what is left of it beyond each rival, the published direction to the right.
+# The last lines sink nothing.
 
 # %%
 card.gates_table(lab.checked_gates())
