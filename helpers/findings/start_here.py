@@ -316,8 +316,9 @@ def _curves(ax: Axes, xs: Sequence[float], shares: dict[str, list[float]], title
 
 
 def known_records(folder: Path = record.RESULTS) -> str:
-    """The deviation between bases of every record with a verdict, over the smallest effect of
-    interest, as an HTML table. Records of an older format are passed over.
+    """The effect of every record with a verdict and its deviation between bases, both over the
+    smallest effect of interest, as an HTML table; no effect where a gate failed. Records of an older
+    format are passed over.
     """
     rows = []
     for path in sorted(folder.glob("*.json")):
@@ -328,11 +329,14 @@ def known_records(folder: Path = record.RESULTS) -> str:
         if found.verdict is None:
             continue
         spread = found.verdict.deviation
+        shown = found.primary is not None and found.passed
+        effect = f"{found.primary.estimate / found.delta:z.2f}" if shown else "unknown"
         rows.append(
             {
                 "finding": found.finding.replace("_", " "),
                 "model": found.model,
                 "bases": len(found.bases),
+                "effect/δ": effect,
                 "deviation/δ": f"{spread:.2f}" if isfinite(spread) else "unknown",
                 "label": found.label,
             }

@@ -266,8 +266,8 @@ widgets.check(my_bases, lambda n: enough(n) and not enough(n - 1), hint)
 # Now the real thing: how much do the bases scatter in our own records? Set the knob above to as
 # many bases as a record has, and look its deviation up in the right panel: left of the panel even
 # three bases tell, right of it not even twelve do. Could that experiment have told? (The panel
-# asks of an effect of two δ, or of none. A record whose effect is larger can tell in spite of more
-# scatter: finding 3's is eight δ.)
+# asks of an effect of two δ, or of none. A record whose effect is larger, see the table, can tell in
+# spite of more scatter.)
 
 # %%
 HTML(finding.known_records())

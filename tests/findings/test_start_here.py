@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from helpers.findings import start_here as finding
 from helpers.lab import record
 from helpers.lab.claims import claims
-from helpers.lab.record import Record, Ruled
+from helpers.lab.record import Record, Ruled, Value
 from helpers.show.look import Look
 
 
@@ -144,10 +144,18 @@ def test_records_that_can_be_read_are_listed_and_others_passed_over(tmp_path, mo
     monkeypatch.setenv("WORKBOOK_RUN_DIR", str(tmp_path))
     for name, deviation in (("abstention_loss", 0.654), ("rlsf_repair", float("nan"))):
         ruled = Ruled(label="does not replicate", reason="nothing", deviation=deviation)
-        record.write(
-            Record(finding=name, tier="pocket", model="pocket", bases=[0, 1], verdict=ruled)
-        )
+        change = Value(measure="m", arm="a", estimate=-0.3, low=-0.5, high=-0.1, n=9)
+        known = {"primary": change, "delta": 0.1} if name == "abstention_loss" else {}
+        about = {"finding": name, "tier": "pocket", "model": "pocket", "bases": [0, 1]}
+        record.write(Record(**about, verdict=ruled, **known))
     page = finding.known_records(tmp_path)
-    for cell in ("abstention loss", "0.65", "rlsf repair", "unknown", "does not replicate"):
+    for cell in (
+        "abstention loss",
+        "-3.00",
+        "0.65",
+        "rlsf repair",
+        "unknown",
+        "does not replicate",
+    ):
         assert f">{cell}</td>" in page
     assert "sycophancy" not in page
