@@ -317,8 +317,8 @@ def _curves(ax: Axes, xs: Sequence[float], shares: dict[str, list[float]], title
 
 def known_records(folder: Path = record.RESULTS) -> str:
     """The effect of every record with a verdict and its deviation between bases, both over the
-    smallest effect of interest, as an HTML table; no effect where a gate failed. Records of an older
-    format are passed over.
+    smallest effect of interest, as an HTML table; no effect where a gate failed. Records of an
+    older format are passed over.
     """
     rows = []
     for path in sorted(folder.glob("*.json")):
