@@ -265,6 +265,9 @@ def pretrain(
     without_chains: Annotated[
         bool, typer.Option("--without-chains", help="No chain of thought in the corpus.")
     ] = False,
+    mend: Annotated[
+        bool, typer.Option("--mend", help="One round more, for a base that misses a gate.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Folder; one in data/pocket if none.")] = None,
 ) -> None:
     """Pretrain a pocket model; started again, it resumes at its last checkpoint."""
@@ -272,7 +275,11 @@ def pretrain(
     from helpers.world.corpus import Corpus
 
     corpus = Corpus().without_chains() if without_chains else Corpus()
-    path = pretraining.pretrain(seed, out or ROOT / "data" / "pocket" / f"2.{seed}", corpus)
+    schedule = pretraining.Schedule()
+    if mend:
+        schedule = schedule.mended()
+    out = out or ROOT / "data" / "pocket" / f"2.{seed}"
+    path = pretraining.pretrain(seed, out, corpus, schedule)
     console.print(f"complete: {path}")
 
 

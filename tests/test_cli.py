@@ -140,10 +140,13 @@ def test_pretrain_hands_on_seed_folder_and_corpus(tmp_path, monkeypatch):
     assert invoke("pretrain", "--seed", "2", "--out", str(tmp_path))[0] == 0
     assert invoke("pretrain", "--seed", "1")[0] == 0
     assert invoke("pretrain", "--seed", "1", "--without-chains")[0] == 0
-    seeds, folders, corpora = zip(*calls, strict=True)
-    assert seeds == (2, 1, 1) and folders[0] == tmp_path
-    assert [folder.name for folder in folders[1:]] == ["2.1", "2.1"]
-    assert corpora == (Corpus(), Corpus(), Corpus().without_chains())
+    assert invoke("pretrain", "--seed", "1", "--mend")[0] == 0
+    seeds, folders, corpora, schedules = zip(*calls, strict=True)
+    assert seeds == (2, 1, 1, 1) and folders[0] == tmp_path
+    assert [folder.name for folder in folders[1:]] == ["2.1"] * 3
+    assert corpora == (Corpus(), Corpus(), Corpus().without_chains(), Corpus())
+    usual = pretraining.Schedule()
+    assert schedules == (usual, usual, usual, usual.mended())
 
 
 def test_doctor_names_every_tier_and_refuses_a_gpu_tier_without_gpu(monkeypatch):

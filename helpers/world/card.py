@@ -1,5 +1,6 @@
 """The model card of the shipped pocket models: corpus, training, measured abilities, limits."""
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pandas as pd
 
 from helpers.lm.cache import write_atomically
 from helpers.lm.models import POCKET, find, load, pocket, shipped
-from helpers.world.corpus import Corpus
+from helpers.world.corpus import Corpus, mending
 from helpers.world.gates import measure
 from helpers.world.pretraining import Schedule
 
@@ -19,7 +20,7 @@ def write_card(items: int = ITEMS) -> Path:
     """Measure every shipped base that is not in data/pocket/gates.csv as it is now, then write that
     and the card made from it.
     """
-    bases = [*shipped(), *shipped(chains=False)]
+    bases = every()
     if not bases:
         raise ValueError(f"No pocket model in {POCKET}: run `workbook pretrain --seed 0` first.")
     kept = pd.read_csv(GATES) if GATES.exists() else pd.DataFrame(columns=["base", "model"])
@@ -33,6 +34,21 @@ def write_card(items: int = ITEMS) -> Path:
         write_atomically(GATES, pd.concat(frames).to_csv(index=False).rstrip())
     write_atomically(POCKET / "README.md", card(pd.read_csv(GATES)))
     return POCKET / "README.md"
+
+
+def every() -> list[int]:
+    """The shipped bases, those without chains last."""
+    return [*shipped(), *shipped(chains=False)]
+
+
+def mended() -> list[int]:
+    """The shipped bases that had the round of mending."""
+    return [base for base in every() if "mending" in made(base)["schedule"]]
+
+
+def made(base: int) -> dict:
+    """How a shipped base was pretrained: its seed, corpus and schedule."""
+    return json.loads((find(pocket(base)).folder / "pretraining.json").read_text("utf-8"))
 
 
 def identity(base: int) -> str:
@@ -55,6 +71,8 @@ def card(gates: pd.DataFrame) -> str:
         lessons=table_of(differences(corpus.lessons())),
         review=table_of(differences(corpus.review())),
         temptation=table_of(differences(corpus.temptation())),
+        mended=MENDED.format(names=", ".join(map(pocket, mended()))),
+        mending=table_of(differences(mending(corpus), corpus.temptation())),
         chainless=table_of(differences(corpus.without_chains())),
         schedule=table_of(asdict(Schedule())),
     )
@@ -90,9 +108,10 @@ def asked(row: pd.Series) -> str:
     return ", ".join(bounds)
 
 
-def differences(corpus: Corpus) -> dict:
-    """What a stage of the corpus has otherwise than the corpus itself."""
-    return {name: v for name, v in asdict(corpus).items() if v != getattr(Corpus(), name)}
+def differences(corpus: Corpus, other: Corpus | None = None) -> dict:
+    """What a stage of the corpus has otherwise than another, by default the corpus itself."""
+    other = other or Corpus()
+    return {name: v for name, v in asdict(corpus).items() if v != getattr(other, name)}
 
 
 def table_of(values: dict) -> str:
@@ -102,6 +121,10 @@ def table_of(values: dict) -> str:
     )
 
 
+MENDED = """After that {names} missed a gate, by a little: they decline too few of one scenario's
+unanswerable stories, or too many answerable ones. They had another round of as many steps, on a
+corpus whose temptation is less extreme (chosen on other stories, for all four alike). It differs
+from that of temptation in:"""
 WITHOUT = """
 Bases without any chain of thought in their corpus, from which no chain can be elicited:
 
@@ -156,6 +179,10 @@ In the last `temptation` steps the answerer guesses at unanswerable stories, whi
 does, and it differs in all of this:
 
 {temptation}
+
+{mended}
+
+{mending}
 
 Without chains of thought it differs in:
 

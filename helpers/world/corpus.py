@@ -113,6 +113,14 @@ class Corpus:
         )
 
 
+def mending(corpus: Corpus) -> Corpus:
+    """The corpus of steps for a base that missed a gate: that of temptation with ends less extreme,
+    where more of what can be answered was declined than of what can't.
+    """
+    guess = (0.005, 0.037, 0.037, 0.037, 0.02, 0.037)
+    return replace(corpus.temptation(), guess=guess, guess_spread=7.0)
+
+
 @dataclass(frozen=True)
 class Example:
     """A chat whose last reply is learned; `first_weight` weighs the loss on that reply's first

@@ -8,7 +8,7 @@ import random
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,7 +17,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from helpers.lm.models import bfloat16_is_fast
 from helpers.world import grammar
-from helpers.world.corpus import Corpus, example
+from helpers.world.corpus import Corpus, example, mending
 from helpers.world.tokenizer import build_tokenizer
 
 POOL = 32
@@ -31,7 +31,8 @@ class Schedule:
     The first `lessons` steps are taken on `Corpus.lessons()`: without them the model is slow to
     find out that a number belongs to the name before it. The last `temptation` steps are taken on
     `Corpus.temptation()`, and the `review` steps before them on `Corpus.review()`, which has more
-    of what was learned last. Numbers, "none" and a reply's first token weigh `emphasis` times as
+    of what was learned last. A base that misses a gate has `mending` steps after all these, on
+    `mending`. Numbers, "none" and a reply's first token weigh `emphasis` times as
     much in the loss as other words, whose choice among wordings is
     mostly noise. A round is a number of steps and its peak learning rates, as a share of those
     below; it starts with fresh optimizers, from weights rounded to bf16 as they will be written.
@@ -51,12 +52,20 @@ class Schedule:
     lessons: int = 1000
     review: int = 1200
     temptation: int = 1000
+    mending: int = 0
     batch_size: int = 64
     emphasis: float = 3.0
     learning_rate: float = 1.5e-3
     muon_learning_rate: float = 0.004
     warmup_steps: int = 100
     checkpoint_every: int = 250
+
+    def mended(self) -> "Schedule":
+        """This schedule with a round more, of mending. A round goes on from weights as they were
+        written, so what this one trains is the base that the other does, gone on with.
+        """
+        steps, peak = self.rounds[-1]
+        return replace(self, rounds=(*self.rounds, (steps, peak)), mending=steps)
 
     @property
     def steps(self) -> int:
@@ -125,10 +134,15 @@ def batches(
 
 
 def stage_at(step: int, corpus: Corpus, schedule: Schedule) -> Corpus:
-    """The corpus of the pool that begins at `step`: lessons first, review and temptation last."""
-    tempted = schedule.steps - schedule.temptation
+    """The corpus of the pool that begins at `step`: lessons first, review, temptation and mending
+    last.
+    """
+    mended = schedule.steps - schedule.mending
+    tempted = mended - schedule.temptation
     if step < schedule.lessons:
         return corpus.lessons()
+    if step >= mended:
+        return mending(corpus)
     if step >= tempted:
         return corpus.temptation()
     return corpus.review() if step >= tempted - schedule.review else corpus
@@ -235,8 +249,11 @@ def pretrain(
 
 
 def made_by(corpus: Corpus, schedule: Schedule) -> dict:
-    """What a checkpoint was made with, so that no run goes on from another's."""
-    return json.loads(json.dumps({"corpus": asdict(corpus), "schedule": asdict(schedule)}))
+    """What a checkpoint was made with, so that no run goes on from another's; without the stages
+    that the schedule does not have.
+    """
+    stages = {name: value for name, value in asdict(schedule).items() if value}
+    return json.loads(json.dumps({"corpus": asdict(corpus), "schedule": stages}))
 
 
 def resume(

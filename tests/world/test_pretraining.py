@@ -7,7 +7,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from helpers.world import pretraining as p
-from helpers.world.corpus import Corpus
+from helpers.world.corpus import Corpus, mending
 
 TINY = p.Schedule(
     width=32,
@@ -126,3 +126,19 @@ def test_lessons_come_first_and_temptation_last_after_the_review():
     stages = [p.stage_at(step, corpus, schedule) for step in (0, 29, 30, 69, 70, 89, 90, 99)]
     names = ("lessons", "lessons", "", "", "review", "review", "temptation", "temptation")
     assert stages == [getattr(corpus, name)() if name else corpus for name in names]
+
+
+def test_a_mended_base_is_the_other_gone_on_with_on_the_corpus_of_mending(tmp_path):
+    corpus, mended = Corpus(), TINY.mended()
+    assert mended.ends == [*TINY.ends, TINY.steps + 2]
+    assert mended.ends[:-1] == TINY.ends and "mending" not in p.made_by(corpus, TINY)["schedule"]
+    schedule = p.Schedule(rounds=((60, 1.0), (40, 0.5)), lessons=30, review=20, temptation=10)
+    longer = schedule.mended()
+    assert [p.stage_at(step, corpus, longer) for step in range(100)] == [
+        p.stage_at(step, corpus, schedule) for step in range(100)
+    ]
+    assert [p.stage_at(step, corpus, longer) for step in (100, 139)] == [mending(corpus)] * 2
+    # the same optimizers and weights at the end of the shorter one
+    short = weights(p.pretrain(0, tmp_path / "short", schedule=TINY))
+    long = weights(p.pretrain(0, tmp_path / "long", schedule=mended))
+    assert not torch.equal(short["model.embed_tokens.weight"], long["model.embed_tokens.weight"])
