@@ -117,7 +117,7 @@ def mending(corpus: Corpus) -> Corpus:
     """The corpus of steps for a base that missed a gate: that of temptation with ends less extreme,
     where more of what can be answered was declined than of what can't.
     """
-    guess = (0.005, 0.037, 0.037, 0.037, 0.02, 0.037)
+    guess = (0.005, 0.037, 0.037, 0.037, 0.01, 0.037)
     return replace(corpus.temptation(), guess=guess, guess_spread=7.0)
 
 

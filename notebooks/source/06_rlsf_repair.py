@@ -71,7 +71,10 @@ Markdown(claim.as_published())
 # %% [markdown]
 # Look at who was repaired. The three trained models below share one base, the last row: the
 # RLSF ones never were the RLHF one. So "repair" is a word for a difference between siblings.
-# Here we damage first and repair the damaged model. (~ marks what we read second-hand.)
+# Here we damage first and repair the damaged model. (~ marks what we read second-hand. RLHF is
+# reinforcement learning from human feedback: people say which of two replies is better, a reward
+# model learns to say it for them, and the model is trained for that reward. PPO is the usual
+# training; DPO does without a reward model. RLSF puts the model's own confidence in their place.)
 
 # %%
 figures = pd.DataFrame(claim.rows())
