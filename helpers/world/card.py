@@ -121,10 +121,9 @@ def table_of(values: dict) -> str:
     )
 
 
-MENDED = """After that {names} missed a gate, by a little: they decline too few of one scenario's
-unanswerable stories, or too many answerable ones. They had another round of as many steps, on a
-corpus whose temptation is less extreme (chosen on other stories, for all four alike). It differs
-from that of temptation in:"""
+MENDED = """After that {names} missed a gate, by a little: too many declines of answerable stories, or
+too few of one scenario's unanswerable ones. They had another round of as many steps, alike, on a
+corpus whose temptation is less extreme. It differs from that of temptation in:"""
 WITHOUT = """
 Bases without any chain of thought in their corpus, from which no chain can be elicited:
 
