@@ -71,7 +71,7 @@ def card(gates: pd.DataFrame) -> str:
         lessons=table_of(differences(corpus.lessons())),
         review=table_of(differences(corpus.review())),
         temptation=table_of(differences(corpus.temptation())),
-        mended=MENDED.format(names=", ".join(map(pocket, mended()))),
+        mended=MENDED.format(names=" and ".join(map(pocket, mended()))),
         mending=table_of(differences(mending(corpus), corpus.temptation())),
         chainless=table_of(differences(corpus.without_chains())),
         schedule=table_of(asdict(Schedule())),
@@ -121,9 +121,10 @@ def table_of(values: dict) -> str:
     )
 
 
-MENDED = """After that {names} missed a gate, by a little: too many declines of answerable stories, or
-too few of one scenario's unanswerable ones. They had another round of as many steps, alike, on a
-corpus whose temptation is less extreme. It differs from that of temptation in:"""
+MENDED = """After that {names} missed a gate, by a little: too many declines of
+answerable stories, or too few of one scenario's unanswerable ones. They had another round of as
+many steps, alike, on a corpus whose temptation is less extreme. It differs from that of temptation
+in:"""
 WITHOUT = """
 Bases without any chain of thought in their corpus, from which no chain can be elicited:
 
