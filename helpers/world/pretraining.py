@@ -31,11 +31,11 @@ class Schedule:
     The first `lessons` steps are taken on `Corpus.lessons()`: without them the model is slow to
     find out that a number belongs to the name before it. The last `temptation` steps are taken on
     `Corpus.temptation()`, and the `review` steps before them on `Corpus.review()`, which has more
-    of what was learned last. A base that misses a gate has `mending` steps after all these, on
-    `mending`. Numbers, "none" and a reply's first token weigh `emphasis` times as
-    much in the loss as other words, whose choice among wordings is
-    mostly noise. A round is a number of steps and its peak learning rates, as a share of those
-    below; it starts with fresh optimizers, from weights rounded to bf16 as they will be written.
+    of what was learned last. A base that misses a gate has `mending` steps after all these, on the
+    corpus of mending. Numbers, "none" and a reply's first token weigh `emphasis` times as much in
+    the loss as other words, whose choice among wordings is mostly noise. A round is a number of
+    steps and its peak learning rates, as a share of those below; it starts with fresh optimizers,
+    from weights rounded to bf16 as they will be written.
     """
 
     width: int = 192
