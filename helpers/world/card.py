@@ -137,10 +137,11 @@ has how many apples after some events, with or without an answer. Another random
 stories, make another base. They are instruments for this workbook and know nothing else. Licence:
 Apache-2.0, weights included; no text or weights of others went into them.
 
-Made by `workbook pretrain --seed S` (those without chains of thought: `--without-chains`);
-measured, and this card written, by `workbook card`. Interface: that of any `transformers` model,
-with a word-level tokenizer and a chat template (`helpers.lm.models.load("pocket-2.0")`). The first
-figure of a name is the edition of the world, the second the seed.
+Made by `workbook pretrain --seed S` (those without chains of thought: `--without-chains`; those
+mended: `--mend`); measured, and this card written, by `workbook card`. Interface: that of any
+`transformers` model, with a word-level tokenizer and a chat template
+(`helpers.lm.models.load("pocket-2.0")`). The first figure of a name is the edition of the world,
+the second the seed.
 
 ## Measured abilities
 
