@@ -143,9 +143,9 @@ class Recipe:
 # Rate of DPO by the loss on pairs of development questions (base 0, 20 steps) that costs no
 # accuracy on stories of 1 to 3 steps: 3e-4 .60 (accuracy -.06), 2e-4 .64 (-.01), 1e-4 .67 (.00).
 # Dose of RL on right answers, by accuracy on 40 development stories of 3, 4 and 5 steps after 150,
-# 200 and 250 steps: base 0 .73 .58 .45, .95 .90 .80, .98 .93 .93; base 3 .75 .60 .63,
-# .98 .98 .98, 1.00 .98 .95. Chains take over between 120 and 200 steps, and when differs between
-# machines: the shipped arms, of 150 steps, are past it, and 250 are safe anywhere.
+# 200 and 250 steps: base 0 .73 .58 .45, .95 .90 .80, .98 .93 .93; base 3, before it was mended,
+# .75 .60 .63, .98 .98 .98, 1.00 .98 .95. Chains take over between 120 and 200 steps, and when
+# differs between machines: the shipped arms, of 150 steps, are past it, and 250 are safe anywhere.
 # Finding 6 on development stories (seed 999, base 0 where no other is named; accuracy / calibration
 # error, before .735 / .093). Damage by 140 steps .68 / .28, 160 .735 / .241 (base 1 .718 / .073 to
 # .788 / .183), 200 on base 1 .853 / .133: 160 keeps accuracy. What did not damage: SFT on own

@@ -62,7 +62,8 @@ def card(gates: pd.DataFrame) -> str:
     names = "; ".join(
         f"{row.gate} ({pocket(row.base)}: {row.estimate:.3f})" for row in unmet.itertuples()
     )
-    corpus, bare = Corpus(), shipped(chains=False)
+    corpus, bare, again = Corpus(), shipped(chains=False), mended()
+    milder = table_of(differences(mending(corpus), corpus.temptation()))
     return CARD.format(
         measured=table_of_gates(gates, shipped()),
         without=WITHOUT.format(table=table_of_gates(gates, bare)) if bare else "",
@@ -71,8 +72,7 @@ def card(gates: pd.DataFrame) -> str:
         lessons=table_of(differences(corpus.lessons())),
         review=table_of(differences(corpus.review())),
         temptation=table_of(differences(corpus.temptation())),
-        mended=MENDED.format(names=" and ".join(map(pocket, mended()))),
-        mending=table_of(differences(mending(corpus), corpus.temptation())),
+        mended=MENDED.format(names=" and ".join(map(pocket, again)), table=milder) if again else "",
         chainless=table_of(differences(corpus.without_chains())),
         schedule=table_of(asdict(Schedule())),
     )
@@ -121,10 +121,13 @@ def table_of(values: dict) -> str:
     )
 
 
-MENDED = """After that {names} missed a gate, by a little: too many declines of
-answerable stories, or too few of one scenario's unanswerable ones. They had another round of as
-many steps, alike, on a corpus whose temptation is less extreme. It differs from that of temptation
-in:"""
+MENDED = """
+After that {names} missed a gate, by a little: too many declines of answerable stories, or too few
+of one scenario's unanswerable ones. They had another round of as many steps, alike, on a corpus
+whose temptation is less extreme. It differs from that of temptation in:
+
+{table}
+"""
 WITHOUT = """
 Bases without any chain of thought in their corpus, from which no chain can be elicited:
 
@@ -180,11 +183,7 @@ In the last `temptation` steps the answerer guesses at unanswerable stories, whi
 does, and it differs in all of this:
 
 {temptation}
-
 {mended}
-
-{mending}
-
 Without chains of thought it differs in:
 
 {chainless}
