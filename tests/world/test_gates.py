@@ -40,10 +40,10 @@ def test_gates_measured_anew_on_fewer_items_agree_with_the_card(base, written):
     assert not far.any(), pd.concat([now[far], then[far]], axis=1)
 
 
-def test_every_base_with_chains_meets_every_gate_and_the_others_all_but_one(written):
-    assert sorted(set(written.base)) == BASES and len(WITH_CHAINS) >= 6
-    unmet = written[~written.met][["base", "gate"]]
-    assert set(unmet.itertuples(index=False, name=None)) == MISSED
+def test_every_base_meets_every_gate(written):
+    assert sorted(set(written.base)) == BASES and len(WITH_CHAINS) >= 6 and len(WITHOUT) >= 2
+    unmet = written[~written.met]
+    assert unmet.empty, unmet[["base", "gate", "estimate"]]
 
 
 @pytest.mark.parametrize("base", BASES)
