@@ -55,17 +55,9 @@ finding.published_falls()
 # %% [markdown]
 # All twelve points lie left of zero. Would you believe it of other models? Here are two, each
 # trained once, with no intervals, and reasoning is not all that their training changed.
+# This is the first of seven findings; the map at the end has them all. Before it come the two
+# things that each of them needs: a model, and a rule for when to believe a number.
 #
-# ## The map
-#
-# Seven findings, one notebook each. Read the claim first, then what its source measured: the
-# two are not always the same, and the notebooks live in that gap. The column with δ says how
-# large an effect must at least be to matter to us; more on that below.
-
-# %%
-HTML(finding.the_map())
-
-# %% [markdown]
 # ## Meet the model
 #
 # The *pocket* is a language model of about two million parameters, pretrained by us on short
@@ -271,6 +263,15 @@ widgets.check(my_bases, lambda n: enough(n) and not enough(n - 1), hint)
 
 # %%
 HTML(finding.known_records())
+
+# %% [markdown]
+# ## The map
+#
+# Seven findings, one notebook each. Read the claim first, then what its source measured: the
+# two are not always the same, and the notebooks live in that gap.
+
+# %%
+HTML(finding.the_map())
 
 # %% [markdown]
 # A verdict is about *this model family at this scale*, and a finding that does not replicate
