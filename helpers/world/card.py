@@ -72,7 +72,7 @@ def card(gates: pd.DataFrame) -> str:
         lessons=table_of(differences(corpus.lessons())),
         review=table_of(differences(corpus.review())),
         temptation=table_of(differences(corpus.temptation())),
-        mended=MENDED.format(names=" and ".join(map(pocket, again)), table=milder) if again else "",
+        mended=MENDED.format(names=", ".join(map(pocket, again)), table=milder) if again else "",
         chainless=table_of(differences(corpus.without_chains())),
         schedule=table_of(asdict(Schedule())),
     )
@@ -122,9 +122,10 @@ def table_of(values: dict) -> str:
 
 
 MENDED = """
-After that {names} missed a gate, by a little: too many declines of answerable stories, or too few
-of one scenario's unanswerable ones. They had another round of as many steps, alike, on a corpus
-whose temptation is less extreme. It differs from that of temptation in:
+After that {names}
+missed a gate, by a little: too many declines of answerable stories, or too few of one scenario's
+unanswerable ones. They had another round of as many steps, alike, on a corpus whose temptation is
+less extreme. It differs from that of temptation in:
 
 {table}
 """

@@ -55,6 +55,7 @@ finding.published_falls()
 # %% [markdown]
 # All twelve points lie left of zero. Would you believe it of other models? Here are two, each
 # trained once, with no intervals, and reasoning is not all that their training changed.
+#
 # This is the first of seven findings; the map at the end has them all. Before it come the two
 # things that each of them needs: a model, and a rule for when to believe a number.
 #

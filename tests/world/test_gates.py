@@ -9,10 +9,6 @@ from helpers.world import card, gates, pretraining
 from helpers.world.corpus import Corpus
 
 FEWER = 60
-MISSED = {(base, "abstention recall, answer_unknown") for base in (8, 10)}
-"""The two bases without chains decline .53 and .55 of one scenario, where .55 are asked. Finding 5,
-which alone takes them, asks answerable stories.
-"""
 WITH_CHAINS, WITHOUT = models.shipped(), models.shipped(chains=False)
 BASES = [*WITH_CHAINS, *WITHOUT]
 
