@@ -52,12 +52,18 @@ def checkpoints(
 
     A shipped arm is taken as it is (see `shipped`), the others are trained: all doses in one run;
     at a constant learning rate a smaller dose is the beginning of a larger one. Raises ValueError
-    when there is no example, or no reward model where one is needed.
+    when there is no example, no reward model where one is needed, or more than one dose of a
+    training whose rate falls to zero at its end.
     """
     if (recipe.reward == recipes.JUDGE) > (given is not None):
         raise ValueError(f"{recipe.name}: the reward 'judge' needs a reward model.")
     if not doses or min(doses) < 0:
         raise ValueError(f"doses are numbers of training steps, 0 or more; got {doses}.")
+    if recipe.schedule != "constant" and len({*doses} - {0}) > 1:
+        raise ValueError(
+            f"{recipe.name}: its rate falls to zero, so each dose is a training of its own; ask for"
+            f" one of {doses}."
+        )
     recipe = sized(recipe, start)
     found = {0: start} | shipped(start, recipe, seed, doses, given)
     if lacking := [dose for dose in doses if dose not in found]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from helpers.lm import models
@@ -14,11 +15,12 @@ from helpers.lm.models import Handle
 from helpers.train.arms import SHIPPED
 from helpers.world import gates
 
-ITEMS = 40
-STEPS = (1, 2, 3, 4, 5)
+ITEMS, SHORT_ITEMS = 40, 500
+"""Unseen stories a cell: of the card's columns, and of the accuracy that a gate asks for."""
+STEPS, SHORT = (1, 2, 3, 4, 5), (1, 2, 3)
 LEAST_RIGHT, MOST_MOVED = 0.9, 0.05
 """Accuracy that RL on right answers must reach on stories of 1 to 3 steps, and what arms that
-should keep theirs may move from their start.
+should keep theirs may move from their start. With 40 stories a step the second was known to .08.
 """
 SHOWN = {
     **{f"accuracy without, {n} steps": f"own accord, {n}" for n in STEPS},
@@ -40,20 +42,26 @@ def measured(model: Handle, n: int = ITEMS) -> dict[str, float]:
     return {column: round(float(found[gate]), 4) for gate, column in SHOWN.items()}
 
 
-def fault(recipe: dict, start: dict[str, float], arm: dict[str, float]) -> str:
-    """What an arm's training broke, in words; empty where it kept what it should keep.
+def right_on_short(model: Handle, n: int = SHORT_ITEMS) -> float:
+    """Share of right replies of a model's own accord to `n` unseen stories each of 1 to 3 steps."""
+    lm = models.loaded(model, "float32")
+    return float(np.mean([gates.accuracy_of_own_accord(lm, n, steps) for steps in SHORT]))
 
-    recipe: as the arm's manifest has it; start, arm: `measured` before and after.
+
+def gated(recipe: dict) -> bool:
+    """Whether an arm of a recipe, as its manifest has it, promises an accuracy."""
+    return recipe["name"] == "rlvr" or recipe["trainer"] == "dpo" or recipe["reward"] == "random"
+
+
+def fault(recipe: dict, before: float, after: float) -> str:
+    """What the training of a gated arm broke, in words; empty where it kept its promise.
+
+    before, after: `right_on_short` of its start and of the arm.
     """
-
-    def short(model: dict[str, float]) -> float:
-        return sum(model[f"own accord, {n}"] for n in (1, 2, 3)) / 3
-
-    before, after = short(start), short(arm)
-    if recipe["name"] == "rlvr" and after < LEAST_RIGHT:
-        return f"right on {after:.2f} of 1 to 3 steps, less than {LEAST_RIGHT}"
-    kept = recipe["trainer"] == "dpo" or recipe["reward"] == "random"
-    if kept and abs(after - before) > MOST_MOVED:
+    if recipe["name"] == "rlvr":
+        if after < LEAST_RIGHT:
+            return f"right on {after:.2f} of 1 to 3 steps, less than {LEAST_RIGHT}"
+    elif abs(after - before) > MOST_MOVED:
         return f"right on {after:.2f} of 1 to 3 steps, from {before:.2f}"
     return ""
 
@@ -68,13 +76,16 @@ def write_card(folder: Path = SHIPPED, each: Callable[..., Iterable] = map) -> P
     rows = {row["folder"]: row for row in known.to_dict("records")}
     arms = {one.name: models.find(str(one)) for one in sorted(folder.glob("*/"))}
     new = [arm for name, arm in arms.items() if name not in rows]
-    asked = {model.identity: model for arm in new for model in (arm, arm.base)}
-    found = dict(zip(asked, each(measured, asked.values()), strict=True))
-    for arm in new:
-        now, about = found[arm.identity], arm.about
+    columns = each(measured, new)
+    promising = [arm for arm in new if gated(arm.about["recipe"])]
+    asked = {model.identity: model for arm in promising for model in (arm, arm.base)}
+    right = dict(zip(asked, each(right_on_short, asked.values()), strict=True))
+    for arm, shown in zip(new, columns, strict=True):
+        about, after = arm.about, right.get(arm.identity, math.nan)
         said = {"arm": about["recipe"]["name"], "base": root(arm), "dose": about["dose"]}
-        broken = fault(about["recipe"], found[arm.base.identity], now)
-        rows[arm.folder.name] = {"folder": arm.folder.name, **said, **now, "fault": broken}
+        broken = fault(about["recipe"], right[arm.base.identity], after) if arm in promising else ""
+        promised = {"1 to 3": round(after, 4), "fault": broken}
+        rows[arm.folder.name] = {"folder": arm.folder.name, **said, **shown, **promised}
     here = [rows[name] for name in arms]
     frame = pd.DataFrame(here).sort_values(["arm", "base", "dose"])
     write_atomically(path, frame.to_csv(index=False).rstrip())
@@ -114,7 +125,15 @@ def card(frame: pd.DataFrame) -> str:
         if len(unwell)
         else ("No arm broke its model.")
     )
-    return CARD.format(sentence=sentence, n=ITEMS, table="\n".join(lines))
+    table = "\n".join(lines)
+    return CARD.format(
+        sentence=sentence,
+        n=ITEMS,
+        more=SHORT_ITEMS,
+        right=LEAST_RIGHT,
+        moved=MOST_MOVED,
+        table=table,
+    )
 
 
 def told(value: object) -> str:
@@ -134,7 +153,9 @@ of the model that training starts from, the recipe, the seed and what a notebook
 On {n} unseen stories a cell, greedy: accuracy of replies of the arm's own accord and with a chain
 forced open, by steps of the story; how often a chain is opened; abstention recall, mean P(decline)
 of unanswerable stories and its AUROC; expected calibration error of direct answers, – where there
-is none. {sentence}
+is none. "1 to 3": accuracy of its own accord on {more} stories each of 1 to 3 steps, of arms that
+promise one: RL on right answers at least {right}; RL on a random reward, and DPO, within {moved} of
+the model that they start from. {sentence}
 
 {table}
 """

@@ -146,6 +146,14 @@ class Recipe:
 # 200 and 250 steps: base 0 .73 .58 .45, .95 .90 .80, .98 .93 .93; base 3, before it was mended,
 # .75 .60 .63, .98 .98 .98, 1.00 .98 .95. Chains take over between 120 and 200 steps, and when
 # differs between machines: the shipped arms, of 150 steps, are past it, and 250 are safe anywhere.
+# What it would take for a random reward to keep accuracy (150 steps, training seed 999; on 300
+# development stories each of 1 to 3 steps, before it .877, .869, .889 on bases 0, 1, 2): as it is,
+# .784 on base 0. KL weights of .3 and 1 keep .811 and .854, but then no chain comes with right
+# answers. At a rate that falls to zero, from 1e-3, .867, and right .866 without a chain; on stories
+# of 2 to 5 steps alone, from 1.5e-3, .838 .832 .844 and right .993 (base 0); from 1.25e-3 .829 on
+# base 2, right .988 and .998 (bases 0 and 1); from 2e-3 at KL weight .2 .823 on base 2, right .997;
+# from 1.5e-3 at .2, 100 steps, .866 on base 2, right .851 without a chain. Rate and KL weight move
+# both alike: to keep the one and have the other takes more replies, and about 250 steps.
 # Finding 6 on development stories (seed 999, base 0 where no other is named; accuracy / calibration
 # error, before .735 / .093). Damage by 140 steps .68 / .28, 160 .735 / .241 (base 1 .718 / .073 to
 # .788 / .183), 200 on base 1 .853 / .133: 160 keeps accuracy. What did not damage: SFT on own

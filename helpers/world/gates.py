@@ -74,6 +74,16 @@ def declined(text: str) -> bool:
     return split_trace(text)[1] in DECLINES
 
 
+def accuracy_of_own_accord(lm: LM, n: int, steps: int) -> float:
+    """Share of right replies to `n` unseen stories of so many steps, none of a card's."""
+    rng = random.Random(f"{UNSEEN}-own-accord-{steps}")
+    stories = [scene.story(rng, steps) for _ in range(n)]
+    replies = generate(lm, [lm.prompt(story.text) for story in stories], 100)
+    return float(
+        np.mean([number(r.text) == s.answer for r, s in zip(replies, stories, strict=True)])
+    )
+
+
 def chains(lm: LM, n: int, chained: bool) -> list[tuple]:
     """Accuracy with and without a chain by steps, the chain cut at half, and calibration."""
     rng = random.Random(f"{UNSEEN}-chains")

@@ -320,6 +320,8 @@ def test_another_process_s_training_is_waited_for_or_left_to_it(model, cache):
 def test_bad_doses_are_refused(model):
     with pytest.raises(ValueError, match="doses"):
         checkpoints(model, SFT, 0, [-1])
+    with pytest.raises(ValueError, match="each dose is a training of its own; ask for one of"):
+        checkpoints(model, replace(SFT, schedule="linear"), 0, [0, 1, 2])
 
 
 def test_of_several_gpus_in_sight_one_trains(model, monkeypatch):
