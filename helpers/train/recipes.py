@@ -162,9 +162,13 @@ class Recipe:
 # damaged model on base 0, 3.253, and base 1, 3.344 (before the damage -2.373, -4.440): at 1e-4
 # 3.252 .10, 3.351 .19 after 20 steps, 3.258 .39, 3.429 .35 after 80; at 3e-4 3.255 .29, 3.425 .38
 # after 20, 3.314 .66, 3.552 .59 after 80, when base 1 fell from .787 to .529; at 4e-4 and 5e-4 base
-# 0 fell from .750 to .581 and .412 after 20. So 3e-4. The first reference had 20 steps, which
+# 0 fell from .750 to .581 and .412 after 20. So 3e-4 at first. The reference had 20 steps, which
 # changed .19 of the replies where its gate asks .25: so 40, when .47, .38 and (base 2) .39 have
-# changed at .735, .794, .750 of .750, .787, .743.
+# changed at .735, .794, .750 of .750, .787, .743. On the reported items base 1 then fell to .310 of
+# .805. So the rate was looked at again, at nine development trainings (bases 0 to 2, seeds 997 to
+# 999, n 270), by accuracy and replies changed alone, after 40 steps: at 2e-4 accuracy fell by .174,
+# .133 and less than .02 in the others (.200 to .617 changed); at 1e-4 by .070 and .004 or less in
+# the others (.080 to .350 changed, their mean .266). So 1e-4, the gentlest that changes enough.
 # Rivals and others by the accuracy that they keep after 40 steps (bases 0 and 1): shuffled .743,
 # .787 at 1e-4, .779, .779 at 5e-5; shorter preferred .618, .772 at 1e-4, .735, .779 at 5e-5; DPO at
 # 2e-4 .750, .801; SFT on confident replies at 1e-4 .772, .801, and .424 (base 0, 20 steps) at 1e-3.
@@ -178,7 +182,7 @@ NEW_TASK = {"supposed": True}
 RL = {"trainer": "grpo", "learning_rate": 1e-3, "batch_size": 64}
 REPAIR = {
     **RL,
-    "learning_rate": 3e-4,
+    "learning_rate": 1e-4,
     "batch_size": 32,
     "abstention_share": Corpus().unanswerable,
     "max_new_tokens": 136,
@@ -271,7 +275,7 @@ RECIPES = {
         Recipe(
             "repair_shuffled",
             "GRPO against a model of preferences by lot, at a rate that keeps accuracy",
-            **REPAIR | {"learning_rate": 1e-4},
+            **REPAIR,
             reward=JUDGE,
         ),
         Recipe(
