@@ -48,20 +48,24 @@ def right_on_short(model: Handle, n: int = SHORT_ITEMS) -> float:
     return float(np.mean([gates.accuracy_of_own_accord(lm, n, steps) for steps in SHORT]))
 
 
+def keeps(recipe: dict) -> bool:
+    """Whether an arm of a recipe, as its manifest has it, should keep its start's accuracy."""
+    return recipe["trainer"] == "dpo" or recipe["reward"] == "random"
+
+
 def gated(recipe: dict) -> bool:
-    """Whether an arm of a recipe, as its manifest has it, promises an accuracy."""
-    return recipe["name"] == "rlvr" or recipe["trainer"] == "dpo" or recipe["reward"] == "random"
+    """Whether an arm of a recipe promises an accuracy: to keep it, or to reach one."""
+    return recipe["name"] == "rlvr" or keeps(recipe)
 
 
 def fault(recipe: dict, before: float, after: float) -> str:
-    """What the training of a gated arm broke, in words; empty where it kept its promise.
+    """What an arm's training broke, in words; empty where it kept its promise, or made none.
 
     before, after: `right_on_short` of its start and of the arm.
     """
-    if recipe["name"] == "rlvr":
-        if after < LEAST_RIGHT:
-            return f"right on {after:.2f} of 1 to 3 steps, less than {LEAST_RIGHT}"
-    elif abs(after - before) > MOST_MOVED:
+    if recipe["name"] == "rlvr" and after < LEAST_RIGHT:
+        return f"right on {after:.2f} of 1 to 3 steps, less than {LEAST_RIGHT}"
+    if keeps(recipe) and abs(after - before) > MOST_MOVED:
         return f"right on {after:.2f} of 1 to 3 steps, from {before:.2f}"
     return ""
 
@@ -81,10 +85,11 @@ def write_card(folder: Path = SHIPPED, each: Callable[..., Iterable] = map) -> P
     asked = {model.identity: model for arm in promising for model in (arm, arm.base)}
     right = dict(zip(asked, each(right_on_short, asked.values()), strict=True))
     for arm, shown in zip(new, columns, strict=True):
-        about, after = arm.about, right.get(arm.identity, math.nan)
+        about, promised = arm.about, {"1 to 3": math.nan, "fault": ""}
         said = {"arm": about["recipe"]["name"], "base": root(arm), "dose": about["dose"]}
-        broken = fault(about["recipe"], right[arm.base.identity], after) if arm in promising else ""
-        promised = {"1 to 3": round(after, 4), "fault": broken}
+        if gated(about["recipe"]):
+            before, after = right[arm.base.identity], right[arm.identity]
+            promised = {"1 to 3": round(after, 4), "fault": fault(about["recipe"], before, after)}
         rows[arm.folder.name] = {"folder": arm.folder.name, **said, **shown, **promised}
     here = [rows[name] for name in arms]
     frame = pd.DataFrame(here).sort_values(["arm", "base", "dose"])

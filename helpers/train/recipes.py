@@ -162,7 +162,7 @@ class Recipe:
 # damaged model on base 0, 3.253, and base 1, 3.344 (before the damage -2.373, -4.440): at 1e-4
 # 3.252 .10, 3.351 .19 after 20 steps, 3.258 .39, 3.429 .35 after 80; at 3e-4 3.255 .29, 3.425 .38
 # after 20, 3.314 .66, 3.552 .59 after 80, when base 1 fell from .787 to .529; at 4e-4 and 5e-4 base
-# 0 fell from .750 to .581 and .412 after 20. So 3e-4 at first. The reference had 20 steps, which
+# 0 fell from .750 to .581 and .412 after 20. So 3e-4. The first reference had 20 steps, which
 # changed .19 of the replies where its gate asks .25: so 40, when .47, .38 and (base 2) .39 have
 # changed at .735, .794, .750 of .750, .787, .743. On the reported items base 1 then fell to .310 of
 # .805. So the rate was looked at again, at nine development trainings (bases 0 to 2, seeds 997 to

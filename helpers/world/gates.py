@@ -74,14 +74,17 @@ def declined(text: str) -> bool:
     return split_trace(text)[1] in DECLINES
 
 
+def are_right(texts: list[str], stories: list[Story]) -> np.ndarray:
+    """Whether each reply's number is its story's answer."""
+    return np.array([number(text) == s.answer for text, s in zip(texts, stories, strict=True)])
+
+
 def accuracy_of_own_accord(lm: LM, n: int, steps: int) -> float:
     """Share of right replies to `n` unseen stories of so many steps, none of a card's."""
     rng = random.Random(f"{UNSEEN}-own-accord-{steps}")
     stories = [scene.story(rng, steps) for _ in range(n)]
     replies = generate(lm, [lm.prompt(story.text) for story in stories], 100)
-    return float(
-        np.mean([number(r.text) == s.answer for r, s in zip(replies, stories, strict=True)])
-    )
+    return float(are_right([reply.text for reply in replies], stories).mean())
 
 
 def chains(lm: LM, n: int, chained: bool) -> list[tuple]:
@@ -93,18 +96,16 @@ def chains(lm: LM, n: int, chained: bool) -> list[tuple]:
         prompts = [lm.prompt(story.text) for story in cell]
         by_force = generate(lm, [lm.prompt(story.text, OPEN) for story in cell], 100)
         written[steps] = [c.text for c in by_force]
-        right = np.array(
-            [number(text) == s.answer for text, s in zip(written[steps], cell, strict=True)]
-        )
+        forced_right = are_right(written[steps], cell)
         free = generate(lm, prompts, 100)
-        free_right = np.array([number(c.text) == s.answer for c, s in zip(free, cell, strict=True)])
+        free_right = are_right([c.text for c in free], cell)
         opened += [has_chain(c.text) for c in free]
         direct += [(p, c.text, s.answer) for p, c, s in zip(prompts, free, cell, strict=True)]
         at_least = {1: 0.0, 5: 0.90}.get(steps, 0.95) if chained else 0.0
-        rows.append(row(f"accuracy with a chain, {steps} steps", right, at_least))
+        rows.append(row(f"accuracy with a chain, {steps} steps", forced_right, at_least))
         rows.append(row(f"accuracy without, {steps} steps", free_right))
         if steps >= 4:
-            gain = right.astype(float) - free_right
+            gain = forced_right.astype(float) - free_right
             at_least = 0.30 if chained else -math.inf
             rows.append(average(f"gain of the chain, {steps} steps", gain, at_least))
     rows.append(row("opens a chain", opened, at_most=0.20))

@@ -28,6 +28,8 @@ def measures(accuracy):
         ("rlvr_random", 0.8, 0.2, "right on 0.20 of 1 to 3 steps, from 0.80"),
         ("rlvr_random", 0.8, 0.9, "from 0.80"),
         ("rlsf_dpo", 0.8, 0.7, "from 0.80"),
+        ("rlvr_wrong", 0.8, 0.0, ""),
+        ("answer_sft", 0.8, 0.5, ""),
     ],
 )
 def test_an_arm_keeps_what_it_should(recipe, before, after, said):
@@ -89,3 +91,25 @@ def test_only_arms_that_were_not_measured_are_and_each_start_once(tmp_path, monk
     assert asked == [["bad", "good"], ["bad", "start", "good"], ["later"], ["later", "start"]]
     assert health.faults(tmp_path).keys() == {"good", "bad", "later"}
     assert "1 of 3 arms broke" in page.read_text()
+
+
+def test_an_arm_shows_no_accuracy_that_it_did_not_promise_though_it_is_the_start_of_one(
+    tmp_path, monkeypatch
+):
+    def handle(name, base, recipe):
+        folder, about = tmp_path / name, {"recipe": vars(RECIPES[recipe]), "dose": 9}
+        return SimpleNamespace(identity=name, folder=folder, base=base, about=about, name=name)
+
+    damaged = handle("damaged", handle("pocket-2.0", None, "rlvr"), "damaged")
+    there = {"damaged": damaged, "repaired": handle("repaired", damaged, "rlsf_dpo")}
+    monkeypatch.setattr(models, "find", lambda path: there[Path(path).name])
+    for name in there:
+        (tmp_path / name).mkdir()
+
+    def each(function, handles):
+        one = 0.8 if function is health.right_on_short else measures(0.8)
+        return [one for _ in handles]
+
+    health.write_card(tmp_path, each)
+    kept = read(tmp_path / "health.csv").set_index("folder")["1 to 3"]
+    assert pd.isna(kept["damaged"]) and kept["repaired"] == 0.8
