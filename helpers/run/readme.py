@@ -155,7 +155,9 @@ def picture(found: list[Row]) -> Figure:
 
 
 def drawn(ax, row: Row, y: float, shade) -> None:
-    """Our effect in smallest effects of interest; an end beyond the axis is an arrow."""
+    """Our effect in smallest effects of interest, no dot where it lies beyond the axis; an end
+    beyond it is an arrow.
+    """
     effect = row.record.primary.interval.oriented(row.claim.direction or 1)
     scaled = {base: value / row.record.delta for base, value in effect.by_base.items()}
     low, high = effect.low / row.record.delta, effect.high / row.record.delta
@@ -165,8 +167,9 @@ def drawn(ax, row: Row, y: float, shade) -> None:
         for end, at, mark in ((low, REACH[0], "<"), (high, REACH[1], ">")):
             if not REACH[0] <= end <= REACH[1]:
                 ax.plot(at, y, mark, color=shade, ms=9, clip_on=False)
-    middle = min(max(effect.estimate / row.record.delta, REACH[0]), REACH[1])
-    ax.plot(middle, y, "o", color=shade, ms=11, zorder=4)
+    middle = effect.estimate / row.record.delta
+    if REACH[0] <= middle <= REACH[1]:
+        ax.plot(middle, y, "o", color=shade, ms=11, zorder=4)
     for v in scaled.values():
         kind = "<" if v < REACH[0] else ">" if v > REACH[1] else "o"
         at = min(max(v, REACH[0]), REACH[1])

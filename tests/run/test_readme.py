@@ -137,3 +137,13 @@ def test_a_base_beyond_the_axis_is_marked_at_its_end(tmp_path):
     dots = {line.get_marker(): line.get_xdata() for line in ax.lines if line.get_markersize() == 5}
     assert dots["o"] == pytest.approx([2.5])
     assert list(dots[">"]) == [readme.REACH[1]] and list(dots["<"]) == [readme.REACH[0]]
+
+
+def test_an_estimate_beyond_the_axis_is_no_dot_at_its_end(tmp_path):
+    put(tmp_path, primary=effect(-0.9, 0.05))
+    (ax,) = readme.picture(readme.rows(tmp_path)).axes
+    assert not [line for line in ax.lines if line.get_markersize() == 11]
+    put(tmp_path, primary=effect(-0.2, 0.05))
+    (ax,) = readme.picture(readme.rows(tmp_path)).axes
+    (dot,) = [line for line in ax.lines if line.get_markersize() == 11]
+    assert list(dot.get_xdata()) == pytest.approx([2.5])
