@@ -139,11 +139,9 @@ def test_a_base_beyond_the_axis_is_marked_at_its_end(tmp_path):
     assert list(dots[">"]) == [readme.REACH[1]] and list(dots["<"]) == [readme.REACH[0]]
 
 
-def test_an_estimate_beyond_the_axis_is_no_dot_at_its_end(tmp_path):
-    put(tmp_path, primary=effect(-0.9, 0.05))
+@pytest.mark.parametrize(("estimate", "dots"), [(-0.2, [2.5]), (-0.9, []), (0.9, [])])
+def test_an_estimate_beyond_the_axis_is_no_dot_at_its_end(tmp_path, estimate, dots):
+    put(tmp_path, primary=effect(estimate, 0.05))
     (ax,) = readme.picture(readme.rows(tmp_path)).axes
-    assert not [line for line in ax.lines if line.get_markersize() == 11]
-    put(tmp_path, primary=effect(-0.2, 0.05))
-    (ax,) = readme.picture(readme.rows(tmp_path)).axes
-    (dot,) = [line for line in ax.lines if line.get_markersize() == 11]
-    assert list(dot.get_xdata()) == pytest.approx([2.5])
+    drawn = [line.get_xdata()[0] for line in ax.lines if line.get_markersize() == 11]
+    assert drawn == pytest.approx(dots)
