@@ -153,7 +153,10 @@ class Recipe:
 # of 2 to 5 steps alone, from 1.5e-3, .838 .832 .844 and right .993 (base 0); from 1.25e-3 .829 on
 # base 2, right .988 and .998 (bases 0 and 1); from 2e-3 at KL weight .2 .823 on base 2, right .997;
 # from 1.5e-3 at .2, 100 steps, .866 on base 2, right .851 without a chain. Rate and KL weight move
-# both alike: to keep the one and have the other takes more replies, and about 250 steps.
+# both alike: to keep the one and have the other takes more replies, and about 250 steps. With a
+# coin that deals what right answers earn out among the replies to a prompt, so that it pays as
+# often as they do: .822 and .768 on bases 0 and 1 as it is, and on stories of 2 to 5 steps at a
+# rate that falls from 1.25e-3 .813 and .856 on bases 1 and 2: half the damage, and still too much.
 # Finding 6 on development stories (seed 999, base 0 where no other is named; accuracy / calibration
 # error, before .735 / .093). Damage by 140 steps .68 / .28, 160 .735 / .241 (base 1 .718 / .073 to
 # .788 / .183), 200 on base 1 .853 / .133: 160 keeps accuracy. What did not damage: SFT on own
