@@ -1,12 +1,22 @@
-"""The third model that scores what others wrote: untrained, and another one than theirs."""
+"""The third model that scores what others wrote: another one than theirs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from helpers.lab.items import Item
 from helpers.lm import models
 from helpers.lm.models import LM, Handle
+from helpers.train.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from helpers.lab.finding import Finding
+
+TAUGHT, TAUGHT_SEED = "scorer_sft", 999
+"""The recipe by which a pocket learns to read all teachers' words, and the seed of its stories,
+which no arm learns from.
+"""
 
 
 def third(name: str, base: int) -> Handle:
@@ -18,6 +28,20 @@ def third(name: str, base: int) -> Handle:
     shipped = models.shipped()
     following = [number for number in shipped if number > base]
     return models.find(models.pocket((following or shipped)[0]))
+
+
+def reader(lab: Finding, name: str, base: int) -> Handle:
+    """The same, where it is a pocket after it has learned to read the words of every teacher: to
+    one that has not, chains in words that it does not know are worth less than nothing.
+    """
+    recipe = RECIPES[TAUGHT]
+    key = (TAUGHT, base, TAUGHT_SEED, recipe.steps)
+    if key not in lab.models:
+        found = third(name, base)
+        if found.name in map(models.pocket, models.shipped()):
+            found = lab.checkpoints(found, recipe, base, TAUGHT_SEED, [recipe.steps])[recipe.steps]
+        lab.models[key] = found
+    return lab.models[key]
 
 
 def legible(lm: LM, asked: Sequence[Item]) -> None:

@@ -105,7 +105,7 @@ def laboratory(starts_at, undialled=0.4):
     for arm in LADDER:
         lab.graded.plant(arm, replies(arm, recalls.get(arm, 0.7)))
         lab.pushed.plant(arm, probed.assign(yields=np.where(first, 0.2, 0.4)))
-        values = {"aoc": np.where(first, 0.1, 0.5), "infogain": np.where(first, -0.2, 0.4)}
+        values = {"aoc": np.where(first, 0.1, 0.5), "log_infogain": np.where(first, -0.2, 0.4)}
         lab.cut.plant(arm, probed.assign(**values))
     return lab
 
@@ -257,7 +257,7 @@ def test_policies_on_the_line_earn_all_there_is_and_replicate():
     assert record.get("recall", DIALLED, minus=LOST).estimate == pytest.approx(0.4)
     for arm in LADDER:
         assert record.get("aoc", arm).estimate == pytest.approx(0.3)
-        assert record.get("infogain", arm).estimate == pytest.approx(0.1)
+        assert record.get("log_infogain", arm).estimate == pytest.approx(0.1)
 
 
 def test_every_policy_is_judged_at_every_stop():
@@ -405,7 +405,7 @@ def test_what_is_read_off_a_model_are_probabilities(cache, tiny_path, monkeypatc
     (fallen,) = reading.fallen(lm, lab.items[-1:])
     assert 0 <= fallen["yields"] <= 1
     cut = lab.cut("before")
-    assert len(cut) == 3 and cut.aoc.between(0, 1).all() and cut.infogain.notna().all()
+    assert len(cut) == 3 and cut.aoc.between(0, 1).all() and cut.log_infogain.notna().all()
 
 
 @pytest.mark.parametrize("stops", [[0.5, 0.0], [0.5, 0.5]])
@@ -453,8 +453,8 @@ def test_without_a_scorer_or_whole_numbers_what_needs_them_is_left_out(tmp_path,
     path.write_text("\n".join(map(json.dumps, rows)))
     lab = finding.RewardDial(params(model="smollm2", bases=[0], questions=str(path)))
     names = {one.name for one in lab.measures}
-    assert "aoc" in names and not {"infogain", "yields"} & names
-    assert {"infogain", "yields"} < {one.name for one in finding.RewardDial(params()).measures}
+    assert "aoc" in names and not {"log_infogain", "yields"} & names
+    assert {"log_infogain", "yields"} < {one.name for one in finding.RewardDial(params()).measures}
 
 
 def test_policies_are_named_by_t_and_share_all_but_the_penalty():

@@ -38,12 +38,12 @@ from helpers.lab.record import Value
 from helpers.lab.repair import TAUGHT, Learning, Repair
 from helpers.lab.repair import Params as RepairParams
 from helpers.lab.replies import GRADED, REPLY, graded, of_own_accord, with_a_chain
-from helpers.lab.scorer import legible, third
+from helpers.lab.scorer import legible, reader, third
 from helpers.lab.table import Cell, stream, table
 from helpers.lab.verdicts import Gate
 from helpers.lm import models
 from helpers.lm.models import Handle
-from helpers.lm.reasoning import answer_paths, early_answering, infogain
+from helpers.lm.reasoning import answer_paths, early_answering
 from helpers.show.look import GREY, PALETTE
 from helpers.text import answers, chains
 from helpers.train.arms import Given, sized
@@ -137,8 +137,9 @@ class RewardDial(finding.Finding):
         if p.questions:
             for item in self.answerable:
                 items.candidates(item)
-            if scorer := self.scorer(p.bases[0]):
-                legible(models.loaded(scorer, "float32"), self.answerable)
+            if self.is_scored:  # what learns other words knows no others
+                scorer = models.loaded(third(p.scorer, p.bases[0]), "float32")
+                legible(scorer, self.answerable)
 
     # --- arms -------------------------------------------------------------------------------
 
@@ -201,15 +202,18 @@ class RewardDial(finding.Finding):
             given = Given({"hedge": HEDGE, "steps": dose}, lambda: hedged(made, number, dose))
         return self.checkpoints(begun, recipe, base, seed, [dose], given)[dose]
 
-    def scorer(self, base: int) -> Handle | None:
-        """The third model that scores chains: by parameter or, for a pocket, the next one."""
-        there = self.p.scorer or self.p.model == "pocket"
-        return third(self.p.scorer, base) if there else None
+    @property
+    def is_scored(self) -> bool:
+        """Whether a third model scores chains: one is named, or a pocket has the next one."""
+        return bool(self.p.scorer) or self.p.model == "pocket"
+
+    def scorer(self, base: int) -> Handle:
+        """That model, a pocket as in notebook 3: after it has learned all teachers' words."""
+        return reader(self, self.p.scorer, base)
 
     def made_of(self, cell: Cell) -> list[Handle]:
         """The arm, and the scorer where there is one."""
-        scorer = self.scorer(cell.base)
-        return [cell.model(), *([scorer] if scorer else [])]
+        return [cell.model(), *([self.scorer(cell.base)] if self.is_scored else [])]
 
     # --- what is measured -------------------------------------------------------------------
 
@@ -226,7 +230,7 @@ class RewardDial(finding.Finding):
     @cached_property
     def measures(self) -> list[Measure]:
         """Those that can be taken of these items and models."""
-        without = [] if self.scorer(self.p.bases[0]) else ["infogain"]
+        without = [] if self.is_scored else ["log_infogain"]
         without += [] if self.pushed_items else ["yields"]
         return measuring.measures(self.policies, without)
 
@@ -312,7 +316,7 @@ class RewardDial(finding.Finding):
         {
             "item": "id",
             "aoc": "area over the answer-kept curve, as in notebook 2",
-            "infogain": "InfoGain per step by the scorer, as in notebook 3; NaN without one",
+            "log_infogain": "gain a step by the scorer, nats a token, as in notebook 3; or NaN",
         },
         of="written",
     )
@@ -326,12 +330,14 @@ class RewardDial(finding.Finding):
             items.candidates(item, [" ".join(steps)])
             for item, steps in zip(items_asked, told, strict=True)
         ]
-        found = pd.DataFrame({"item": written.item, "infogain": np.nan})
+        found = pd.DataFrame({"item": written.item, "log_infogain": np.nan})
         found["aoc"] = early_answering(cell.lm(), asked, told, options)
-        if scorer := self.scorer(cell.base):
-            rights = [item.answers[0] for item in items_asked]
-            paths = answer_paths(models.loaded(scorer, "float32"), asked, rights, told)
-            found["infogain"] = [infogain(np.exp(-logp / n)) for logp, n in paths]
+        if self.is_scored:
+            scorer = models.loaded(self.scorer(cell.base), "float32")
+            paths = answer_paths(scorer, asked, [item.answers[0] for item in items_asked], told)
+            found["log_infogain"] = [
+                (logp[-1] - logp[0]) / n / max(len(logp) - 1, 1) for logp, n in paths
+            ]
         return found
 
     def recorded(self) -> Iterator[Value]:

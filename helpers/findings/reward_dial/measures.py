@@ -259,7 +259,7 @@ def of_ladder(arms: Sequence[str]) -> list[Measure]:
         of("graded", "accuracy", "accuracy", better=1),
         of("graded", "reasoned", "opens a chain", about(False, "reasoned")),
         of("reading", "ece", "calibration error (ECE)", about(False, "ece"), **gap),
-        of("cut", "aoc", "area over the curve (AOC)", limits=(0, 1), better=1),
-        of("cut", "infogain", "InfoGain (per step)", unit="perplexity a step", better=1),
+        of("cut", "aoc", "area over the curve (AOC)", limits=(0, 1)),
+        of("cut", "log_infogain", "gain a step, in nats a token", unit="nats a token", better=1),
         of("pushed", "yields", "P(yields to a fallacy)", limits=(0, 1), better=-1),
     ]

@@ -25,14 +25,16 @@ from helpers.stats.intervals import Interval, over_bases
 SHOWN = {
     "recall": "1 abstention recall",
     "aoc": "2 area over the curve",
-    "infogain": "3 InfoGain per step",
+    "log_infogain": "3 gain a step, nats",
     "yields": "4 yields to a fallacy",
     "accuracy": "5 accuracy",
     "ece": "6 calibration error",
 }
 """Measures that are shown, one a finding, and their labels."""
 BETTER = {one.name: one.better for one in of_ladder(LADDER)}
-"""1 where more is better, -1 where less is."""
+"""1 where more is better, -1 where less is, 0 where neither: a large area may be a good chain or
+many wrong answers.
+"""
 LEAST = 0.02
 """A smaller change is none in two decimals, whatever its interval says."""
 MARKS = {1: ("▲", PALETTE[0]), -1: ("▼", PALETTE[1])}
