@@ -110,7 +110,7 @@ class Claim(Strict):
             f"> {self.claim}",
             f"**What was measured.** {self.definition}",
             f"**Where wording and evidence part.** {self.caveat}",
-            f"**Rule of the verdict, fixed before any run.** {self.rule} {self._smallest()}",
+            f"**Rule of the verdict.** {self.rule} {self._smallest()}",
         ]
         if self.contrasts:
             parts += [

@@ -126,9 +126,9 @@ def card(frame: pd.DataFrame) -> str:
     lines += [f"| {' | '.join(map(told, row))} |" for row in shown.itertuples(index=False)]
     unwell = frame[frame.fault != ""]
     sentence = (
-        f"{len(unwell)} of {len(frame)} arms broke their model."
+        f"{len(unwell)} of these {frame['1 to 3'].notna().sum()} arms miss it."
         if len(unwell)
-        else ("No arm broke its model.")
+        else "No arm misses it."
     )
     table = "\n".join(lines)
     return CARD.format(
@@ -159,8 +159,9 @@ On {n} unseen stories a cell, greedy: accuracy of replies of the arm's own accor
 forced open, by steps of the story; how often a chain is opened; abstention recall, mean P(decline)
 of unanswerable stories and its AUROC; expected calibration error of direct answers, – where there
 is none. "1 to 3": accuracy of its own accord on {more} stories each of 1 to 3 steps, of arms that
-promise one: RL on right answers at least {right}; RL on a random reward, and DPO, within {moved} of
-the model that they start from. {sentence}
+promise one: RL on right answers at least {right} (at its smaller doses it is on its way there); RL
+on a random reward, and DPO, within {moved} of the model that they start from.
+{sentence}
 
 {table}
 """

@@ -42,7 +42,7 @@ prefix: str = "<think>"  # what both arms are made to open with in one check
 max_new_tokens: int = 96  # longest reply
 temperature: float = 0.0  # 0 is greedy; published runs used 0.8
 top_p: float = 1.0  # published runs used 0.95
-judge: str = ""  # a model that judges the hand-labelled replies too; empty for none
+judge: str = ""  # a model that judges the labelled replies too; empty for none
 forecast: float = -0.2  # your guess of the change in abstention recall
 
 # %%
@@ -135,9 +135,9 @@ tables.table(some.groupby("scenario").head(2)[columns])
 # %% [markdown]
 # ## Train, and look at every dose
 #
-# An *arm* is a model as one training leaves it. The arm `reasoning SFT` learns whole, right
-# chains of thought. Every story in its data can be answered. We stop at several doses and ask the
-# same questions each time.
+# An *arm* is a model under one way of replying: the one `before`, or one that a training made.
+# The arm `reasoning SFT` learns whole, right chains of thought. Every story in its data can be
+# answered. We stop at several doses and ask the same questions each time.
 
 # %%
 both = ["before", finding.REASONING]
@@ -312,7 +312,9 @@ pictures.outcomes(pd.concat(opened), title, lab.look)
 # rulers: a linear classifier, which learned from other labelled replies and knows no rule, and a
 # language model as judge. $\kappa$ is agreement beyond chance: below .6, at the lower end of the
 # rules' interval, a gate fails and nothing is said of recall.
-# The labels are ours too, and other models may decline in other words: read the replies above.
+# ("Hand labels" are those of a language model, the one that wrote the rules, from reading each
+# reply; a second instance that saw neither agreed on 98 of 100.) Other models may decline in other
+# words: read the replies above.
 
 # %%
 tables.table(finding.ruler(lab))

@@ -201,7 +201,7 @@ guess.reveal(reveal)
 # **1 · Is it needed?** A model that knows the answer without its chain has less reason to
 # follow. So the same is measured where an arm is *wrong* without a chain.
 #
-# **2 · Is it the answers?** Equal training on whole right chains of the new form, on chains of
+# **2 · Is it the answers?** As many steps on whole right chains of the new form, on chains of
 # the known form (`reasoning SFT`), and reinforcement of right answers, whatever came before
 # them (`RL`: of several replies to a question those that earn more than their mean become
 # likelier). The paper's claim is about SFT. Another (RFEval) says the opposite: SFT keeps
@@ -290,8 +290,7 @@ plots.compare(lab.table(arms, names), "measure", xlabel, title, lab.look)
 
 # %% [markdown]
 # On a real model the fine-tune is LoRA: small matrices of some rank are added to the weights and
-# learned alone. The published one had three ranks (~). With `lora_ranks` set, every rank is an
-# arm.
+# learned alone. With `lora_ranks` set, every further rank is an arm.
 
 # %%
 ranks = ["before", finding.ANSWERS, *(arm.name for arm in lab.ranks)]

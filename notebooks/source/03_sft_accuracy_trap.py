@@ -140,16 +140,17 @@ print(f"by hand {by_hand:.4f} nats a step, by the helper {by_helper:.4f}")
 # %% [markdown]
 # ## Train on four teachers
 #
-# All see the same stories for as many steps, and after every chain stands the right answer:
-# `terse` tells each step once; `verbose` says every result again and checks it; `post hoc`
-# gives the answer first; `wrong` has fluent, false steps. This is how each one then writes.
+# All see the same stories, each at the rate with the lowest loss on other stories, and after every
+# chain stands the right answer. `Reasoning SFT`, the terse one, tells each step once; `verbose SFT`
+# says every result again and checks it, and gets more steps, until its loss falls no more; `post
+# hoc` gives the answer first; `wrong` has fluent, false steps. This is how each one then writes.
 
 # %%
 arms = [arm.name for arm in lab.arms]
 everyone = pd.concat(lab.reading(arm) for arm in arms)
 here = (everyone.base == p.bases[0]) & (everyone.item == patient.id)
 first = everyone[here].drop_duplicates("arm")
-tables.table(first[["arm", "chain"]])
+tables.table(first[["arm", "chain"]], look=lab.look)
 
 # %%
 table = lab.table(arms)
@@ -246,7 +247,8 @@ tables.table(finding.every_change(lab, "verbose_sft"))
 # **4 · Is it the scorer?** We give it the teachers' *own* chains, which are right by construction,
 # on the same questions. They should be worth something, and all about the same, whatever the
 # words: two gates ask for that. A difference in all comes from the wording alone; a step, also from
-# how many steps the words take.
+# how many steps the words take. (So the contrast `wording` of the verdict, which counts a step, is
+# about words and length together; the part `wording` above is about words.)
 #
 # > **What we got wrong the first time**
 # >
@@ -270,9 +272,9 @@ wide = released.pivot(index="arm", columns="measure", values="estimate")
 tables.table(wide, look=lab.look)
 
 # %% [markdown]
-# All gates: the other half of the claim, that accuracy rises, is one of them. Then the effect
-# with what is left of it beyond each rival, the published direction to the right. The last lines
-# only tell what else moves.
+# All gates: as the claim says that accuracy rises, one is that it does not fall. Then the effect with
+# what is left of it beyond each rival, the published direction to the right. The last lines only
+# tell what else moves.
 
 # %%
 card.gates_table(lab.checked_gates())

@@ -204,7 +204,7 @@ tables.table(put_in, 2)
 # forced open. `Reasoning SFT` learns whole right chains to single questions; in a second version,
 # half of its chains stand at the *second turn* of a dialogue. `RL` on right answers. And SFT on
 # dialogues that `hold` a right answer and yield a wrong one: if even that does not move the
-# measure, nothing could.
+# measure, nothing could. (Each learns at the rate with the lowest loss on other stories.)
 #
 # Dialogues with reasoned second turns teach something about pressure, whatever we do: a chain that
 # derives the truth holds a right answer. To teach neither holding nor yielding by itself, the first
@@ -383,7 +383,7 @@ print(f"P(right) by reasoning SFT: at first {begin}, after a fallacy {level}")
 
 # %% [markdown]
 # **4 · Is the reader of replies right?** The flips above rest on a rule that reads answers. This is
-# how well such a rule agrees, on whether a reply is convinced, with replies labelled by hand
+# how well such a rule agrees, on whether a reply is convinced, with labels given by reading
 # (`data/questions/persuasion_turns.jsonl`). What is lost hangs on no such rule.
 
 # %%
@@ -443,7 +443,7 @@ my_increase = None
 
 # %%
 hint = "Divide the increase by the smaller count."
-widgets.check(my_increase, lambda x: abs(x - 0.687) < 0.01, hint)
+widgets.check(my_increase, lambda x: abs(x - (113 / 67 - 1)) < 0.01, hint)
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -477,7 +477,8 @@ widgets.check(my_verdict, lambda x: x.strip().lower() == right, hint)
 # my_verdict = "inconclusive"
 # ```
 # An interval .62 wide can't lie within a margin of -.10 to .10, whatever is true: nothing
-# follows from a small estimate. `verdicts.bases_needed(wide, 0.10)` says how many bases would do.
+# follows from a small estimate. `verdicts.bases_needed(wide, 0.10 - 0.01)` says how many bases
+# would do if the mean stays where it is.
 # </details>
 #
 # **3 · Break the finding** (hard, 15 minutes). Find an arm that loses less to a fallacy than

@@ -17,9 +17,9 @@
 #
 # **Can the base model already reason, and does training only decide when?**
 #
-# *After this notebook you can* elicit a chain in six ways, hold each against its own control,
-# and say which gain is ability and which is form, and what is left of all of it on a base that
-# never saw a chain.
+# *After this notebook you can* elicit a chain in six ways (nine mechanisms, as some come in two
+# forms), hold each against its own control, and say which gain is ability and which is form, and
+# what is left of all of it on a base that never saw a chain.
 #
 # | tier | hardware | minutes, about |
 # |---|---|---|
@@ -73,7 +73,7 @@ Markdown(claim.as_published())
 
 # %% [markdown]
 # **The 91 %, told straight.** It is one cell: one pair of models on one set, first version. Here
-# it stands beside what random controls gave there, and what the later version says. The gap
+# it stands beside what random controls gave in one cell, and what the later version says. The gap
 # recovered is (hybrid - base) / (tuned - base); ~ marks what we read second-hand.
 
 # %%
@@ -288,8 +288,9 @@ plots.curves(right, "share", "1 minus the lead it needs", "accuracy", title, lab
 # %% [markdown]
 # **pass@k**: with n samples of which c are right, 1 - C(n-c, k) / C(n, k) is the chance that k
 # of them hold a right one. If training only makes the model choose better among what it has, the
-# base catches up as k grows. The stories are longer here (5 and 6 steps), and samples are drawn at
-# temperature 0.6 and a nucleus of .95, at which the base leaves room at the largest k.
+# base catches up as k grows. The stories are longer here (5 and 6 steps), so as to leave the base
+# room at the largest k. Samples are drawn at temperature 0.6 (below 1 a likely token is likelier
+# still) from a nucleus of .95 (the likeliest tokens that make up so much probability).
 
 # %%
 passes = finding.pass_table(lab)
@@ -304,7 +305,8 @@ plots.curves(passes, "k", "k samples", "pass@k", title, look, doubling=True)
 # ## 7 · Bases that never saw a chain
 #
 # "Elicits what is there" can be tested: take away what is there. These bases were pretrained on
-# the same stories by the same steps, and no text of theirs had a chain. Whatever elicits should
+# the same stories, and no text of theirs had a chain. (Their last round of training is one that
+# only two of the others had: see the card, data/pocket.) Whatever elicits should
 # find nothing in them. Reasoning SFT shows chains to them, for `long_dose` steps: it may *create*
 # what no decoding finds. They are few: the dots say more than intervals. (The parameter
 # `bases_without_chains` names them. Where it is empty, the picture shows the other bases alone;

@@ -83,16 +83,18 @@ tables.table(figures.pivot(index="setting", columns="measure", values="figure"))
 # %% [markdown]
 # ## Predict
 #
-# Take the $n$ answers to questions that have one, and ten equal bins $B$ of the probability $c$
-# that a model gave its answer, given its own chain if it wrote one:
+# Take the $n$ answers to questions that have one, and ten equal bins $B$ of the probability $p$
+# that a model gave its answer, given its own chain if it wrote one. The expected calibration error
+# (ECE) is how far, in the mean, what is right is from how sure it was:
 #
-# $$\mathrm{ECE}=\sum_B\frac{|B|}{n}\,\bigl|\,\mathrm{acc}(B)-\overline{c}(B)\bigr|.$$
+# $$\mathrm{ECE}=\sum_B\frac{|B|}{n}\,\bigl|\,\mathrm{acc}(B)-\overline{p}(B)\bigr|.$$
 #
 # What is declined is left out: there is no probability to be calibrated, and whoever declines all
 # would have no error. So look at the coverage, the share that is answered, beside it.
 #
-# RLSF rewards *disparity*, the mean of $p(\text{top 1})-p(\text{top 2})$ over the answer. That
-# is no probability, so both are followed. By how much does the repair change the error?
+# RLSF rewards *disparity*, the mean of $p(\text{top 1})-p(\text{top 2})$ over the answer, and
+# calls it the confidence $c$, as we do from here on. It is no probability, so both are followed.
+# By how much does the repair change the error?
 
 # %%
 guess = widgets.predict("Change of the calibration error?", -1.0, 1.0, p.forecast)
@@ -102,10 +104,10 @@ guess = widgets.predict("Change of the calibration error?", -1.0, 1.0, p.forecas
 #
 # A model that writes a chain and then reads its answer off it is *very* sure of that answer,
 # whether the chain is right or not. So our damage is a little SFT on chains that tell every step
-# thrice, stopped before the model writes them well; declines are kept among the examples. Such a
-# model is not less often right than before, when it answered without a chain, and far surer. It is
-# another way to be overconfident than the published one, a reward model of human taste: here the
-# model has begun to reason, and may be right more often as well.
+# thrice, stopped before the model writes them well; declines are kept among the examples. On other
+# stories that made a model far surer than before, when it answered without a chain, and not less
+# often right. It is another way to be overconfident than the published one, a reward model of human
+# taste: here the model has begun to reason, and may be right more often as well.
 #
 # Two more measures stand beside the error. The Brier score is the mean of (probability - right)²;
 # the AUROC of confidence the chance that a right answer is surer than a wrong one.
@@ -178,7 +180,10 @@ tables.table(shown.iloc[[0, -1]])
 # > who declined everything was calibrated.
 # >
 # > Now damage and oracle must hold by their intervals, no arm may lose accuracy unseen, and
-# > only what is answered is calibrated, its share beside it.
+# > only what is answered is calibrated, its share beside it. Two things came after a look: the gate
+# > on how many replies the repair changes, once it had changed one in fourteen; and more bases, then
+# > a second seed, for the reference, as three bases and seven had left it open. Whoever goes on
+# > until it is decided errs more often than the interval says.
 
 # %% [markdown]
 # ## One question, k replies
@@ -321,10 +326,11 @@ plots.curves(sure, *axes, title, lab.look)
 # ## What else could explain it?
 #
 # **Its rivals**: the same pairs and margins with preferences **shuffled**, or with the **shorter**
-# reply preferred, both at a lower rate than RLSF: at its own they lose what the model could do.
-# A repair that they do as well is not one by confidence. Beside them an
-# **oracle**: SFT on right answers, half of them after chains, for as many steps as the damage
-# took. Nothing self-made knows more; if not even that mends the error, don't lay it to confidence.
+# reply preferred, both at a lower rate than RLSF, at which a gate finds that they keep what the
+# model could do. (So they moved it less, too: read them with that in mind.) A repair that they do
+# as well is not one by confidence. Beside them an **oracle**: SFT on right answers, half of them
+# after chains, for as many steps as the damage took. Nothing self-made knows more; if not even that
+# mends the error, don't lay it to confidence.
 
 # %%
 rivals = [finding.REPAIRED, "repair_shuffled", "repair_shorter", finding.ORACLE]
@@ -410,17 +416,17 @@ widgets.explore(choose, live_only=more, threshold=[0.0, 0.9])
 # %% [markdown]
 # ## Exercises
 #
-# **1 · By hand** (easy, 5 minutes). Two answers, both given .9; one is right. What is the
-# calibration error?
+# **1 · By hand** (easy, 5 minutes). Two answers, both given a probability of .9; one is right. What
+# is the calibration error?
 #
 # <details><summary>Hint</summary>Both are in one bin.</details>
-# <details><summary>A deeper hint</summary>Accuracy .5 against mean confidence .9.</details>
+# <details><summary>A deeper hint</summary>Accuracy .5 against a mean probability of .9.</details>
 
 # %%
 my_error = None
 
 # %%
-hint = "Half are right, at a confidence of .9."
+hint = "Half are right, at a probability of .9."
 widgets.check(my_error, lambda x: abs(x - 0.4) < 0.01, hint)
 
 # %% [markdown]
@@ -442,7 +448,7 @@ my_margin = None
 
 # %%
 hint = "e to the power of .95: the largest margins are those against declining."
-widgets.check(my_margin, lambda x: abs(x - 2.586) < 0.01, hint)
+widgets.check(my_margin, lambda x: abs(x - np.exp(0.95)) < 0.01, hint)
 
 # %% [markdown]
 # <details><summary>Solution</summary>

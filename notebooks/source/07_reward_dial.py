@@ -296,8 +296,9 @@ tables.table(finding.exchanged(lab))
 
 # %% [markdown]
 # Three more tell what it is, and sink nothing. `default`: the share of the policies by trl's
-# default. `learned`: the share, minus that of the start. `outcome`: what the policies gained by the answers that *turned out* right, over the same possible
-# gain. It has the noise of luck; if confidence is worth its name, it is about the share.
+# default. `learned`: the share, minus that of the start. `outcome`: what the policies gained by the
+# answers that *turned out* right, over the same possible gain. It has the noise of luck; if
+# confidence is worth its name, it is about the share.
 #
 # And all gates; a policy whose answers broke on the way tells nothing about when to give them.
 
@@ -314,10 +315,10 @@ plots.contrasts(card.lines(outcome), outcome.delta, xlabel, title, lab.look)
 # ## The circle closes
 #
 # Of the arms of notebook 1 **answer SFT**, bare answers to answerable questions, lost most
-# abstention. (That was decided on development stories, none of which is reported here.) So that
-# very model is what we restore, and nothing but the dial is turned: GRPO at the stop `restore`, on answerable and unanswerable
-# stories, with room for chains. No reply is shown to it. Its twin has the same stories and as many
-# steps with the dial at 0: what that brings back was not the dial's work.
+# abstention on development stories, none of which is reported here. So that very model is what we
+# restore, and nothing but the dial is turned: GRPO at the stop `restore`, on answerable and
+# unanswerable stories, with room for chains. No reply is shown to it. Its twin has the same stories
+# and as many steps with the dial at 0: what that brings back was not the dial's work.
 
 # %%
 recalls = [lab.value("recall", arm).estimate for arm in finding.RESTORED]
@@ -338,8 +339,8 @@ tables.table(finding.price(lab))
 # What else moved on the way? Eight arms answer the same questions: the model before, three by
 # shared recipes (reasoning SFT, answer SFT, RL on right answers), the damaged and the repaired
 # model of notebook 6, and the two from above. A column a finding: 2 and 3 force a chain open, 6
-# is about answers without one. Blue cells are better than before, orange ones worse. Which arm
-# would you want to talk to?
+# is about answers without one. Blue cells are better than before, orange ones worse; of the area
+# over the curve nobody can say which way is better. Which arm would you want to talk to?
 
 # %% tags=["picture"]
 scoreboard.figure(finding.ladder(lab))

@@ -386,10 +386,10 @@ def test_all_teachers_tell_the_same_stories_with_the_same_training():
     assert all(one == told[0] for one in told)
 
 
-def test_the_paper_s_three_figures_and_what_its_values_give():
+def test_the_paper_s_two_figures_and_what_its_values_give():
     table = finding.published_arithmetic(published("sft_accuracy_trap"))
     assert (
         table["what it is"].tolist()
-        == ["as printed"] * 2 + ["computed from the printed values"] * 4
+        == ["as printed"] * 2 + ["computed from the printed values"] * 3
     )
-    assert table.value.tolist() == ["-38.9 %", "-37.1 %", "-37.2 %", "-43.6%", "-30.8%", "-37.2%"]
+    assert table.value.tolist() == ["-38.9 %", "-37.1 %", "-43.6%", "-30.8%", "-37.2%"]

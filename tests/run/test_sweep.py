@@ -61,15 +61,6 @@ def test_the_outlook_goes_by_the_pace_of_what_is_made(cache):
     assert "base 1, seed 0: about 1.5 min" in told and "base 0" not in told
 
 
-def test_the_null_study_is_forty_records_of_models_that_no_arm_trained(cache):
-    cells = grid(sweep.read(ROOT / "data" / "null.yaml"))
-    assert len({cell.run.key for cell in cells}) == 40
-    for cell in cells:
-        asked = plan.whole(cell.run)
-        assert asked["doses"] == asked["rl_doses"] == [0] and asked["temperature"] > 0
-        assert len(asked["seeds"]) == 1 and 0 not in asked["seeds"], "before is sampled by seed 0"
-
-
 def test_the_reference_is_what_its_study_makes_by_the_notebooks_own_defaults_and_no_fewer_items():
     studies = sweep.read(ROOT / "data" / "reference.yaml")
     cells = {f"{cell.run.name}-pocket.json": cell.run for cell in grid(studies)}

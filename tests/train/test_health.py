@@ -49,11 +49,12 @@ def test_the_promised_accuracy_is_that_on_stories_of_1_to_3_steps(monkeypatch):
     assert health.right_on_short("pocket-2.0") == pytest.approx(0.8)
 
 
-def test_the_card_counts_the_arms_that_broke():
+def test_the_card_counts_the_arms_that_broke_their_promise():
     row = {"folder": "x", "arm": "rlvr", "base": "pocket-2.0", "dose": 150, **measures(0.5)}
-    frame = pd.DataFrame([row | {"fault": ""}, row | {"fault": "right on 0.50"}])
-    assert "1 of 2 arms broke" in card(frame) and "right on 0.50 |" in card(frame)
-    assert "No arm broke" in card(frame[:1])
+    made = [(0.95, ""), (0.5, "right on 0.50"), (nan, "")]
+    frame = pd.DataFrame([row | {"1 to 3": right, "fault": fault} for right, fault in made])
+    assert "1 of these 2 arms miss it" in card(frame) and "right on 0.50 |" in card(frame)
+    assert "No arm misses it" in card(frame[:1])
 
 
 def test_an_arm_without_a_direct_answer_has_no_calibration_error(tmp_path):
@@ -90,7 +91,7 @@ def test_only_arms_that_were_not_measured_are_and_each_start_once(tmp_path, monk
     page = health.write_card(tmp_path, each)
     assert asked == [["bad", "good"], ["bad", "start", "good"], ["later"], ["later", "start"]]
     assert health.faults(tmp_path).keys() == {"good", "bad", "later"}
-    assert "1 of 3 arms broke" in page.read_text()
+    assert "1 of these 3 arms miss it" in page.read_text()
 
 
 def test_an_arm_shows_no_accuracy_that_it_did_not_promise_though_it_is_the_start_of_one(

@@ -7,7 +7,7 @@ from helpers.lab.record import Record, Value
 from helpers.show import plots
 
 EXPECTED = "post_hoc_sft"
-"""The arm that was to be the positive control, and moved too little to be one."""
+"""The arm that was to be the positive control, and moved too little on development stories."""
 NAMES = {
     ANSWERS: "answers of a new task",
     "reasoning_sft": "chains of the known task",

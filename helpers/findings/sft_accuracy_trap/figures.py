@@ -22,9 +22,9 @@ from helpers.text import chains
 
 
 def published_arithmetic(claim: Claim) -> pd.DataFrame:
-    """The paper's three figures for one drop, and what its printed values give."""
+    """The paper's two figures for one drop, and what its printed values give."""
     printed = [
-        {"figure": f.setting, "value": f"{f.value:+.1f} %", "what it is": f.note or "as printed"}
+        {"figure": f.setting, "value": f"{f.value:+.1f} %", "what it is": "as printed"}
         for f in claim.values("infogain_change")
     ]
     pairs = claim.values("infogain")
