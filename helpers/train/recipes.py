@@ -181,8 +181,10 @@ class Recipe:
 # .118, .037 .103 at 1e-3, where it learns to decline; .772 .985, .809 .963 at 5e-4; .757 .993 at
 # 3e-4. So 5e-4.
 # SFT on right answers gets as many steps as damage: after 20 it is at .606, after 160 on bare
-# answers alone at .72 on the reported items, half of them after chains (base 1) .790 / .032 where
-# the damaged model is at .790 / .193.
+# answers alone at .72 on the reported items. With half of them after chains it lost .057 there on
+# bases 0 to 6, seeds 0 and 1, more than its gate allows; on development stories (seed 999, accuracy
+# after 80 and 160 steps, n 270) base 0 had .715, then .730 .644, at 3e-4 .637 .652, since more and
+# more replies were bare answers. All of them after chains: base 1 had .785, then .952 .948.
 NEW_TASK = {"supposed": True}
 RL = {"trainer": "grpo", "learning_rate": 1e-3, "batch_size": 64}
 REPAIR = {
@@ -313,8 +315,7 @@ RECIPES = {
         Recipe("rlsf_sft", "SFT on the replies that preferences prefer", learning_rate=1e-4),
         Recipe(
             "repair_labels",
-            "right answers, half of them after right chains, declines kept",
-            chain_share=0.5,
+            "right answers after right chains, declines kept",
             abstention_share=Corpus().unanswerable,
         ),
         Recipe(

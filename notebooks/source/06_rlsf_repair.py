@@ -328,9 +328,9 @@ plots.curves(sure, *axes, title, lab.look)
 # **Its rivals**: the same pairs and margins with preferences **shuffled**, or with the **shorter**
 # reply preferred, both at a lower rate than RLSF, at which a gate finds that they keep what the
 # model could do. (So they moved it less, too: read them with that in mind.) A repair that they do
-# as well is not one by confidence. Beside them an **oracle**: SFT on right answers, half of them
-# after chains, for as many steps as the damage took. Nothing self-made knows more; if not even that
-# mends the error, don't lay it to confidence.
+# as well is not one by confidence. Beside them an **oracle**: SFT on right answers after right
+# chains, for as many steps as the damage took. Nothing self-made knows more; if not even that mends
+# the error, don't lay it to confidence. (It may mend it by being right, not by being less sure.)
 
 # %%
 rivals = [finding.REPAIRED, "repair_shuffled", "repair_shorter", finding.ORACLE]
