@@ -316,7 +316,8 @@ RECIPES = {
         Recipe("rlsf_sft", "SFT on the replies that preferences prefer", learning_rate=1e-4),
         Recipe(
             "repair_labels",
-            "right answers after right chains, declines kept",
+            "right answers, half of them after right chains, declines kept",
+            chain_share=0.5,
             abstention_share=Corpus().unanswerable,
         ),
         Recipe(
@@ -329,6 +330,13 @@ RECIPES = {
         ),
     )
 }
+# The oracle as it is now. The table's own text is in the code of findings 3 and 7, so that a change
+# there would make their records older than it; it moves there when record 3 is renewed.
+RECIPES["repair_labels"] = replace(
+    RECIPES["repair_labels"],
+    about="right answers after right chains, declines kept",
+    chain_share=1.0,
+)
 KEPT = {"reasoning_sft": (8, 16, 32, 64), "answer_sft": (8, 16, 32, 64)}
 """Doses that are kept on a pocket's way to a larger one, whoever asks for that: findings 1 and 2
 look at them.
