@@ -175,9 +175,10 @@ tables.table(shown.iloc[[0, -1]])
 # > as its error rose by a point estimate of a few hundredths; its interval held zero: there was
 # > nothing to repair. (Training it on its own answers, or rewarding it for being sure, did not
 # > make it overconfident either: both cost accuracy first.) DPO ran at a rate that cost .38 of
-# > accuracy in 20 steps (the published one: under .01). An oracle that was told what is right
-# > repaired nothing, and we went on. And a decline counted as an answer of probability zero:
-# > who declined everything was calibrated.
+# > accuracy in 20 steps (the published one, second-hand: under .01). An oracle that was told what
+# > is right repaired nothing, and we went on; the next one forgot to reason, as half of its answers
+# > came bare, and only a gate saw it. And a decline counted as an answer of probability zero: who
+# > declined everything was calibrated.
 # >
 # > Now damage and oracle must hold by their intervals, no arm may lose accuracy unseen, and
 # > only what is answered is calibrated, its share beside it. Two things came after a look: the gate
