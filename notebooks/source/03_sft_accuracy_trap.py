@@ -272,9 +272,9 @@ wide = released.pivot(index="arm", columns="measure", values="estimate")
 tables.table(wide, look=lab.look)
 
 # %% [markdown]
-# All gates: as the claim says that accuracy rises, one is that it does not fall. Then the effect with
-# what is left of it beyond each rival, the published direction to the right. The last lines only
-# tell what else moves.
+# All gates: as the claim says that accuracy rises, one is that it does not fall. Then the effect
+# with what is left of it beyond each rival, the published direction to the right. The last lines
+# only tell what else moves.
 
 # %%
 card.gates_table(lab.checked_gates())

@@ -137,7 +137,7 @@ class RewardDial(finding.Finding):
         if p.questions:
             for item in self.answerable:
                 items.candidates(item)
-            if self.is_scored:  # what learns other words knows no others
+            if self.is_scored:  # its reader has the same words, and might have to be trained first
                 scorer = models.loaded(third(p.scorer, p.bases[0]), "float32")
                 legible(scorer, self.answerable)
 
