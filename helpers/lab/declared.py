@@ -43,6 +43,8 @@ BEFORE = Arm("before", "before", GREY, trained=False, start="")
 REASONING_SFT = Arm("reasoning_sft", "reasoning SFT", PALETTE[3])
 ANSWER_SFT = Arm("answer_sft", "answer SFT", PALETTE[0])
 RLVR = Arm("rlvr", "RL on right answers", PALETTE[1])
+POST_HOC_SFT = Arm("post_hoc_sft", "SFT, answer before the chain", PALETTE[4])
+WRONG_CHAIN_SFT = Arm("wrong_chain_sft", "SFT on false chains", PALETTE[7])
 
 
 @dataclass(frozen=True)

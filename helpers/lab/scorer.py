@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from helpers.lab.items import Item
 from helpers.lm import models
 from helpers.lm.models import LM, Handle
-from helpers.train.recipes import RECIPES
 
 if TYPE_CHECKING:
     from helpers.lab.finding import Finding
@@ -34,7 +33,7 @@ def reader(lab: Finding, name: str, base: int) -> Handle:
     """The same, where it is a pocket after it has learned to read the words of every teacher: to
     one that has not, chains in words that it does not know are worth less than nothing.
     """
-    recipe = RECIPES[TAUGHT]
+    recipe = lab.recipe(TAUGHT)
     key = (TAUGHT, base, TAUGHT_SEED, recipe.steps)
     if key not in lab.models:
         found = third(name, base)

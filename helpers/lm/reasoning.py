@@ -17,6 +17,8 @@ from helpers.text.trace import split_trace
 CUTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Shares of a chain's steps that early answering keeps."""
 FILLER = " ."
+GAINS = ("infogain", "total_gain", "log_infogain", "log_total_gain")
+"""Names of `gains`: a step and in all, in perplexity, and (log_) in nats a token."""
 PARAPHRASE = "Say the same in other words, step by step, and nothing else:\n\n{chain}"
 
 
@@ -98,6 +100,16 @@ def infogain(ppl: np.ndarray) -> float:
     ppl: [t + 1]. The sum telescopes: this is (PPL(0) - PPL(t)) / t.
     """
     return float(np.mean(-np.diff(ppl))) if len(ppl) > 1 else 0.0
+
+
+def gains(nats: np.ndarray, mark: str = "") -> dict[str, float]:
+    """`GAINS` of a path of log-probabilities of the answer, in nats a token, after 0..t steps: per
+    step and in all, in perplexity as published and in nats; `mark` is put behind their names.
+    """
+    ppl, t = np.exp(-nats), max(len(nats) - 1, 1)
+    in_all = float(nats[-1] - nats[0])
+    found = infogain(ppl), float(ppl[0] - ppl[-1]), in_all / t, in_all
+    return {f"{name}{mark}": value for name, value in zip(GAINS, found, strict=True)}
 
 
 def paraphrased_by(lm: LM, texts: list[str], max_new_tokens: int) -> list[list[str]]:

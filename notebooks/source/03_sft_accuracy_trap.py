@@ -247,7 +247,7 @@ tables.table(finding.every_change(lab, "verbose_sft"))
 # **4 · Is it the scorer?** We give it the teachers' *own* chains, which are right by construction,
 # on the same questions. They should be worth something, and all about the same, whatever the
 # words: two gates ask for that. A difference in all comes from the wording alone; a step, also from
-# how many steps the words take. (So the contrast `wording` of the verdict, which counts a step, is
+# how many steps the words take. (So the contrast `teacher` of the verdict, which counts a step, is
 # about words and length together; the part `wording` above is about words.)
 #
 # > **What we got wrong the first time**

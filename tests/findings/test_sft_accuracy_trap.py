@@ -252,7 +252,7 @@ def test_a_planted_trap_replicates():
     assert record.delta == pytest.approx(0.13 * np.log(9) / 2, rel=0.05)
     assert {one.name: one.value.low > 0 for one in record.contrasts} == {
         "length": True,
-        "wording": True,
+        "teacher": True,
     }
     claim = published("sft_accuracy_trap")
     assert set(claim.contrasts) == {one.name for one in record.contrasts}
@@ -262,9 +262,9 @@ def test_a_planted_trap_replicates():
 def test_a_fall_that_the_wording_alone_makes_is_explained_otherwise():
     fall = np.log(3) / 6 - np.log(9) / 2
     lab = laboratory(wording=fall, **TRAPPED)
-    assert lab.beyond_wording().estimate == pytest.approx(0, abs=0.1)
+    assert lab.beyond_teacher().estimate == pytest.approx(0, abs=0.1)
     verdict = lab.judge()
-    assert verdict.label == "explained otherwise" and verdict.rival == "wording"
+    assert verdict.label == "explained otherwise" and verdict.rival == "teacher"
     assert "wording and their length together, explain it" in verdict.reason
 
 
@@ -304,7 +304,7 @@ def test_a_pocket_that_scores_learns_every_teacher_s_words_and_another_model_sta
 
     monkeypatch.setattr(lab, "checkpoints", noted)
     lab.scorer(0), lab.scorer(0)
-    assert asked == [("pocket-2.1", "every", experiment.SCORER_SEED, [200])]
+    assert asked == [("pocket-2.1", "every", scorer.TAUGHT_SEED, [200])]
     other = lab.p.model_copy(update={"scorer": str(tiny_path)})
     assert finding.SftAccuracyTrap(other).scorer(0).folder == tiny_path
     texts = [e.chat[1]["content"] for e in examples(RECIPES["scorer_sft"], 0, 60)]
@@ -333,16 +333,16 @@ def test_chains_that_do_not_close_fail_their_gate():
     lab.reading.plant("wrong_chain_sft", lab.reading("wrong_chain_sft").assign(parsed=False))
     verdict = lab.judge()
     assert verdict.label == "inconclusive"
-    assert "chain closes and has steps, wrong-chain SFT" in verdict.reason
+    assert "chain closes and has steps, SFT on false chains" in verdict.reason
 
 
 def test_without_the_teachers_own_chains_the_wording_stays_open():
     lab = laboratory(**TRAPPED)
     lab.p = lab.p.model_copy(update={"questions": "own.jsonl"})
-    assert isnan(lab.beyond_wording().estimate)
+    assert isnan(lab.beyond_teacher().estimate)
     assert not any(table == "wording" for table, *_ in lab.needed())
     record = lab.record(-0.2, 1.0)
-    assert record.label == "inconclusive" and "wording" in record.verdict.reason
+    assert record.label == "inconclusive" and "teacher" in record.verdict.reason
     assert finding.wording_table(lab).kind.tolist() == ["arm"] * 3
     assert "<svg" in card.card(record)
     plots.contrasts(card.lines(record), record.delta, "fall", "An open one", lab.look)

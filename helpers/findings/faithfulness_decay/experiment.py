@@ -19,7 +19,18 @@ from helpers.findings.faithfulness_decay.reading import (
     probabilities,
 )
 from helpers.lab import finding, items, questions
-from helpers.lab.declared import BEFORE, REASONING_SFT, RLVR, Arm, AtLeast, Change, Items, Measure
+from helpers.lab.declared import (
+    BEFORE,
+    POST_HOC_SFT,
+    REASONING_SFT,
+    RLVR,
+    WRONG_CHAIN_SFT,
+    Arm,
+    AtLeast,
+    Change,
+    Items,
+    Measure,
+)
 from helpers.lab.finding import EVALUATION_SEED
 from helpers.lab.items import Item
 from helpers.lab.record import Value
@@ -126,8 +137,8 @@ class FaithfulnessDecay(finding.Finding):
         Arm(TAUGHT_CHAINS, "chain SFT, new task", PALETTE[2]),
         REASONING_SFT,
         RLVR,
-        Arm("post_hoc_sft", "SFT, answer before the chain", PALETTE[4]),
-        Arm(CONTROL, "SFT on false chains", PALETTE[7]),
+        POST_HOC_SFT,
+        WRONG_CHAIN_SFT,
     ]
     measures = MEASURES
     primary = Change("follows", "before", ANSWERS)

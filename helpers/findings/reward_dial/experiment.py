@@ -43,7 +43,7 @@ from helpers.lab.table import Cell, stream, table
 from helpers.lab.verdicts import Gate
 from helpers.lm import models
 from helpers.lm.models import Handle
-from helpers.lm.reasoning import answer_paths, early_answering
+from helpers.lm.reasoning import answer_paths, early_answering, gains
 from helpers.show.look import GREY, PALETTE
 from helpers.text import answers, chains
 from helpers.train.arms import Given, sized
@@ -335,9 +335,7 @@ class RewardDial(finding.Finding):
         if self.is_scored:
             scorer = models.loaded(self.scorer(cell.base), "float32")
             paths = answer_paths(scorer, asked, [item.answers[0] for item in items_asked], told)
-            found["log_infogain"] = [
-                (logp[-1] - logp[0]) / n / max(len(logp) - 1, 1) for logp, n in paths
-            ]
+            found["log_infogain"] = [gains(logp / n)["log_infogain"] for logp, n in paths]
         return found
 
     def recorded(self) -> Iterator[Value]:

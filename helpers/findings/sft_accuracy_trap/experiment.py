@@ -13,7 +13,6 @@ from pydantic import Field, model_validator
 
 from helpers.findings.sft_accuracy_trap.measures import (
     EQUAL_STEPS,
-    GAINS,
     NO_LEAK,
     PARTS,
     PER_STEP,
@@ -27,7 +26,9 @@ from helpers.lab import finding, items, questions
 from helpers.lab.declared import (
     BEFORE,
     LEAST_SHOWN,
+    POST_HOC_SFT,
     REASONING_SFT,
+    WRONG_CHAIN_SFT,
     Arm,
     AtLeast,
     Change,
@@ -39,12 +40,12 @@ from helpers.lab.declared import (
 from helpers.lab.finding import EVALUATION_SEED
 from helpers.lab.record import Value
 from helpers.lab.replies import GRADED, REPLY, graded, of_own_accord, with_a_chain
-from helpers.lab.scorer import legible, third
+from helpers.lab.scorer import legible, reader
 from helpers.lab.table import Cell, table
 from helpers.lab.verdicts import Gate
 from helpers.lm import models
 from helpers.lm.models import Handle
-from helpers.lm.reasoning import answer_paths
+from helpers.lm.reasoning import GAINS, answer_paths
 from helpers.show.look import PALETTE
 from helpers.stats import intervals
 from helpers.stats.intervals import Interval
@@ -55,10 +56,6 @@ from helpers.world.teachers import taught
 
 LEAST_ACCURACY, LEAST_PARSED, MOST_LOST, MOST_APART = 0.3, 0.95, 0.05, 0.1
 """Gates, fixed in advance; the last in nats a token."""
-SCORER, SCORER_SEED = "scorer_sft", 999
-"""The recipe by which a pocket learns to read all teachers' words, and the seed of its stories,
-which no arm learns from.
-"""
 RIGHT = {"terse": ("terse", 0.0), "verbose": ("terse", 1.0), "post_hoc": ("post_hoc", 0.0)}
 """Teachers whose steps are right, each as teacher and verbosity of `teachers.taught`."""
 TOLD_BY = {0.0: "reasoning_sft", 1.0: "verbose_sft"}
@@ -150,8 +147,8 @@ class SftAccuracyTrap(finding.Finding):
         BEFORE,
         REASONING_SFT,
         Arm("verbose_sft", "verbose SFT", PALETTE[1]),
-        Arm("post_hoc_sft", "post-hoc SFT", PALETTE[0]),
-        Arm("wrong_chain_sft", "wrong-chain SFT", PALETTE[4]),
+        POST_HOC_SFT,
+        WRONG_CHAIN_SFT,
     ]
     measures = [
         share("accuracy", "accuracy of free replies", "graded", better=1),
@@ -168,7 +165,9 @@ class SftAccuracyTrap(finding.Finding):
         "length": Custom(
             f"log_infogain{EQUAL_STEPS}", "verbose_sft", lambda lab: lab.equal_steps("log_infogain")
         ),
-        "wording": Custom("log_infogain_beyond", "verbose_sft", lambda lab: lab.beyond_wording()),
+        "teacher": Custom(
+            "log_infogain_beyond_teacher", "verbose_sft", lambda lab: lab.beyond_teacher()
+        ),
     }
     attribution = {
         "terse": Change("log_infogain", "before", "reasoning_sft"),
@@ -216,18 +215,8 @@ class SftAccuracyTrap(finding.Finding):
         return replace(RECIPES["verbose_sft"], verbosity=verbosity)
 
     def scorer(self, base: int) -> Handle:
-        """The third model that scores the chains of a base; a pocket, after it has learned to read
-        the words of every teacher.
-        """
-        recipe = RECIPES[SCORER]
-        key = (SCORER, base, SCORER_SEED, recipe.steps)
-        if key not in self.models:
-            found = third(self.p.scorer, base)
-            if found.name in map(models.pocket, models.shipped()):
-                steps = recipe.steps
-                found = self.checkpoints(found, recipe, base, SCORER_SEED, [steps])[steps]
-            self.models[key] = found
-        return self.models[key]
+        """The third model that scores the chains of a base."""
+        return reader(self, self.p.scorer, base)
 
     def made_of(self, cell: Cell) -> list[Handle]:
         """The arm's model and the scorer."""
@@ -354,7 +343,7 @@ class SftAccuracyTrap(finding.Finding):
         pair = at_equal_steps(self.reading("before"), self.reading(arm))
         return intervals.difference(*pair, f"{gain}{EQUAL_STEPS}")
 
-    def beyond_wording(self) -> Interval:
+    def beyond_teacher(self) -> Interval:
         """Change of the gain a step after verbose SFT, beyond the difference that the teachers' own
         chains make to the scorer on the same questions; NaN for questions of a file, which have
         none.

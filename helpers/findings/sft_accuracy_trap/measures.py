@@ -10,12 +10,11 @@ import pandas as pd
 
 from helpers.lab.items import Item
 from helpers.lm.models import LM
-from helpers.lm.reasoning import infogain
+from helpers.lm.reasoning import gains
 from helpers.lm.scoring import token_logprobs
 from helpers.text import answers, chains
 from helpers.text.chains import OPEN
 
-GAINS = ("infogain", "total_gain", "log_infogain", "log_total_gain")
 PER_STEP = {"infogain": "total_gain", "log_infogain": "log_total_gain"}
 """Gains a step, with the gain in all that each is a share of."""
 NO_LEAK, EQUAL_STEPS = "_no_leak", "_equal_steps"
@@ -29,16 +28,6 @@ PARTS = {
     "whole": "change of the gain a step",
 }
 """Parts of a change of the gain a step in nats and their sum, and what people read for them."""
-
-
-def gains(nats: np.ndarray, mark: str = "") -> dict[str, float]:
-    """`GAINS` of a path of log-probabilities of the answer, in nats a token, after 0..t steps: per
-    step and in all, in perplexity as published and in nats; `mark` is put behind their names.
-    """
-    ppl, t = np.exp(-nats), max(len(nats) - 1, 1)
-    in_all = float(nats[-1] - nats[0])
-    found = infogain(ppl), float(ppl[0] - ppl[-1]), in_all / t, in_all
-    return {f"{name}{mark}": value for name, value in zip(GAINS, found, strict=True)}
 
 
 def states_answer(item: Item, step: str) -> bool:
