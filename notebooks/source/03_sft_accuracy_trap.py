@@ -256,6 +256,10 @@ tables.table(finding.every_change(lab, "verbose_sft"))
 # > teacher's right chains were worth *less than nothing*: that was all of the effect. Now the
 # > scorer has read every teacher on other stories, and each recipe has the rate with the lowest
 # > loss on other stories.
+# >
+# > And one thing came after a look: the reference asked 100 items, which left the contrast
+# > `teacher` open by .0013, and then 240. Whoever goes on until it is decided errs more often than
+# > the interval says, so look at how close to zero its lower end is.
 
 # %%
 words = finding.wording_table(lab)
