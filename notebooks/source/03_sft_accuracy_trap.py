@@ -142,8 +142,8 @@ print(f"by hand {by_hand:.4f} nats a step, by the helper {by_helper:.4f}")
 #
 # All see the same stories, each at the rate with the lowest loss on other stories, and after every
 # chain stands the right answer. `Reasoning SFT`, the terse one, tells each step once; `verbose SFT`
-# says every result again and checks it, and gets more steps, until its loss falls no more; `post
-# hoc` gives the answer first; `wrong` has fluent, false steps. This is how each one then writes.
+# says every result again and checks it, and gets more steps; `post hoc` gives the answer first;
+# `wrong` has fluent, false steps. This is how each one then writes.
 
 # %%
 arms = [arm.name for arm in lab.arms]
@@ -267,7 +267,27 @@ title = "What the wording alone does to the scorer, and what the arms' chains do
 plots.forest(words, "gain in all, nats a token", title, lab.look)
 
 # %% [markdown]
-# **5 · Which formula?** The released code scores the whole text and divides by t + 1.
+# **5 · Are the chains right?** A chain that ends wrong points the scorer to a wrong answer, and
+# costs far more than padding. So look at right and wrong chains apart. If each kind is worth the
+# same in every arm, training has changed how *many* chains are wrong, and not what a chain tells.
+
+# %%
+apart = finding.by_outcome(lab, ["before", "reasoning_sft", "verbose_sft"])
+title = "What right and wrong chains tell the scorer"
+plots.forest(apart, "gain in all, nats a token", title, lab.look)
+
+# %% [markdown]
+# > **What we got wrong the second time**
+# >
+# > For a while this finding read `replicates`: both contrasts held. A referee then compared only
+# > chains that end right in both arms, and hardly anything was left beyond their length. What had
+# > held the contrasts up were the verbose arm's wrong chains. The contrast `mistakes` asks for that
+# > now. It came after the result, and it counts against it. And the accuracy that rises is that of
+# > free replies, which hold a chain only after training: with a chain in both arms, look at what
+# > happens to it.
+
+# %% [markdown]
+# **6 · Which formula?** The released code scores the whole text and divides by t + 1.
 
 # %%
 names = ["infogain", "infogain_released", "infogain_no_leak"]
@@ -400,7 +420,8 @@ widgets.check(my_arm, does_not_fall, "Still a fall: try another teacher.")
 # ```python
 # my_arm = next((arm for arm in arms[1:] if does_not_fall(arm)), "none")
 # ```
-# If it falls after all of them, padding is not the whole story here.
+# The wrong teacher's chains have no more steps than those before. If the gain falls after it as
+# well, mistakes do without padding what padding does.
 # </details>
 #
 # ## Record

@@ -152,6 +152,12 @@ def rows(arm, base, ppl, leaks, n=60, right=0.9):
     return pd.DataFrame(made)
 
 
+def rows_of(lab, ppl):
+    """Rows of verbose SFT in every base whose chains all have perplexities like `ppl`."""
+    made = [rows("verbose_sft", base, ppl, NEVER) for base in lab.p.bases]
+    return pd.concat(made, ignore_index=True)
+
+
 def laboratory(wording=0.0, apart=0.0, **arms):
     """A laboratory of planted arms: perplexities, leaks and accuracy; wording: gain a step that the
     verbose teacher's words alone add; apart: what they add to the gain in all.
@@ -253,6 +259,7 @@ def test_a_planted_trap_replicates():
     assert {one.name: one.value.low > 0 for one in record.contrasts} == {
         "length": True,
         "teacher": True,
+        "mistakes": True,
     }
     claim = published("sft_accuracy_trap")
     assert set(claim.contrasts) == {one.name for one in record.contrasts}
@@ -268,10 +275,39 @@ def test_a_fall_that_the_wording_alone_makes_is_explained_otherwise():
     assert "wording and their length together, explain it" in verdict.reason
 
 
+def test_a_fall_that_wrong_chains_alone_make_is_explained_otherwise():
+    lab = laboratory(**TRAPPED)
+    wrong, right = rows_of(lab, TRAP[0]), rows_of(lab, LONG)
+    some = right.chain_accuracy & (right.item.str[1:].astype(int) % 4 > 0)
+    mixed = right.where(some, wrong).assign(chain_accuracy=some)
+    lab.reading.plant("verbose_sft", mixed)
+    assert lab.equal_steps("log_infogain").high < 0
+    assert lab.of_right_chains("log_infogain").estimate == pytest.approx(0, abs=0.05)
+    verdict = lab.judge()
+    assert verdict.label == "explained otherwise" and verdict.rival == "mistakes"
+    by_kind = finding.by_outcome(lab, ["verbose_sft"]).set_index("kind").estimate
+    assert by_kind["right"] > by_kind["wrong"] + 0.5
+
+
+def test_right_chains_are_paired_training_by_training():
+    lab = laboratory(**TRAPPED)
+    assert lab.of_right_chains("log_infogain").estimate == pytest.approx(
+        lab.equal_steps("log_infogain").estimate, abs=0.05
+    )
+    ends = lab.reading("verbose_sft")
+    ends.loc[ends.base == 0, "chain_accuracy"] = ends.item[ends.base == 0] == "i0"
+    lab.reading.plant("verbose_sft", ends)
+    found = lab.of_right_chains("log_infogain")
+    assert np.isfinite(found.estimate) and found.n == 54
+
+
 def test_a_fall_that_longer_chains_alone_make_is_explained_otherwise():
     padded = (LONG, NEVER, 0.9)
-    verdict = laboratory(**TRAPPED | {"verbose_sft": padded}).judge()
-    assert verdict.label == "explained otherwise" and verdict.rival == "length"
+    lab = laboratory(**TRAPPED | {"verbose_sft": padded})
+    verdict = lab.judge()
+    # without a wrong chain more, both contrasts are of length
+    assert verdict.label == "explained otherwise" and verdict.rival in ("length", "mistakes")
+    assert -lab.equal_steps("log_infogain").low < lab.delta
 
 
 def test_the_same_model_five_times_does_not_replicate():

@@ -6,6 +6,7 @@ Claim and rule: data/published.yaml, `sft_accuracy_trap` (Wu et al., arXiv 2506.
 from helpers.findings.sft_accuracy_trap.experiment import Params, SftAccuracyTrap
 from helpers.findings.sft_accuracy_trap.figures import (
     at_verbosity,
+    by_outcome,
     changes,
     every_change,
     meter,
@@ -19,6 +20,7 @@ __all__ = [
     "Params",
     "SftAccuracyTrap",
     "at_verbosity",
+    "by_outcome",
     "changes",
     "every_change",
     "meter",

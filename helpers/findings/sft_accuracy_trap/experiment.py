@@ -18,6 +18,7 @@ from helpers.findings.sft_accuracy_trap.measures import (
     PER_STEP,
     at_equal_steps,
     decomposition,
+    side_by_side,
     states_answer,
     text_paths,
     worth,
@@ -167,6 +168,11 @@ class SftAccuracyTrap(finding.Finding):
         ),
         "teacher": Custom(
             "log_infogain_beyond_teacher", "verbose_sft", lambda lab: lab.beyond_teacher()
+        ),
+        "mistakes": Custom(
+            f"log_infogain{EQUAL_STEPS}_right",
+            "verbose_sft",
+            lambda lab: lab.of_right_chains("log_infogain"),
         ),
     }
     attribution = {
@@ -342,6 +348,15 @@ class SftAccuracyTrap(finding.Finding):
         """Change of one of `PER_STEP`, were the gain told in as many steps as before."""
         pair = at_equal_steps(self.reading("before"), self.reading(arm))
         return intervals.difference(*pair, f"{gain}{EQUAL_STEPS}")
+
+    def of_right_chains(self, gain: str, arm: str = "verbose_sft") -> Interval:
+        """The same on the chains that end right in both arms, training by training."""
+        before, after = self.reading("before"), self.reading(arm)
+        pair = side_by_side(before, after)
+        one, two = (told[f"{gain}{EQUAL_STEPS}"] for told in at_equal_steps(before, after))
+        right = pair[["chain_accuracy_before", "chain_accuracy_after"]].all(axis=1)
+        moved = pair[["base", "seed", "item"]].assign(moved=two - one, right=right.astype(float))
+        return intervals.mean_where(moved, "moved", "right", (-inf, inf))
 
     def beyond_teacher(self) -> Interval:
         """Change of the gain a step after verbose SFT, beyond the difference that the teachers' own

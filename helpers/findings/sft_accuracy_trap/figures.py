@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,23 @@ def wording_table(lab: SftAccuracyTrap) -> pd.DataFrame:
         }
         for arm in ("before", "reasoning_sft", "verbose_sft")
     ]
+    return pd.DataFrame(rows)
+
+
+def by_outcome(lab: SftAccuracyTrap, arms: Sequence[str]) -> pd.DataFrame:
+    """The gain in all, in nats a token, of chains that end right and of those that end wrong:
+    label, kind, and the fields of an interval; none where an arm has no such chain.
+    """
+    rows = []
+    for arm in arms:
+        read = lab.reading(arm)
+        right = read.chain_accuracy.astype(bool)
+        for ends, flag in (("right", right), ("wrong", ~right)):
+            if flag.any():
+                told = read.assign(flag=flag.astype(float))
+                found = intervals.mean_where(told, "log_total_gain", "flag", (-inf, inf))
+                label = f"{lab.look.label(arm)}: {flag.mean():.0%} end {ends}"
+                rows.append({"label": label, "kind": ends, **vars(found)})
     return pd.DataFrame(rows)
 
 

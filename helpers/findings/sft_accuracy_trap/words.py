@@ -23,14 +23,16 @@ def what_happened(record: Record) -> str:
     }[moved.shown]
     if (moved.shown, accuracy.shown) == (-1, 1):
         said = "Accuracy rose and information per step fell."
+        if opened.shown == -1:
+            said += " But more of the chains that are scored end wrong."
     return record.in_words(
         f"**{said}** After {moved.dose} steps of verbose SFT, the gain a step changed by {moved} "
         f"nats and accuracy by {accuracy} (n = {moved.n}, bases "
         f"{', '.join(map(str, record.bases))}, model {record.model})."
-        f"{of_length(record)}{without_gain(record)} The gain in all changed by {total}, and that a "
-        f"step without the steps that state the answer by {no_leak}. Accuracy with a chain forced "
-        f"open in both arms changed by {opened}. After a "
-        f"terse teacher the gain a step changed by {terse}. By the paper's own formula the verbose "
+        f"{of_length(record)}{of_mistakes(record)}{without_gain(record)} The gain in all changed by "
+        f"{total}, and that a step without the steps that state the answer by {no_leak}, from "
+        f"{record.get('log_infogain_no_leak', 'before')}. After a terse teacher the gain a step "
+        f"changed by {terse}. By the paper's own formula the verbose "
         f"teacher changes it by {published} (perplexity)."
     )
 
@@ -43,6 +45,16 @@ def of_length(record: Record) -> str:
     return (
         f" Length alone, the old gain spread over the new number of steps, makes {length}: "
         f"{length.estimate / moved.estimate:.0%} of it."
+    )
+
+
+def of_mistakes(record: Record) -> str:
+    """How often the scored chains end right, and what is left where they do."""
+    opened = record.get("chain_accuracy", "verbose_sft", minus="before")
+    (left,) = (one.value for one in record.contrasts if one.name == "mistakes")
+    return (
+        f" With a chain forced open in both arms, accuracy changed by {opened}. Where both chains "
+        f"end right, and were they told in as many steps, the fall is {left}."
     )
 
 
