@@ -273,7 +273,8 @@ plots.forest(words, "gain in all, nats a token", title, lab.look)
 
 # %%
 apart = finding.by_outcome(lab, ["before", "reasoning_sft", "verbose_sft"])
-title = "What right and wrong chains tell the scorer"
+ends = [lab.value("chain_accuracy", arm).estimate for arm in ("before", "verbose_sft")]
+title = f"Chains end right: {ends[0]:.0%} before, {ends[1]:.0%} after verbose SFT"
 plots.forest(apart, "gain in all, nats a token", title, lab.look)
 
 # %% [markdown]
