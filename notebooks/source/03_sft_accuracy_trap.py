@@ -283,9 +283,10 @@ plots.forest(apart, "gain in all, nats a token", title, lab.look)
 # > For a while this finding read `replicates`: both contrasts held. A referee then compared only
 # > chains that end right in both arms, and hardly anything was left beyond their length. What had
 # > held the contrasts up were the verbose arm's wrong chains. The contrast `mistakes` asks for that
-# > now. It came after the result, and it counts against it. And the accuracy that rises is that of
-# > free replies, which hold a chain only after training: with a chain in both arms, look at what
-# > happens to it.
+# > now. It came after the result, and it counts against it. (It too has a weak side: chains that
+# > end right in both arms are chosen by their outcome, and are the easier ones.) And the accuracy
+# > that rises is that of free replies, which hold a chain only after training: with a chain in both
+# > arms, look at what happens to it.
 
 # %% [markdown]
 # **6 · Which formula?** The released code scores the whole text and divides by t + 1.
