@@ -422,7 +422,7 @@ widgets.check(my_arm, does_not_fall, "Still a fall: try another teacher.")
 # ```python
 # my_arm = next((arm for arm in arms[1:] if does_not_fall(arm)), "none")
 # ```
-# The wrong teacher's chains have no more steps than those before. If the gain falls after it as
+# The wrong teacher's chains have hardly more steps than those before. If the gain falls after it as
 # well, mistakes do without padding what padding does.
 # </details>
 #

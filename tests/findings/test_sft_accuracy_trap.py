@@ -282,7 +282,7 @@ def test_a_fall_that_wrong_chains_alone_make_is_explained_otherwise():
     mixed = right.where(some, wrong).assign(chain_accuracy=some)
     lab.reading.plant("verbose_sft", mixed)
     assert lab.equal_steps("log_infogain").high < 0
-    assert lab.of_right_chains("log_infogain").estimate == pytest.approx(0, abs=0.05)
+    assert lab.of_right_chains().estimate == pytest.approx(0, abs=0.05)
     verdict = lab.judge()
     assert verdict.label == "explained otherwise" and verdict.rival == "mistakes"
     by_kind = finding.by_outcome(lab, ["verbose_sft"]).set_index("kind").estimate
@@ -291,23 +291,28 @@ def test_a_fall_that_wrong_chains_alone_make_is_explained_otherwise():
 
 def test_right_chains_are_paired_training_by_training():
     lab = laboratory(**TRAPPED)
-    assert lab.of_right_chains("log_infogain").estimate == pytest.approx(
+    assert lab.of_right_chains().estimate == pytest.approx(
         lab.equal_steps("log_infogain").estimate, abs=0.05
     )
     ends = lab.reading("verbose_sft")
     ends.loc[ends.base == 0, "chain_accuracy"] = ends.item[ends.base == 0] == "i0"
     lab.reading.plant("verbose_sft", ends)
-    found = lab.of_right_chains("log_infogain")
+    found = lab.of_right_chains()
     assert np.isfinite(found.estimate) and found.n == 54
 
 
 def test_a_fall_that_longer_chains_alone_make_is_explained_otherwise():
     padded = (LONG, NEVER, 0.9)
     lab = laboratory(**TRAPPED | {"verbose_sft": padded})
+    ends = lab.reading("verbose_sft")
+    # what is left on right chains is made up for on the others, so that of two contrasts that are
+    # of length one alone is empty
+    right = ends.item.str[1:].astype(int) < 30
+    told = ends.log_total_gain + np.where(right, -0.5, 0.5)
+    lab.reading.plant("verbose_sft", ends.assign(chain_accuracy=right, log_total_gain=told))
+    assert lab.of_right_chains().high < 0
     verdict = lab.judge()
-    # without a wrong chain more, both contrasts are of length
-    assert verdict.label == "explained otherwise" and verdict.rival in ("length", "mistakes")
-    assert -lab.equal_steps("log_infogain").low < lab.delta
+    assert verdict.label == "explained otherwise" and verdict.rival == "length"
 
 
 def test_the_same_model_five_times_does_not_replicate():

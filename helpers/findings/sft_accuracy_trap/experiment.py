@@ -18,7 +18,6 @@ from helpers.findings.sft_accuracy_trap.measures import (
     PER_STEP,
     at_equal_steps,
     decomposition,
-    side_by_side,
     states_answer,
     text_paths,
     worth,
@@ -170,9 +169,7 @@ class SftAccuracyTrap(finding.Finding):
             "log_infogain_beyond_teacher", "verbose_sft", lambda lab: lab.beyond_teacher()
         ),
         "mistakes": Custom(
-            f"log_infogain{EQUAL_STEPS}_right",
-            "verbose_sft",
-            lambda lab: lab.of_right_chains("log_infogain"),
+            f"log_infogain{EQUAL_STEPS}_right", "verbose_sft", lambda lab: lab.of_right_chains()
         ),
     }
     attribution = {
@@ -349,13 +346,16 @@ class SftAccuracyTrap(finding.Finding):
         pair = at_equal_steps(self.reading("before"), self.reading(arm))
         return intervals.difference(*pair, f"{gain}{EQUAL_STEPS}")
 
-    def of_right_chains(self, gain: str, arm: str = "verbose_sft") -> Interval:
-        """The same on the chains that end right in both arms, training by training."""
-        before, after = self.reading("before"), self.reading(arm)
-        pair = side_by_side(before, after)
-        one, two = (told[f"{gain}{EQUAL_STEPS}"] for told in at_equal_steps(before, after))
-        right = pair[["chain_accuracy_before", "chain_accuracy_after"]].all(axis=1)
-        moved = pair[["base", "seed", "item"]].assign(moved=two - one, right=right.astype(float))
+    def of_right_chains(self) -> Interval:
+        """Change of the gain a step after verbose SFT, were it told in as many steps as before, on
+        the chains that end right in both arms, training by training.
+        """
+        before, after = at_equal_steps(self.reading("before"), self.reading("verbose_sft"))
+        name = f"log_infogain{EQUAL_STEPS}"
+        moved = after.assign(
+            moved=after[name] - before[name],
+            right=(after.chain_accuracy & before.chain_accuracy).astype(float),
+        )
         return intervals.mean_where(moved, "moved", "right", (-inf, inf))
 
     def beyond_teacher(self) -> Interval:

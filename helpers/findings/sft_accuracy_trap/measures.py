@@ -89,7 +89,8 @@ def side_by_side(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 
 def at_equal_steps(before: pd.DataFrame, after: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Both arms with `PER_STEP` as if the gain in all were told in as many steps as before.
+    """Both arms with `PER_STEP` as if the gain in all were told in as many steps as before, and
+    with what their own chains end in, `chain_accuracy`.
 
     Cutting the longer chain to as many steps would cut it in mid-story, and find padding again.
     """
@@ -97,10 +98,11 @@ def at_equal_steps(before: pd.DataFrame, after: pd.DataFrame) -> tuple[pd.DataFr
     steps = pair.n_steps_before.clip(lower=1)
     return tuple(
         pair[["base", "seed", "item"]].assign(
+            chain_accuracy=pair[f"chain_accuracy_{end}"],
             **{
                 f"{name}{EQUAL_STEPS}": pair[f"{whole}_{end}"] / steps
                 for name, whole in PER_STEP.items()
-            }
+            },
         )
         for end in ("before", "after")
     )
