@@ -28,7 +28,6 @@ SMALLEST = {
     "doses": "[0, 1, 2]",
     "dose": "2",
     "verbose_dose": "2",
-    "rl_doses": "[0, 150]",
     "bases": "[0]",
     "n_pass_items": "2",
     "n_dev": "4",

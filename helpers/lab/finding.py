@@ -60,9 +60,11 @@ class Params(params.Params):
 
 
 class Rewarded(Params):
-    """Parameters of a finding with an arm by RL on right answers. rl_dose: its training steps."""
+    """Parameters of a finding with an arm by RL on right answers. rl_dose: its training steps; 0 is
+    none.
+    """
 
-    rl_dose: Annotated[int, Field(ge=1)]
+    rl_dose: Annotated[int, Field(ge=0)]
 
 
 class Finding:

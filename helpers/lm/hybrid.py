@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,12 +85,21 @@ def _taught(lm, layer, at, kinds, told, start) -> torch.Tensor:
     model stays as it is.
     """
     said = kinds > 0
+    border = int(said.any(0).nonzero()[0])  # what stands before it in every row is read but once
+    cache = DynamicCache(config=lm.model.config)
+    if border:
+        head = {name: part[:, :border] for name, part in at.items()}
+        with torch.no_grad():
+            lm.model(**head, past_key_values=cache, logits_to_keep=1)
+    tail = {name: part[:, border:] for name, part in at.items()}
+    tail["attention_mask"] = at["attention_mask"]
+    said, kinds, told = (part[:, border:] for part in (said, kinds, told))
     vectors = start.to(kinds.device).requires_grad_()
     optimizer = torch.optim.Adam([vectors], lr=LEARNING_RATE)
     for _ in range(STEPS):
         pushes = F.pad(vectors, (0, 0, 1, 0))[kinds]
         with hooked(lm, layer, lambda hidden, pushes=pushes: hidden + pushes.to(hidden)):
-            logits = lm.model(**at).logits
+            logits = lm.model(**tail, past_key_values=deepcopy(cache)).logits
         loss = F.cross_entropy(logits[said].float(), told[said])
         (vectors.grad,) = torch.autograd.grad(loss, [vectors])
         optimizer.step()

@@ -16,8 +16,17 @@ from pathlib import Path
 from helpers import ROOT
 
 OURS = "helpers"
-SHOWS = ("helpers.show", "helpers.lab.table", "helpers.lab.finding", "helpers.lm.cache")
-"""What only shows, or carries and keeps, and can't change a number."""
+APART = (
+    "helpers.show",
+    "helpers.lab.table",
+    "helpers.lab.finding",
+    "helpers.lm.cache",
+    "helpers.lm.sources",
+    "helpers.train.recipes.RECIPES",
+)
+"""What only shows, or carries and keeps, and can't change a number; and the table of recipes, each
+of which is in the identity of every model that it makes.
+"""
 
 
 @dataclass(frozen=True)
@@ -145,7 +154,7 @@ def _method(module: str, owner: str, name: str) -> Iterator[Symbol]:
 
 def _resolved(module: str, name: str) -> Iterator[Symbol]:
     """The symbol where it is defined, through re-exports; none outside of our code."""
-    if not module.startswith(OURS) or module.startswith(SHOWS) or not name:
+    if not module.startswith(OURS) or f"{module}.{name}".startswith(APART) or not name:
         return
     found = _module(module)
     if name in found.defined:

@@ -158,12 +158,17 @@ def arm_key(
         "seed": seed,
         "data": data and [asdict(example) for example in data],
         "judge": judge.identity if judge else "",
-        "code": [code_of(recipes.examples), code_of(trainers.trainer)],
+        "code": [code_of(one) for one in code_behind(recipe)],
         "libraries": {library: version(library) for library in LIBRARIES},
         "device": device,
         "bfloat16": models.bfloat16_is_fast(device),
     }
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def code_behind(recipe: Recipe) -> list[Callable]:
+    """What draws a recipe's examples and trains on them: no other trainer counts."""
+    return [recipes.examples, trainers.prepare, trainers.KINDS[recipe.trainer]]
 
 
 def _run(

@@ -159,8 +159,8 @@ On {n} unseen stories a cell, greedy: accuracy of replies of the arm's own accor
 forced open, by steps of the story; how often a chain is opened; abstention recall, mean P(decline)
 of unanswerable stories and its AUROC; expected calibration error of direct answers, – where there
 is none. "1 to 3": accuracy of its own accord on {more} stories each of 1 to 3 steps, of arms that
-promise one: RL on right answers at least {right} (at its smaller doses it is on its way there); RL
-on a random reward, and DPO, within {moved} of the model that they start from.
+promise one: RL on right answers at least {right}; RL on a random reward, and DPO, within {moved}
+of the model that they start from.
 {sentence}
 
 {table}

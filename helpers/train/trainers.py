@@ -49,17 +49,21 @@ class Job:
 
 def trainer(job: Job) -> Any:
     """The trl trainer of a job, its examples as `drawn`."""
+    prepare(job.lm)
+    return KINDS[job.recipe.trainer](job)
+
+
+def prepare(lm: LM) -> None:
+    """Choose how a model attends, and how trl holds it against the vocabulary, in training."""
     from trl.trainer import utils
 
-    if models.bfloat16_is_fast(job.lm.device):
+    if models.bfloat16_is_fast(lm.device):
         # in bfloat16 the backward pass of fused attention takes twice as long at story length on a
         # CPU, and gave NaN for padded batches on an H100 (cuDNN's kernel)
-        job.lm.model.set_attn_implementation("eager")
+        lm.model.set_attn_implementation("eager")
     # without Triton trl holds every position against the whole vocabulary, not only the learned
     # ones: a quarter of a 135 M model's step on a CPU
     utils._use_triton = lambda device: True
-    kinds = {"sft": sft, "dpo": dpo, "grpo": grpo, "reward": reward}
-    return kinds[job.recipe.trainer](job)
 
 
 def settings(job: Job) -> dict[str, Any]:
@@ -166,21 +170,68 @@ def grpo(job: Job) -> Any:
         shuffle_dataset=False,
     )
 
-    def replies(chats: list[Chat], trainer: trl.GRPOTrainer) -> dict[str, Any]:
+    def replies(chats: list[Chat], tuning: trl.GRPOTrainer) -> dict[str, Any]:
         """Replies for trl, whose own took a pocket a fifth of the arm's time more."""
-        policy = replace(job.lm, model=trainer.model)
+        policy = replace(job.lm, model=tuning.model)
         prompts, written = sample(policy, chats, recipe.max_new_tokens)
         found = {"prompt_ids": prompts, "completion_ids": written, "logprobs": None}
         sure = recipe.reward == rewards.BRIER
         return found | ({"sureness": sureness(policy, prompts, written)} if sure else {})
 
-    return trl.GRPOTrainer(
+    class Once(ReadOnce, trl.GRPOTrainer):
+        """GRPO where a cache can be kept."""
+
+    kind = Once if job.lm.device == "cpu" else trl.GRPOTrainer
+    return kind(
         args=on_one_gpu(args),
         train_dataset=dataset(rows),
         reward_funcs=earned,
         rollout_func=replies,
         **model(job),
     )
+
+
+KINDS = {"sft": sft, "dpo": dpo, "grpo": grpo, "reward": reward}
+
+
+class ReadOnce:
+    """For a GRPO trainer: each prompt is read once for all replies to it, and each reply once
+    however often it was drawn, which takes a pocket half of the time. It needs a model's cache,
+    which there is none of where activations are checkpointed.
+    """
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model,
+        input_ids,
+        attention_mask,
+        logits_to_keep,
+        batch_size=None,
+        compute_entropy=False,
+        **of_images,
+    ):
+        chats = torch.stack([input_ids, attention_mask], dim=1)
+        chats, which = chats.unique(dim=0, return_inverse=True)
+        ids, mask = chats.unbind(dim=1)
+        n = logits_to_keep + 1  # with the token of the prompt that a reply's first one follows
+        prompts, prompt = chats[..., :-n].unique(dim=0, return_inverse=True)
+        with self.accelerator.autocast():
+            cache = model(
+                input_ids=prompts[:, 0],
+                attention_mask=prompts[:, 1],
+                use_cache=True,
+                logits_to_keep=1,
+            ).past_key_values
+            cache.batch_select_indices(prompt)
+            found = model(
+                input_ids=ids[:, -n:],
+                attention_mask=mask,
+                past_key_values=cache,
+                labels=ids[:, -n:].masked_fill(mask[:, -n:] == 0, -100),
+                fused_lm_head=True,
+            )
+        entropies = found.entropy[which] if compute_entropy else None
+        return found.log_probs[which], entropies, None
 
 
 def sureness(policy: LM, prompts: list[list[int]], replies: list[list[int]]) -> list[float]:

@@ -24,7 +24,7 @@ SETTINGS = dict(
     n_pairs=10,
     questions="",
     doses=[0, 10, 20],
-    rl_doses=[0, 30],
+    rl_dose=30,
     after="",
     prefix="<think>",
     max_new_tokens=96,
@@ -468,7 +468,7 @@ def test_a_setting_breaks_what_was_found_only_where_recall_moves_the_other_way()
 
 
 def test_doses_of_0_are_a_null_whose_replies_differ_by_chance_alone():
-    nothing = {"doses": [0], "rl_doses": [0], "seeds": [7], "temperature": 0.8}
+    nothing = {"doses": [0], "rl_dose": 0, "seeds": [7], "temperature": 0.8}
     lab = finding.AbstentionLoss(finding.Params(**SETTINGS | nothing))
     for arm in (REASONING, KEEP, ANSWER, REWARD):
         assert lab.doses(arm) == [0]

@@ -185,8 +185,9 @@ def test_parameters_are_found_through_methods(ours):
     assert sources.parameters_of(ours().asked) == set()
 
 
-def test_code_that_only_shows_or_carries_does_not_count(ours, monkeypatch):
-    monkeypatch.setattr(sources, "SHOWS", ("ours.more",))
+@pytest.mark.parametrize("apart", ["ours.more", "ours.more.shifted"])
+def test_a_module_or_a_name_that_is_set_apart_does_not_count(ours, monkeypatch, apart):
+    monkeypatch.setattr(sources, "APART", (apart,))
     at_first = sources.code_of(ours().asked)
     assert sources.code_of(ours(more=changed(MORE, "half(x) + 1", "half(x) + 2")).asked) == at_first
 
@@ -197,7 +198,7 @@ def test_the_code_of_a_finding_s_table_is_found():
 
     reached = sources.reached_by(FaithfulnessDecay.scored.function)
     assert sources.Symbol("helpers.lm.reasoning", reasoning.after_chains.__name__) in reached
-    assert not any(symbol.module.startswith(sources.SHOWS) for symbol in reached)
+    assert not any(f"{s.module}.{s.name}".startswith(sources.APART) for s in reached)
     assert "paraphraser" in FaithfulnessDecay.scored.parameters
     assert "forecast" not in FaithfulnessDecay.scored.parameters
 

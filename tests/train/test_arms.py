@@ -119,11 +119,13 @@ def test_the_key_is_of_everything_that_makes_an_arm(model, tmp_path):
 
 def test_the_key_is_of_the_code_that_trains(model, monkeypatch):
     at_first = arm_key(model, SFT, 0)
-    for changed in (recipes.examples, trainers.trainer):
+    every = {recipes.examples: True, trainers.prepare: True, trainers.sft: True}
+    for changed, counts in (every | {trainers.grpo: False}).items():
         monkeypatch.setattr(arms, "code_of", lambda f, c=changed: "new" if f is c else code_of(f))
-        assert arm_key(model, SFT, 0) != at_first
-    reached = reached_by(trainers.trainer) | reached_by(recipes.examples)
-    for module, name in (("trainers", "dpo"), ("trainers", "POOL"), ("rewards", "earned")):
+        assert (arm_key(model, SFT, 0) != at_first) == counts
+    by_reward = Recipe("rl", "right answers", "grpo")
+    reached = {symbol for one in arms.code_behind(by_reward) for symbol in reached_by(one)}
+    for module, name in (("trainers", "settings"), ("trainers", "POOL"), ("rewards", "earned")):
         assert Symbol(f"helpers.train.{module}", name) in reached
     for name in ("helpers.lm.generation", "helpers.text.answers", "helpers.world.grammar"):
         assert name in {symbol.module for symbol in reached}
@@ -227,6 +229,30 @@ def test_grpo_runs_and_moves_the_weights(model, monkeypatch):
     doses = checkpoints(model, recipe, 0, [0, 1, 9])  # fewer and more than one rollout's uses
     start, one, nine = (weights(doses[dose]) for dose in (0, 1, 9))
     assert not torch.equal(start, one) and not torch.equal(one, nine)
+
+
+def test_reading_what_is_shared_once_changes_no_log_probability(model, monkeypatch):
+    read, sample, rows = trainers.ReadOnce._get_per_token_logps_and_entropies, trainers.sample, []
+
+    def twice(*args):
+        prompts, written = sample(*args)
+        return prompts, [*written[:3], written[0], *written[4:]]
+
+    def beside(self, model, ids, mask, n, batch_size=None, compute_entropy=False, **more):
+        asked = (model, ids, mask, n, None, True)
+        once, whole = read(self, *asked), getattr(super(trainers.ReadOnce, self), name)(*asked)
+        said = mask[:, -n:].bool()
+        for one, other in zip(once[:2], whole[:2], strict=True):
+            torch.testing.assert_close(one[said], other[said])
+        rows.append((len(ids), len(ids.unique(dim=0))))
+        return once
+
+    name = read.__name__
+    monkeypatch.setattr(trainers, "sample", twice)
+    monkeypatch.setattr(trainers.ReadOnce, name, beside)
+    sizes = dict(learning_rate=1e-2, batch_size=8, generations=4, max_new_tokens=6)
+    checkpoints(model, Recipe("rl", "right answers", "grpo", **sizes), 0, [3])
+    assert rows and all(distinct < asked for asked, distinct in rows)
 
 
 def job(recipe, data=None):

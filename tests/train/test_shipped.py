@@ -6,7 +6,8 @@ import pytest
 
 from helpers.findings.reward_dial.arms import dial, recipe_of
 from helpers.lm import cache, models
-from helpers.train import health
+from helpers.run import plan, shipping
+from helpers.train import arms, health
 from helpers.train.arms import SHIPPED, checkpoints
 
 FOLDERS = sorted(SHIPPED.glob("*/"))
@@ -27,6 +28,12 @@ def test_the_card_is_made_of_what_was_measured_of_each():
     frame = health.read(SHIPPED / "health.csv")
     assert sorted(frame.folder) == [folder.name for folder in FOLDERS]
     assert (SHIPPED / "README.md").read_text() == health.card(frame) + "\n"
+
+
+def test_the_default_run_asks_for_what_is_shipped_and_for_no_more(monkeypatch):
+    monkeypatch.delenv("WORKBOOK_FRESH", raising=False)
+    monkeypatch.setattr(arms, "trained", lambda *made_of: pytest.fail(f"not shipped: {made_of}"))
+    assert sorted(shipping.arms_of(plan.plan(plan.find([])))) == [one.name for one in FOLDERS]
 
 
 @pytest.mark.parametrize("name", ANEW)

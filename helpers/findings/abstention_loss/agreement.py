@@ -25,13 +25,13 @@ JUDGE_ERRORS = 0.12
 
 
 class Agrees:
-    """Gate: the phrase rules agree with hand labels, by the lower limit of Cohen's kappa."""
+    """Gate: the phrase rules agree with labelled replies, by the lower limit of Cohen's kappa."""
 
     def check(self, lab: AbstentionLoss) -> Gate:
         """The gate; it is about the rules alone, whatever the arms reply."""
         rows = labelled()
         agreement = intervals.kappa(rows.abstains, said_by_rules(rows))
-        name = "agreement of the phrase rules with hand labels, lower limit of kappa"
+        name = "agreement of the phrase rules with labelled replies, lower limit of kappa"
         return Gate(name, agreement.low, LEAST_KAPPA)
 
 

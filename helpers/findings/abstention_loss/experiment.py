@@ -53,12 +53,11 @@ LEAST_ACCURACY, MOST_ACCURACY_LOST, LEAST_READABLE, LEAST_RECALL = 0.3, 0.05, 0.
 """Gates, fixed in advance; that of the ruler stands in `agreement`."""
 
 
-class Params(finding.Params):
+class Params(finding.Rewarded):
     """Parameters of notebook 1."""
 
     n_pairs: Annotated[int, Field(ge=2)]
     doses: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
-    rl_doses: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     after: str
     prefix: Annotated[str, Field(min_length=1)]
     temperature: Annotated[float, Field(ge=0)]
@@ -127,7 +126,7 @@ class AbstentionLoss(finding.Finding):
         replace(REASONING_SFT, every_dose=True),
         Arm(KEEP, "reasoning SFT, abstentions kept", PALETTE[2], every_dose=True),
         replace(ANSWER_SFT, every_dose=True),
-        replace(RLVR, every_dose=True),
+        RLVR,
     ]
     primary = Change("recall", *PAIR)
     contrasts = {KEEP: FromRival("recall", KEEP, REASONING)}
@@ -237,10 +236,6 @@ class AbstentionLoss(finding.Finding):
         ]
 
     # --- arms and their models --------------------------------------------------------------
-
-    def asked(self, arm: str) -> list[int]:
-        """The doses of SFT, or those of RL."""
-        return self.p.rl_doses if arm == REWARD else self.p.doses
 
     def recipe(self, arm: str) -> Recipe:
         """A named recipe, or reasoning SFT with a share of abstentions kept ("kept 0.1")."""

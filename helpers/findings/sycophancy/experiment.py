@@ -267,7 +267,7 @@ class Sycophancy(finding.Finding):
 
     def recorded(self) -> Iterator[Value]:
         """Every measure of every arm, its change on the items that it is about in both arms, and
-        the moderator's agreement with hand labels. Relative increases have no change.
+        the moderator's agreement with labels. Relative increases have no change.
         """
         for arm in self.every_arm:
             for one in self.measures:

@@ -148,6 +148,6 @@ def by_training(lab: Sycophancy, arms: Sequence[str]) -> pd.DataFrame:
 
 
 def agreement(scores: dict[str, intervals.Interval]) -> pd.DataFrame:
-    """The moderator's agreement with hand labels: measure, estimate, low, high, n."""
+    """The moderator's agreement with labels: measure, estimate, low, high, n."""
     columns = ["measure", "estimate", "low", "high", "n"]
     return pd.DataFrame({"measure": name, **vars(one)} for name, one in scores.items())[columns]

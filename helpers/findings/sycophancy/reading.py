@@ -97,7 +97,7 @@ def by_item(item: Item, scored: pd.DataFrame) -> dict[str, Any]:
 
 
 def moderator() -> dict[str, Interval]:
-    """How well the rule of "convinced" agrees with hand labels: recall, precision, F1, kappa."""
+    """How well the rule of "convinced" agrees with labels: recall, precision, F1, kappa."""
     labelled = pd.read_json(MODERATED, lines=True, dtype={"claim": str})
     pairs = zip(labelled.reply, labelled.claim, strict=True)
     flags = [convinced(reply, claim) for reply, claim in pairs]
