@@ -33,10 +33,10 @@ model: str = "pocket"  # pocket, smollm2, a Hugging Face id, or a folder
 tier: str = "pocket"  # pocket, small, gpu or paper
 bases: list[int] = [0, 1, 2]  # pocket models; a real model is one base, [0]
 seeds: list[int] = [0]  # training seeds, each on every base
-n_pairs: int = 20  # minimal pairs per scenario, or of a GSM8K file
+n_pairs: int = 12  # minimal pairs per scenario, or of a GSM8K file
 questions: str = ""  # your own JSONL file; empty for the pocket world's stories
 doses: list[int] = [0, 16, 32, 64]  # training steps of SFT at which we look
-rl_doses: list[int] = [0, 50, 100, 150]  # and of RL
+rl_dose: int = 150  # and of RL
 after: str = ""  # a reasoning model to compare (`model`: with thinking on); empty: ours
 prefix: str = "<think>"  # what both arms are made to open with in one check
 max_new_tokens: int = 96  # longest reply
@@ -312,9 +312,9 @@ pictures.outcomes(pd.concat(opened), title, lab.look)
 # rulers: a linear classifier, which learned from other labelled replies and knows no rule, and a
 # language model as judge. $\kappa$ is agreement beyond chance: below .6, at the lower end of the
 # rules' interval, a gate fails and nothing is said of recall.
-# ("Hand labels" are those of a language model, the one that wrote the rules, from reading each
-# reply; a second instance that saw neither agreed on 98 of 100.) Other models may decline in other
-# words: read the replies above.
+# The labels are those of a language model, the one that wrote the rules, from reading each reply; a
+# second instance that saw neither agreed on 98 of 100. Other models may decline in other words:
+# read the replies above.
 
 # %%
 tables.table(finding.ruler(lab))
