@@ -163,7 +163,9 @@ def short(label: str, most: int = 40) -> str:
 def mark_words(claim: Claim) -> list[str]:
     """What stands above the marks of a drawing."""
     words = ["0", "δ"] + (["−δ"] if claim.direction == 0 else [])
-    return words + (["published"] if claim.published_size is not None else [])
+    return words + (
+        [f"{'~' * claim.size_second_hand}published"] if claim.published_size is not None else []
+    )
 
 
 def scale(marks: Sequence[float], rows: Sequence[Interval]):

@@ -70,7 +70,7 @@ class Claim(Strict):
 
     direction: the sign of the published effect; 0 where the claim is that there is none.
     published_size: the published effect, signed, on the scale of our primary; None where the
-    scales differ. contrasts: by name; each can sink the finding. attribution: by name, a sentence
+    scales differ; size_second_hand: it was read about and not read there. contrasts: by name; each can sink the finding. attribution: by name, a sentence
     on what a further measure tells; none of them can.
     """
 
@@ -87,6 +87,7 @@ class Claim(Strict):
     direction: Literal[-1, 0, 1]
     delta: Smallest
     published_size: float | None = None
+    size_second_hand: bool = False
     contrasts: dict[str, Contrast] = {}
     attribution: dict[str, str] = {}
     figures: list[Figure] = []

@@ -345,7 +345,8 @@ class Finding:
         ]
         size = self.claim.published_size
         oriented = None if size is None else size * self.claim.direction
-        return verdicts.verdict(effect, self.delta, contrasts, gates, oriented)
+        second_hand = self.claim.size_second_hand
+        return verdicts.verdict(effect, self.delta, contrasts, gates, oriented, second_hand)
 
     def parts(self) -> dict[str, Verdict]:
         """The verdicts of several mechanisms, where a finding counts them."""

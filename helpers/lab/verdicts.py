@@ -68,9 +68,11 @@ def verdict(
     contrasts: Sequence[Contrast] = (),
     gates: Sequence[Gate] = (),
     published_size: float | None = None,
+    second_hand: bool = False,
 ) -> Verdict:
     """The verdict on a published effect. `effect` and contrasts are oriented so that the published
-    direction is positive; `delta` is the smallest effect of interest.
+    direction is positive; `delta` is the smallest effect of interest. A `second_hand` published
+    size, read about and not read in the source, is shown with ~.
 
     does not replicate: high < delta, so that nothing of interest is left; reversed where high < 0.
     replicates: low > 0, and low > 0 in every contrast. explained otherwise: low > 0, but for some
@@ -81,7 +83,7 @@ def verdict(
     if closed := _not_judged(effect, delta, gates):
         return closed
     spread = effect.deviation / delta
-    size = _size_held(effect, published_size)
+    size = _size_held(effect, published_size, second_hand)
     if effect.high < delta:
         what = "the effect is reversed" if effect.high < 0 else "nothing of interest is left"
         why = f"{what}: at most {effect.high:z.3f} in the published direction, below {delta:.3g}"
@@ -150,12 +152,13 @@ def _first(texts: list[str], between: str) -> str:
     return between.join(texts[:TOLD]) + (f"; and {more} more" if more > 0 else "")
 
 
-def _size_held(effect: Interval, published: float | None) -> str:
+def _size_held(effect: Interval, published: float | None, second_hand: bool) -> str:
     """A clause on whether the published size, oriented, lies in the interval; "" without one."""
     if published is None:
         return ""
     held = effect.low <= published <= effect.high
-    return f"; the published size, {published:.3g}, lies {'in' if held else 'out'}side the interval"
+    size = f"{'~' * second_hand}{published:.3g}"
+    return f"; the published size, {size}, lies {'in' if held else 'out'}side the interval"
 
 
 def remedy(asked: Sequence[tuple[Interval, float]]) -> str:

@@ -123,6 +123,11 @@ def test_a_claim_of_no_difference_has_its_margin_on_both_sides():
     assert svg.count(">δ<") == svg.count(">−δ<") == 1
 
 
+def test_a_published_size_that_was_read_about_is_marked():
+    svg = drawing(example(finding="rlsf_repair"), published("rlsf_repair"))
+    assert svg.count(">~published<") == 1
+
+
 def test_lines_of_a_figure_are_oriented_by_the_claim():
     rows = lines(example(contrasts=[KEEP], attribution=[KEEP]))
     assert rows["kind"].tolist() == ["effect", "contrast", "attribution"]

@@ -124,6 +124,9 @@ def test_published_sizes_are_those_of_the_published_figures():
     ece = {f.setting.rpartition(", ")[2]: f.value for f in published("rlsf_repair").values("ece")}
     change = (ece["RLSF-PPO"] - ece["RLHF-PPO"]) / 100
     assert change == pytest.approx(published("rlsf_repair").published_size)
+    assert all(figure.second_hand for figure in published("rlsf_repair").values("ece"))
+    assert published("rlsf_repair").size_second_hand
+    assert not published("latent_reasoning").size_second_hand
 
 
 def test_an_unknown_claim_lists_the_known_ones():
