@@ -70,8 +70,9 @@ class Claim(Strict):
 
     direction: the sign of the published effect; 0 where the claim is that there is none.
     published_size: the published effect, signed, on the scale of our primary; None where the
-    scales differ; size_second_hand: it was read about and not read there. contrasts: by name; each can sink the finding. attribution: by name, a sentence
-    on what a further measure tells; none of them can.
+    scales differ; size_second_hand: it was read about, and not there. contrasts: by name; each can
+    sink the finding. attribution: by name, a sentence on what a further measure tells; none of them
+    can.
     """
 
     number: int

@@ -10,7 +10,7 @@ import pandas as pd
 
 from helpers.lab.verdicts import Gate
 from helpers.stats import intervals
-from helpers.text import abstention, classifier
+from helpers.text import abstention
 
 if TYPE_CHECKING:
     from helpers.findings.abstention_loss.experiment import AbstentionLoss
@@ -55,6 +55,8 @@ def ruler(lab: AbstentionLoss) -> pd.DataFrame:
     """How good every ruler is on labelled replies, a run's own judge among them where there is one:
     ruler, measure, estimate, low, high, n.
     """
+    from helpers.text import classifier  # sklearn takes .3 s, which the first figure can spare
+
     rows = labelled()
     own = rows[rows.judge.notna()]  # where it said yes or no
     said = {

@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
-from sklearn.metrics import roc_auc_score, roc_curve
 
 from helpers.findings.abstention_loss.experiment import (
     BY_SCENARIO,
@@ -103,6 +102,8 @@ def roc_of(frame: pd.DataFrame, threshold: float) -> tuple[pd.DataFrame, pd.Data
 
     frame: one arm of `AbstentionLoss.declining`, all bases in one pot.
     """
+    from sklearn.metrics import roc_auc_score, roc_curve  # as in `agreement.ruler`
+
     arm, flag = frame.arm.iloc[0], frame.should_abstain.astype(bool)
     false_declines, recall, _ = roc_curve(flag, frame.p_decline)
     curve = pd.DataFrame({"arm": arm, "false_declines": false_declines, "recall": recall})
