@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
+from statistics import NormalDist
 from textwrap import shorten
 
 from matplotlib.figure import Figure
@@ -18,6 +19,7 @@ from helpers.lab.record import Record
 from helpers.lm.cache import write_atomically
 from helpers.run.plan import finding_in
 from helpers.show import plots
+from helpers.stats.intervals import LEVEL
 
 PICTURE = "findings.png"
 MARKS = ("<!-- findings: written by `workbook report --readme` -->", "<!-- end -->")
@@ -58,11 +60,25 @@ class Row:
         return f"bases {', '.join(map(str, self.record.bases))}{seeds * several}"
 
     def notes(self, code: str) -> list[str]:
-        """What weakens the record: one base, or code that is older than `code`, that of now."""
+        """What weakens the record: one base, questions that scatter more than bases do, or code
+        that is older than `code`, that of now.
+        """
         if self.record is None:
             return []
         one = ["one base"] if len(self.record.bases) == 1 else []
-        return one + (["older than the code"] if self.record.code != code else [])
+        old = ["older than the code"] if self.record.code != code else []
+        return [*one, *self.by_questions, *old]
+
+    @property
+    def by_questions(self) -> list[str]:
+        """Where it is more than the interval shows, how far other questions could move the effect:
+        all bases answer the same ones, so that their mean may scatter by them as one base does.
+        """
+        effect = self.record.primary
+        moved = NormalDist().inv_cdf((1 + LEVEL) / 2) * effect.noise
+        if self.failed or not moved > (effect.high - effect.low) / 2:
+            return []
+        return [f"other questions could move it by up to {moved:.3f}"]
 
     @property
     def reason(self) -> str:

@@ -147,6 +147,9 @@ widgets.explore(meet, live_only=more, scenario=["stale", "false_premise"], numbe
 # So each base gives one value, the mean of its trainings. The *95 % interval* is made of these
 # values by *Student's t*: their mean, plus and minus their scatter, the wider the fewer bases
 # there are. If we drew new bases 100 times, about 95 of the intervals would hold the true mean.
+# All bases answer the same questions, so the interval says nothing of *other questions*. How far
+# those alone could move a base's value stands in the record as `noise`, and the README says where
+# that is more than the interval shows.
 #
 # **2 · Is it large enough to matter?** The *smallest effect of interest*, δ, is written down
 # with a reason before any run, often a third of what was published. It lets us say that

@@ -74,6 +74,12 @@ def test_a_record_of_one_base_or_of_older_code_says_so_in_its_row(tmp_path, chan
     assert words in line_of(tmp_path, "1 Abstention loss")
 
 
+@pytest.mark.parametrize(("noise", "words"), [(0.04, "up to 0.078 |"), (0.02, "bases 0, 1, 2 |")])
+def test_questions_that_scatter_more_than_the_interval_shows_are_said(tmp_path, noise, words):
+    put(tmp_path, primary=effect(-0.2, 0.05).model_copy(update={"noise": noise}))
+    assert line_of(tmp_path, "1 Abstention loss").endswith(words)
+
+
 def test_a_failed_gate_is_printed_and_no_interval(tmp_path):
     gate = {"name": "accuracy", "value": 0.1, "minimum": 0.3, "passed": False}
     put(tmp_path, gates=[gate], verdict=Ruled(label="inconclusive", reason="a gate failed"))
