@@ -196,6 +196,12 @@ class Record(Strict):
         return self.verdict.label if self.verdict else ""
 
     @property
+    def trainings(self) -> str:
+        """The bases, and the training seeds where there are several."""
+        seeds = f", seeds {', '.join(map(str, self.seeds))}"
+        return f"bases {', '.join(map(str, self.bases))}{seeds * (len(self.seeds) > 1)}"
+
+    @property
     def passed(self) -> bool:
         """Whether every gate passed, so that there is something to read."""
         return all(gate.passed for gate in self.gates)

@@ -50,15 +50,6 @@ class Row:
         """The label of the verdict."""
         return self.record.label if self.record else "not yet run"
 
-    @property
-    def on(self) -> str:
-        """The bases, and the training seeds where there are several."""
-        if self.record is None:
-            return ""
-        seeds = f", seeds {', '.join(map(str, self.record.seeds))}"
-        several = len(self.record.seeds) > 1
-        return f"bases {', '.join(map(str, self.record.bases))}{seeds * several}"
-
     def notes(self, code: str) -> list[str]:
         """What weakens the record: one base, questions that scatter more than bases do, or code
         that is older than `code`, that of now.
@@ -127,9 +118,10 @@ def table(found: list[Row]) -> str:
     """One row a finding, its verdict first, as Markdown."""
     lines = ["| verdict | finding | why | on |", "| --- | --- | --- | --- |"]
     for row in found:
-        name = row.record.finding if row.record else ""
-        notes = "; ".join(row.notes(code_now(name))) if name else ""
-        where = "; ".join(filter(None, [row.on, notes]))
+        where = ""
+        if row.record:
+            notes = row.notes(code_now(row.record.finding))
+            where = "; ".join([row.record.trainings, *notes])
         cells = [f"**{row.label}**", row.title, row.reason, where]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)

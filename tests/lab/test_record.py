@@ -155,6 +155,13 @@ def test_words_on_a_result_say_first_which_gate_failed_and_last_the_verdict():
     assert said.endswith("It is open. About 20 bases (now 2) would decide it.")
 
 
+@pytest.mark.parametrize(
+    ("seeds", "words"), [([0], "bases 0, 1"), ([0, 3], "bases 0, 1, seeds 0, 3")]
+)
+def test_a_record_says_on_which_trainings_it_stands(seeds, words):
+    assert example(bases=[0, 1], seeds=seeds).trainings == words
+
+
 def test_a_contrast_keeps_what_it_tells(folder):
     kept = Checked(name="keep", told="the missing declines do it", value=change(minus="keep"))
     again = record.read(record.write(example(contrasts=[kept], attribution=[kept])))

@@ -62,7 +62,7 @@ def what_happened(record: Record) -> str:
     return record.in_words(
         f"**{shape_of_loss(moved, path)}** {f'In {after}' if after else f'At dose {moved.dose}'}, "
         f"abstention recall {plots.moves(path[0].estimate, path[-1].estimate)}: a change of "
-        f"{moved} (n = {moved.n}, bases {', '.join(map(str, record.bases))}, model "
+        f"{moved} (n = {moved.n}, {record.trainings}, model "
         f"{record.model}). {where}\n\nThe sensitivity d' changed by {d_prime}, the criterion c by "
         f"{criterion}, the rate of false declines by {false}; the area under the ROC curve of "
         f"P(decline) by {auroc}. {can_t_or_won_t(moved, auroc)}{by_others(record)}"

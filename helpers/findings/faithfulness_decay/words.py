@@ -23,8 +23,8 @@ def what_happened(record: Record) -> str:
     seen, expected = (record.get("follows", arm, minus="before") for arm in (CONTROL, EXPECTED))
     return record.in_words(
         f"**Using a chain.** How far the answer follows a given chain whose number was changed, in "
-        f"log-odds (before: {record.get('follows', 'before')}; bases "
-        f"{', '.join(map(str, record.bases))}):\n\n{lines}\n\nIt can move: SFT on false chains "
+        f"log-odds (before: {record.get('follows', 'before')}; "
+        f"{record.trainings}):\n\n{lines}\n\nIt can move: SFT on false chains "
         f"changes it by {seen}. SFT on answers before their chains, from which we had expected the "
         f"same, does by {expected}.\n\n**Writing one.** What an arm's own chain adds to its "
         f"accuracy {plots.moves(start.estimate, end.estimate)} under answer SFT, a change of "

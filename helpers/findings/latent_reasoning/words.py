@@ -31,7 +31,7 @@ def what_happened(record: Record) -> str:
     each = "; ".join(f"{LABELS[name]}: {part.label}" for name, part in record.parts.items())
     return record.in_words(
         f"**{said}** CoT-decoding minus greedy: {moved} (greedy {right['greedy']}; "
-        f"n = {moved.n}, bases {', '.join(map(str, record.bases))}, model {record.model}). RL on "
+        f"n = {moved.n}, {record.trainings}, model {record.model}). RL on "
         f"right answers reaches {right[TUNED]}; {at_many_samples(record)}. {of_form(record)}: "
         f"{right['rlvr_format']} against {right[TUNED]}. The control by a coin ends at "
         f"{right['rlvr_random']}: more than {MOST_LOST:g} below greedy it would have broken its "

@@ -32,7 +32,7 @@ def dialled(record: Record) -> str:
     return (
         f"**{shown}** Of what the best rule by their own confidence would gain over "
         f"the better of always and never answering, they earn the share {earned} (1 is the best "
-        f"rule, 0 a switch; n = {earned.n}, bases {', '.join(map(str, record.bases))}, model "
+        f"rule, 0 a switch; n = {earned.n}, {record.trainings}, model "
         f"{record.model}).{by_stop(record)} In all, by the confidence of the start "
         f"{found['start']}; beyond what the "
         f"policies of the other stops earn, {found['other_stops']}; beyond the start, which "

@@ -39,7 +39,7 @@ def repaired(record: Record) -> str:
     )
     return (
         f"**{SAID[moved.shown]}** It changes the calibration error by {moved}, accuracy by {kept} "
-        f"(n = {moved.n}, bases {', '.join(map(str, record.bases))}, model {record.model}). The "
+        f"(n = {moved.n}, {record.trainings}, model {record.model}). The "
         f"damage had changed the error by {hurt}, accuracy by {spoilt}.{broken(kept)} On few "
         f"items that error is too high where a model is calibrated, so beside it the Brier score: "
         f"{brier} by the repair; and the AUROC of confidence: {order}."

@@ -27,8 +27,8 @@ def what_happened(record: Record) -> str:
             said += " But more of the chains that are scored end wrong."
     return record.in_words(
         f"**{said}** After {moved.dose} steps of verbose SFT, the gain a step changed by {moved} "
-        f"nats and accuracy by {accuracy} (n = {moved.n}, bases "
-        f"{', '.join(map(str, record.bases))}, model {record.model})."
+        f"nats and accuracy by {accuracy} (n = {moved.n}, "
+        f"{record.trainings}, model {record.model})."
         f"{of_length(record)}{of_mistakes(record)}{without_gain(record)} The gain in all changed "
         f"by {total}, and that a step without the steps that state the answer by {no_leak}, from "
         f"{record.get('log_infogain_no_leak', 'before')}. After a terse teacher the gain a step "

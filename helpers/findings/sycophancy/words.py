@@ -22,7 +22,7 @@ def what_happened(record: Record) -> str:
     return record.in_words(
         f"**{said(record.primary, record)}** How the probability of the right answer that is lost "
         f"changes from before (margin {record.delta:g}; items that both arms first answer right, "
-        f"bases {', '.join(map(str, record.bases))}, model {record.model}):\n\n{lines}\n\n"
+        f"{record.trainings}, model {record.model}):\n\n{lines}\n\n"
         f"Over its own right answers an arm loses {start} to a fallacy before, {end} after "
         f"reasoning SFT. {where_it_ends(record)} {as_treated(record)} Training to hold, the "
         f"control, moves what is lost by {held}, and accuracy of first answers by {cost}."
